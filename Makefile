@@ -1,0 +1,89 @@
+# make fuzz    the main job: programs against every world that runs here, for about 45 seconds
+# make test    everything that a change must pass (.ci/run runs the same)
+# make hunt    a long fuzz: make hunt SECONDS_HUNT=3600
+# make bench   each figure beside its peer
+# make lint    format, lint, types, import contracts
+# make clean   removes what the above made here
+#
+# PYTHON chooses the interpreter (3.11 or later): make test PYTHON=python3.13
+
+PYTHON ?= python3
+SECONDS_FUZZ ?= 45
+SECONDS_HUNT ?= 1800
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help fuzz test hunt bench bench-json lint format clean system wine
+
+ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
+MINOR := $(shell $(PYTHON) -c 'import sys; v = sys.version_info; print(f"{v[0]}.{v[1]}" if v >= (3, 11) else "")' 2>/dev/null)
+ifeq ($(MINOR),)
+$(error PYTHON=$(PYTHON) is not a Python 3.11 or later: choose another with make PYTHON=/path/to/python3.11)
+endif
+endif
+
+VENV := .venv-$(MINOR)
+BIN := $(VENV)/bin
+CORE := $(VENV)/.core
+DEV := $(VENV)/.dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 8
+
+# Two stamps: a first `make fuzz` need not fetch the tools of the tests.
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) has no working venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+
+$(CORE): pyproject.toml | $(BIN)/python
+	@echo "installing the project into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(DEV): pyproject.toml | $(BIN)/python
+	@echo "installing the project and its tools into $(VENV)"
+	@$(PIP) install --editable '.[dev]'
+	@touch $(CORE) $@
+
+fuzz: $(CORE)
+	@$(BIN)/duopoll worlds
+	@$(BIN)/duopoll fuzz --seconds $(SECONDS_FUZZ)
+
+hunt: $(CORE)
+	@$(BIN)/duopoll worlds
+	@$(BIN)/duopoll fuzz --seconds $(SECONDS_HUNT)
+
+system:
+	@scripts/system-packages.sh
+
+# Makes the Windows interpreter once, in a cache folder; without Wine the iocp world is missing.
+wine: $(CORE) | system
+	@$(BIN)/duopoll setup-wine || [ "$$CI" != true ]
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict --platform linux
+	$(BIN)/mypy --strict --platform win32
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# pytest comes last: its summary ends the output.
+test: $(DEV) wine lint
+	$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=ci
+
+bench: $(DEV) wine
+	@$(BIN)/python -m bench
+
+bench-json: $(DEV) wine
+	@$(BIN)/python -m bench --json
+
+clean:
+	rm -rf .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache .cache/bench
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,118 @@
+"""The list of contests: what `make bench` measures, against whom, and what is wanted."""
+
+from __future__ import annotations
+
+from bench.contest import Contender, Contest, Wanted
+from bench.sockets import libevent_missing
+
+_64_KIB = 65_536
+_IDLE = 5_000
+
+CONTESTS: dict[str, Contest] = {
+    "sim-echo": Contest(
+        "Simulated echo of 64 bytes over one connection, both ends bufferevents",
+        "round trips/s",
+        (
+            Contender("sim-epoll", "simulated:model_epoll", (30_000,)),
+            Contender("sim-iocp", "simulated:model_iocp", (30_000,)),
+            Contender("detangle streams", "simulated:detangle_streams", (30_000,)),
+            Contender("detangle protocols", "simulated:detangle_protocols", (30_000,)),
+        ),
+        (
+            Wanted("sim-epoll", "detangle streams", 1.0),
+            Wanted("sim-iocp", "detangle streams", 1.0),
+        ),
+        ("detangle 0.1.0 simulates asyncio's transports and has no kernel below them.",),
+    ),
+    "short-runs": Contest(
+        "Complete runs: connect, ten echoes of 64 bytes, close; traced, properties checked",
+        "runs/s",
+        (
+            Contender("sim-epoll", "short_runs:model_epoll", (1_500,)),
+            Contender("sim-iocp", "short_runs:model_iocp", (1_500,)),
+            Contender("bare SimPy", "short_runs:bare_simpy", (10_000,)),
+        ),
+        (Wanted("sim-epoll", None, 2_400), Wanted("sim-iocp", None, 2_400)),
+        ("Bare SimPy: one process that waits for 24 timeouts, one a segment of such a run.",),
+    ),
+    "echo-64": Contest(
+        "Real epoll: echo of 64 bytes over 50 connections",
+        "round trips/s",
+        (
+            Contender("epoll", "sockets:model", (60_000, 50, 64, 0)),
+            Contender("asyncio Protocol", "sockets:asyncio_protocol", (40_000, 50, 64)),
+            Contender("asyncio, warmed", "sockets:asyncio_protocol_warm", (60_000, 50, 64)),
+            Contender(
+                "libevent in C",
+                "sockets:libevent_c",
+                (60_000, 50, 64, 0, 1),
+                missing=libevent_missing,
+            ),
+        ),
+        (Wanted("epoll", "asyncio Protocol", 2.5),),
+        (
+            "asyncio receives into 256 KiB each time: a fresh process maps and unmaps them.",
+            "Warmed: the process has freed a larger block before, so malloc keeps the memory.",
+        ),
+    ),
+    "echo-64k": Contest(
+        "Real epoll: echo of 64 KiB over 8 connections",
+        "round trips/s",
+        (
+            Contender("epoll", "sockets:model", (10_000, 8, _64_KIB, _64_KIB)),
+            Contender("epoll, 16 KiB a call", "sockets:model", (10_000, 8, _64_KIB, 0)),
+            Contender("asyncio Protocol", "sockets:asyncio_protocol", (10_000, 8, _64_KIB)),
+            Contender("asyncio, warmed", "sockets:asyncio_protocol_warm", (10_000, 8, _64_KIB)),
+            Contender(
+                "libevent in C",
+                "sockets:libevent_c",
+                (10_000, 8, _64_KIB, 0, 1),
+                missing=libevent_missing,
+            ),
+            Contender(
+                "libevent, 64 KiB",
+                "sockets:libevent_c",
+                (10_000, 8, _64_KIB, _64_KIB, 1),
+                missing=libevent_missing,
+            ),
+            Contender(
+                "libevent, Nagle",
+                "sockets:libevent_c",
+                (500, 8, _64_KIB, 0, 0),
+                missing=libevent_missing,
+            ),
+        ),
+        (
+            Wanted("epoll", "asyncio Protocol", 2.5),
+            Wanted("epoll", "libevent in C", 4.0),
+        ),
+        (
+            "epoll: max_single_read and _write at 64 KiB; libevent, 64 KiB has the same setting.",
+            "libevent in C sets TCP_NODELAY, as the others do; Nagle: as libevent comes.",
+        ),
+    ),
+    "idle": Contest(
+        f"Real epoll: memory of {_IDLE:,} idle connections, the accepted end of each",
+        "bytes/connection",
+        (
+            Contender("epoll, traced", "idle:model_traced", (_IDLE,)),
+            Contender("asyncio, traced", "idle:asyncio_traced", (_IDLE,)),
+            Contender("epoll, resident", "idle:model_resident", (_IDLE,)),
+            Contender("asyncio, resident", "idle:asyncio_resident", (_IDLE,)),
+        ),
+        (
+            Wanted("epoll, traced", None, 1_300, at_most=True),
+            Wanted("epoll, resident", None, 1_300, at_most=True),
+        ),
+        ("Traced: tracemalloc. Resident: growth of VmRSS. The kernel's memory is in neither.",),
+    ),
+    "iocp": Contest(
+        "Real IOCP: echo of 64 bytes over one connection, in one Windows interpreter",
+        "round trips/s",
+        (
+            Contender("iocp", "windows:model", (600, 1, 64), on_windows=True),
+            Contender("asyncio Proactor", "windows:proactor", (600, 1, 64), on_windows=True),
+        ),
+        (Wanted("iocp", "asyncio Proactor", 1.0),),
+    ),
+}

@@ -1,0 +1,1 @@
+"""Wires and drives: scenarios, runs, replay, campaigns, views, the command line."""

@@ -1,0 +1,236 @@
+"""The driver: plays a scenario against an event base, the same way in every world.
+
+It runs on the loop thread. Server ends listen, client ends connect, in the order of the
+connections; then the application's steps are done, those between two `wait`s at once; the loop runs
+during the waits and after the last step until the run is quiet. What is left is then freed, the
+loop emptied, the base freed.
+
+Quiet is judged by a timer tick on the loop: since the last tick no record was written, but for
+polls that found nothing, and no peer rests. A tick is longer than every timeout of the scenario, so
+that a timer that is due comes first. A run that never becomes quiet is given up after
+`TICKS_MAX` ticks, and has no `quiet` record.
+
+The driver is an application without bugs of its own: it never touches a bufferevent that it has
+freed (steps on it are not done), and closes the descriptors that are its own (without
+CLOSE_ON_FREE) only when the loop has let go of them. An exception out of the subject is a `crash`
+record; one out of duopoll (`DuopollError`) goes up, but for `Deadlock`: a loop that waits for ever
+although a timer is armed is the subject's doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol
+
+from harness.live import ACTS, Live, arguments
+from harness.peers import Peer
+from harness.scenario import BuffereventEnd, PeerEnd, Scenario, longest_timeout_ns
+from model.errors import DuopollError, Errno, Win32Error
+from model.subject import (
+    BEV_OPT_CLOSE_ON_FREE,
+    EVLOOP_NONBLOCK,
+    AcceptCallback,
+    Bufferevent,
+    KernelError,
+    Listener,
+)
+from model.trace import BudgetExceeded, Record, Trace
+from model.world import World
+from sim.scheduler import Deadlock
+
+BACKLOG = 128
+TICKS_MAX = 20
+TEARDOWN_BUDGET = 2_000  # records that the clean-up may write
+TEARDOWN_PASSES = 40  # passes of the loop in the clean-up, with a growing pause between them
+TEARDOWN_PAUSE_NS = 200_000
+
+
+class NamedBase(Protocol):
+    """`model.subject.Base` as `model.traced.TracedBase` offers it: with names for the trace."""
+
+    def bufferevent_socket_new(self, fd: int | None, options: int, *, name: str) -> Bufferevent: ...
+
+    def listener_new(
+        self, callback: AcceptCallback | None, port: int, backlog: int, *, name: str
+    ) -> Listener | KernelError: ...
+
+    def once(self, timeout_ns: int, callback: Callable[[], None]) -> None: ...
+
+    def loop(self, flags: int = 0) -> int: ...
+
+    def loopbreak(self) -> None: ...
+
+    def close_fd(self, fd: int) -> None: ...
+
+    def free(self) -> int: ...
+
+
+class Driver:
+    """One run of one scenario. `play` does it all."""
+
+    def __init__(self, scenario: Scenario, world: World, base: NamedBase, trace: Trace) -> None:
+        self.scenario = scenario
+        self.world = world
+        self.base = base
+        self.trace = trace
+        self.ends: dict[str, Live] = {}
+        self.peers: list[Peer] = []
+        self.listeners: dict[int, Listener] = {}  # by the stream index of their server end
+        self.orphans: list[int] = []  # descriptors that are ours to close
+        self.position = 0  # in the application's steps
+        self.ticks = 0
+        self.seen = 0  # records at the last tick
+        self.tick_ns = world.quiet_ns + longest_timeout_ns(scenario)
+
+    def play(self) -> None:
+        """The whole run, from the first listener to `base_free`."""
+        if self._guarded(self._begin):
+            self._guarded(self.base.loop)
+        self._tear_down()
+
+    def _guarded(self, action: Callable[[], object]) -> bool:
+        """Runs what may enter the subject: False, and a record, if it did not come back well."""
+        try:
+            action()
+        except BudgetExceeded:
+            return False  # the trace has its record
+        except Exception as error:
+            if isinstance(error, DuopollError) and not isinstance(error, Deadlock):
+                raise
+            message = " ".join(str(error).split())[:200]
+            self.trace.emit("crash", type(error).__name__, message, _where(error.__traceback__))
+            return False
+        return True
+
+    def _begin(self) -> None:
+        for index, connection in enumerate(self.scenario.connections):
+            port = self._serve(index, connection.server)
+            if isinstance(connection.client, PeerEnd):
+                self._peer(f"c{index}", 2 * index, connection.client).connect(port)
+            else:
+                self._connect(index, connection.client, port)
+        self._proceed()
+
+    def _peer(self, name: str, stream: int, end: PeerEnd) -> Peer:
+        peer = Peer(name, stream, end, self.world, self.trace)
+        self.peers.append(peer)
+        return peer
+
+    def _serve(self, index: int, end: BuffereventEnd | PeerEnd) -> int:
+        """Makes the server end listen: the port to connect to."""
+        name, stream = f"s{index}", 2 * index + 1
+        if isinstance(end, PeerEnd):
+            return self._peer(name, stream, end).listen()
+        live = self.ends[name] = Live(self, name, stream, end)
+        listener = self.base.listener_new(live.acceptcb, 0, BACKLOG, name=f"l{index}")
+        if isinstance(listener, (Errno, Win32Error)):
+            raise DuopollError(f"l{index} cannot listen on a free port: {listener.name}")
+        self.listeners[stream] = listener
+        return listener.port
+
+    def _connect(self, index: int, end: BuffereventEnd, port: int) -> None:
+        name = f"c{index}"
+        live = self.ends[name] = Live(self, name, 2 * index, end)
+        live.start(None)
+        if live.bev is not None:
+            live.bev.socket_connect(port)
+
+    # The application's program.
+
+    def _proceed(self) -> None:
+        """Does the steps up to the next wait, or starts to wait for quiet."""
+        steps = self.scenario.app
+        while self.position < len(steps):
+            do, name, args = steps[self.position]
+            index = self.position
+            self.position += 1
+            if name is None:
+                self.trace.emit("step", index, do)
+                self.base.once(args[0], self._proceed)
+                return
+            self._step(index, do, name, args)
+        self.seen = len(self.trace.records)
+        self.base.once(self.tick_ns, self._tick)
+
+    def _step(self, index: int, do: str, name: str, args: tuple[Any, ...]) -> None:
+        end = self.ends.get(name)
+        if end is None or end.bev is None:
+            self.trace.emit("step", index, f"{do} not done")
+            return
+        self.trace.emit("step", index, do)
+        ACTS[do](end, *arguments(do, args))
+
+    # The end of the run.
+
+    def _tick(self) -> None:
+        records = self.trace.records
+        self.ticks += 1
+        if self._is_quiet(records):
+            self.trace.emit("quiet")
+            self.base.loopbreak()
+        elif self.ticks < TICKS_MAX:
+            self.seen = len(records)
+            self.base.once(self.tick_ns, self._tick)
+        else:
+            self.base.loopbreak()
+
+    def _is_quiet(self, records: list[Record]) -> bool:
+        for index in range(self.seen, len(records)):
+            if not _found_nothing(records[index]):
+                return False
+        return not any([peer.pausing for peer in self.peers])
+
+    def free(self, end: Live) -> None:
+        """Frees a bufferevent; without CLOSE_ON_FREE its descriptor is ours from then on."""
+        bev = end.bev
+        if bev is not None:
+            fd = None if end.options & BEV_OPT_CLOSE_ON_FREE else bev.getfd()
+            end.bev = None
+            bev.free()
+            if fd is not None:
+                self.orphans.append(fd)
+
+    def _tear_down(self) -> None:
+        self.trace.budget = len(self.trace.records) + TEARDOWN_BUDGET
+        self.trace.emit("teardown")
+        for end in self.ends.values():
+            self._guarded(partial(self.free, end))
+        for listener in self.listeners.values():
+            self._guarded(listener.free)
+        if self._guarded(partial(self.base.loop, EVLOOP_NONBLOCK)):
+            for fd in self.orphans:
+                self._guarded(partial(self.base.close_fd, fd))
+            self._guarded(self._empty_loop)
+        self._guarded(self._free_base)
+
+    def _empty_loop(self) -> None:
+        """Runs the loop until nothing is left in it; waits for what the kernel still owes."""
+        for attempt in range(TEARDOWN_PASSES):
+            if self.base.loop(EVLOOP_NONBLOCK) == 1:
+                return
+            if attempt:
+                self.world.sleep(attempt * TEARDOWN_PAUSE_NS)
+
+    def _free_base(self) -> None:
+        self.trace.emit("base_free", self.base.free())
+
+
+def _found_nothing(record: Record) -> bool:
+    """Whether a record only says that the loop waited and nothing happened."""
+    kind = record[1]
+    if kind == "epoll_wait":
+        return record[4] == []
+    return kind == "gqcs" and record[4] is Win32Error.WAIT_TIMEOUT
+
+
+def _where(traceback: TracebackType | None) -> str:
+    """The innermost place of an exception, without paths: the same on every machine."""
+    where = "?"
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        module = traceback.tb_frame.f_globals.get("__name__", "?")
+        where = f"{module}:{traceback.tb_lineno} {code.co_name}"
+        traceback = traceback.tb_next
+    return where

@@ -1,0 +1,310 @@
+"""The failure file: all that a replay needs, as one JSONL file of data and no code.
+
+Line by line: a header with the version and the counts of what follows; the scenario; the decisions
+taken from the tape, each by name, bound and value; the trace, one record a line; the violations;
+and a seal, the SHA-256 of all the lines before it, so that a damaged file says so instead of
+leading astray. The decisions' values are the tape: what a run never drew, it never needed.
+
+The same run of a simulated world makes the same bytes on Linux and on Windows: ASCII, one newline
+character, no time of day, no interpreter, no path. Reading counts carriage returns before a
+newline as not there (a checkout may add them), trusts nothing else, runs nothing, and gives one
+line for whatever is wrong with the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.reading import parse, shown
+from harness.scenario import Scenario
+from harness.scenario_json import from_json, to_json
+from harness.trace_schema import check_fields
+from model.choices import Decision
+from model.errors import DuopollError, UsageError
+from model.properties import Violation
+from model.trace import Record, decode_record, encode_trace
+
+if TYPE_CHECKING:
+    from harness.run import Outcome
+
+VERSION = 1
+FILE_BYTES_MAX = 256 << 20
+CONTENT_BYTES_MAX = 1 << 29  # that the records of one file may name
+TEXT_MAX = 200  # characters of a name in the header
+BOUND_MAX = 1 << 32  # of a decision
+
+_NAMES = ("world", "kernel_version", "subject", "subject_version")
+_COUNTS = ("decisions", "records", "violations")
+_HEADER = ("duopoll", "version", *_NAMES, "mutant", "property", *_COUNTS)
+_SEAL = "sha256"
+_WHOLE = "use a whole file, or make the failure again with `duopoll fuzz`"
+
+
+@dataclass(frozen=True)
+class FailureFile:
+    """A run as data. A clean run may be kept in the same form; it has no violations."""
+
+    world: str
+    kernel_version: str
+    subject: str
+    subject_version: str
+    mutant: str | None
+    scenario: Scenario
+    decisions: tuple[Decision, ...]
+    records: tuple[Record, ...]
+    violations: tuple[Violation, ...]
+
+    @property
+    def broken(self) -> str | None:
+        """The id of the first property that broke; None for a clean run."""
+        return self.violations[0].property if self.violations else None
+
+    @property
+    def tape(self) -> tuple[int, ...]:
+        """The decisions as a tape, for worlds that need not follow them by name."""
+        return tuple([decision.value for decision in self.decisions])
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> FailureFile:
+        """What an outcome leaves in a file."""
+        return cls(
+            world=outcome.world,
+            kernel_version=outcome.kernel_version,
+            subject=outcome.subject,
+            subject_version=outcome.subject_version,
+            mutant=outcome.mutant,
+            scenario=outcome.scenario,
+            decisions=tuple(outcome.decisions),
+            records=tuple(outcome.records),
+            violations=tuple(outcome.verdicts.violations),
+        )
+
+    def file_name(self) -> str:
+        """A name that says what broke where; the same run always has the same one."""
+        digest = hashlib.sha256(encode(self)).hexdigest()[:10]
+        parts = (self.broken or "clean", self.world, self.mutant or self.subject, digest)
+        return re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(parts)) + ".jsonl"
+
+
+# Writing.
+
+
+def encode(failure: FailureFile) -> bytes:
+    """The bytes of the file."""
+    header: dict[str, Any] = {"duopoll": "failure", "version": VERSION}
+    header.update({name: getattr(failure, name) for name in (*_NAMES, "mutant")})
+    header["property"] = failure.broken
+    header.update({name: len(getattr(failure, name)) for name in _COUNTS})
+    lines = [_line(header), _line({"scenario": to_json(failure.scenario)})]
+    lines += [_line({"draw": d.name, "of": d.bound, "value": d.value}) for d in failure.decisions]
+    lines += encode_trace(failure.records)
+    lines += [_line(violation._asdict()) for violation in failure.violations]
+    lines.append(_line({_SEAL: _digest(line.encode("ascii") for line in lines)}))
+    return ("\n".join(lines) + "\n").encode("ascii")
+
+
+def _line(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _digest(lines: Any) -> str:
+    seal = hashlib.sha256()
+    for line in lines:
+        seal.update(line + b"\n")
+    return seal.hexdigest()
+
+
+def save(path: str | Path, outcome: Outcome | FailureFile) -> Path:
+    """Writes the file, whole or not at all, and makes its folder. Raises `UsageError`."""
+    target = Path(path)
+    failure = outcome if isinstance(outcome, FailureFile) else FailureFile.of(outcome)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.write_bytes(encode(failure))
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{target}: cannot be written ({error.strerror}): name a folder that can, with --out"
+        ) from None
+    return target
+
+
+def save_in(folder: str | Path, outcome: Outcome | FailureFile) -> Path:
+    """Writes the file into `folder` under its own name."""
+    failure = outcome if isinstance(outcome, FailureFile) else FailureFile.of(outcome)
+    return save(Path(folder) / failure.file_name(), failure)
+
+
+# Reading.
+
+
+def load(path: str | Path) -> FailureFile:
+    """The failure of a file. Raises `UsageError`: file, line, value and remedy, on one line."""
+    return decode(read_lines(path), str(path))
+
+
+def read_lines(path: str | Path) -> list[bytes]:
+    """The lines of a regular file of bounded size, without newlines. Raises `UsageError`."""
+    try:
+        if not Path(path).is_file():
+            raise UsageError(f"{path}: is no file: name a failure file (*.jsonl)")
+        with Path(path).open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise UsageError(f"{path}: cannot be read ({reason}): name a readable file") from None
+    if len(data) > FILE_BYTES_MAX:
+        raise UsageError(f"{path}: over {FILE_BYTES_MAX} bytes: no failure file is that large")
+    return data.replace(b"\r\n", b"\n").split(b"\n")
+
+
+def decode(lines: Sequence[bytes], path: str = "failure") -> FailureFile:
+    """The failure that `lines` tell; `path` is for messages. Raises `UsageError`."""
+    return _Reader(lines, path).failure()
+
+
+class _Reader:
+    """Goes through the lines once, and knows where it is when something is wrong."""
+
+    def __init__(self, lines: Sequence[bytes], path: str) -> None:
+        self.lines = lines
+        self.path = path
+        self.at = 0  # the number of the line last taken, from 1
+        self.content_bytes = 0
+
+    def failure(self) -> FailureFile:
+        header = self._header()
+        scenario = self._scenario()
+        decisions = tuple([self._decision() for _ in range(header["decisions"])])
+        records = tuple([self._record() for _ in range(header["records"])])
+        violations = tuple([self._violation(len(records)) for _ in range(header["violations"])])
+        self._seal()
+        names = {name: header[name] for name in _NAMES}
+        failure = FailureFile(
+            **names,
+            mutant=header["mutant"],
+            scenario=scenario,
+            decisions=decisions,
+            records=records,
+            violations=violations,
+        )
+        if failure.broken != header["property"]:
+            self.at = 1
+            raise self._wrong(
+                "property", header["property"], f"the violations say {failure.broken}"
+            )
+        return failure
+
+    def _wrong(self, field: str, value: object, remedy: str) -> UsageError:
+        return UsageError(f"{self.path} line {self.at}: {field} is {shown(value)}: {remedy}")
+
+    def _take(self, what: str) -> dict[str, Any]:
+        """The next line's object."""
+        if self.at >= len(self.lines) or not self.lines[self.at]:
+            raise UsageError(f"{self.path} line {self.at + 1}: {what} is missing: {_WHOLE}")
+        self.at += 1
+        try:
+            fields = parse(self.lines[self.at - 1])
+        except DuopollError as error:
+            raise UsageError(f"{self.path} line {self.at}: {what}: {error}; {_WHOLE}") from None
+        if not isinstance(fields, dict):
+            raise self._wrong(what, fields, f"an object belongs here: {_WHOLE}")
+        return fields
+
+    def _only(self, fields: dict[str, Any], names: Sequence[str]) -> None:
+        for name in names:
+            if name not in fields:
+                raise UsageError(f"{self.path} line {self.at}: {name!r} is missing: {_WHOLE}")
+        for name, value in fields.items():
+            if name not in names:
+                raise self._wrong(shown(name), value, f"no such field here: {_WHOLE}")
+
+    def _text(self, fields: dict[str, Any], name: str, limit: int = TEXT_MAX) -> str:
+        value = fields[name]
+        if not isinstance(value, str) or len(value) > limit:
+            raise self._wrong(name, value, f"expected at most {limit} characters; {_WHOLE}")
+        return value
+
+    def _integer(self, fields: dict[str, Any], name: str, least: int, most: int) -> int:
+        value = fields[name]
+        if type(value) is not int or not least <= value <= most:
+            raise self._wrong(name, value, f"expected an integer from {least} to {most}; {_WHOLE}")
+        return value
+
+    def _header(self) -> dict[str, Any]:
+        header = self._take("the header")
+        if header.get("duopoll") != "failure":
+            raise self._wrong(
+                "duopoll",
+                header.get("duopoll"),
+                "no failure file; name one that `duopoll fuzz` wrote",
+            )
+        version = header.get("version")
+        if type(version) is int and version > VERSION:
+            raise self._wrong("version", version, f"this duopoll reads {VERSION}: use a newer one")
+        self._only(header, _HEADER)
+        self._integer(header, "version", VERSION, VERSION)
+        for name in _NAMES:
+            self._text(header, name)
+        for name in ("mutant", "property"):
+            if header[name] is not None:
+                self._text(header, name)
+        most = len(self.lines)
+        for name in _COUNTS:
+            self._integer(header, name, 0, most)
+        return header
+
+    def _scenario(self) -> Scenario:
+        fields = self._take("the scenario")
+        self._only(fields, ("scenario",))
+        try:
+            return from_json(fields["scenario"])
+        except UsageError as error:
+            raise UsageError(f"{self.path} line {self.at}: {error}") from None
+
+    def _decision(self) -> Decision:
+        fields = self._take("a decision")
+        self._only(fields, ("draw", "of", "value"))
+        bound = self._integer(fields, "of", 2, BOUND_MAX)
+        value = self._integer(fields, "value", 0, bound - 1)
+        return Decision(self._text(fields, "draw"), bound, value)
+
+    def _record(self) -> Record:
+        fields = self._take("a trace record")
+        try:
+            self.content_bytes += check_fields(fields)
+            if self.content_bytes > CONTENT_BYTES_MAX:
+                raise UsageError(f"the trace names over {CONTENT_BYTES_MAX} bytes of content")
+            return decode_record(fields)
+        except UsageError as error:
+            raise UsageError(f"{self.path} line {self.at}: {error}: {_WHOLE}") from None
+
+    def _violation(self, records: int) -> Violation:
+        fields = self._take("a violation")
+        self._only(fields, Violation._fields)
+        record = self._integer(fields, "record", -1, records - 1)
+        message = self._text(fields, "message", FILE_BYTES_MAX)
+        return Violation(self._text(fields, "property"), record, message)
+
+    def _seal(self) -> None:
+        fields = self._take("the seal")
+        self._only(fields, (_SEAL,))
+        found = _digest(self.lines[: self.at - 1])
+        if fields[_SEAL] != found:
+            raise self._wrong(_SEAL, fields[_SEAL], f"the lines above were changed: {_WHOLE}")
+        if list(self.lines[self.at :]) != [b""]:
+            raise UsageError(
+                f"{self.path} line {self.at + 1}: one newline ends the file, here is more or less:"
+                f" {_WHOLE}"
+            )

@@ -1,0 +1,170 @@
+"""One run: a scenario and a tape in one world, recorded and held to the properties.
+
+`run` makes the world, puts the recording wrappers around its kernel and around the subject's event
+base, lets the driver play the scenario on the loop thread and checks what was recorded. A run
+leaves nothing behind. The world `iocp` runs in a worker process on Linux (`harness.worker`); what
+it records is checked here.
+
+Violations are values in `Outcome.verdicts`. Exceptions are bad input (`UsageError`), a world that
+does not run here (`WorldUnavailable`), a strict replay that goes astray (`Divergence`) or a defect
+of duopoll.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.driver import Driver
+from harness.scenario import Scenario
+from harness.worlds import check_name, is_completion, is_remote, is_simulated, make_world
+from model import mutants
+from model.choices import Choices, Decision
+from model.errors import SimulatorError, UsageError
+from model.event_base import new_base
+from model.kernel import CompletionKernel, ReadinessKernel
+from model.properties import Verdicts, check
+from model.subject import Base
+from model.trace import Record, Trace
+from model.traced import TracedBase, TracedCompletion, TracedReadiness
+from model.world import World
+
+RECORD_BUDGET = 20_000
+#: how much later than it should a real clock may show something: 15 ms of timer granularity
+#: (Windows), and the gaps in which a loaded machine does not run us
+REAL_TOLERANCE_NS = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run was, did and is worth."""
+
+    world: str
+    kernel_version: str
+    subject: str
+    subject_version: str
+    mutant: str | None
+    scenario: Scenario
+    tape: tuple[int, ...]
+    decisions: tuple[Decision, ...]
+    records: tuple[Record, ...]
+    verdicts: Verdicts
+
+
+class KernelOf:
+    """The part of a world that an event base needs, with the kernel's calls recorded."""
+
+    __slots__ = ("completion", "now_ns", "readiness")
+
+    def __init__(self, world: World, trace: Trace) -> None:
+        self.now_ns = world.now_ns
+        self.readiness: ReadinessKernel | None = None
+        self.completion: CompletionKernel | None = None
+        if world.readiness is not None:
+            self.readiness = TracedReadiness(world.readiness, trace)
+        elif world.completion is not None:
+            self.completion = TracedCompletion(world.completion, trace)
+
+
+class SubjectEntry(NamedTuple):
+    """A subject that runs can name."""
+
+    version: str
+    new_base: Callable[[KernelOf], Base]
+
+
+SUBJECTS: dict[str, SubjectEntry] = {"model": SubjectEntry("0.1.0", new_base)}
+
+
+class Played(NamedTuple):
+    """What a world gave: the run without its verdicts."""
+
+    kernel_version: str
+    decisions: tuple[Decision, ...]
+    records: tuple[Record, ...]
+
+
+def run(
+    scenario: Scenario,
+    world: str,
+    *,
+    tape: Sequence[int] = (),
+    choices: Choices | None = None,
+    subject: str = "model",
+    mutant: str | None = None,
+    record_budget: int = RECORD_BUDGET,
+) -> Outcome:
+    """Runs `scenario` in `world`. `choices` (a strict replay's) takes the place of `tape`."""
+    check_names(world, subject, mutant)
+    if choices is not None:
+        tape = choices.tape
+    if is_remote(world):
+        from harness.worker import remote_run  # sockets and processes: only where needed
+
+        played = remote_run(scenario, world, tape, subject, mutant, record_budget)
+    else:
+        played = play(
+            scenario, world, choices or Choices(tape), subject, mutant, record_budget
+        )
+    return Outcome(
+        world=world,
+        kernel_version=played.kernel_version,
+        subject=subject,
+        subject_version=SUBJECTS[subject].version,
+        mutant=mutant,
+        scenario=scenario,
+        tape=tuple(tape),
+        decisions=played.decisions,
+        records=played.records,
+        verdicts=judge(played.records, world),
+    )
+
+
+def check_names(world: str, subject: str, mutant: str | None) -> None:
+    """Raises `UsageError` for a name that does not exist."""
+    check_name(world)
+    if subject not in SUBJECTS:
+        names = ", ".join(SUBJECTS)
+        raise UsageError(f"subject {subject[:40]!r} does not exist: name one of {names}")
+    if mutant is not None and mutant not in mutants.MUTANTS:
+        names = ", ".join(mutants.MUTANTS)
+        raise UsageError(f"mutant {mutant[:40]!r} does not exist: name one of {names}")
+
+
+def judge(records: Sequence[Record], world: str) -> Verdicts:
+    """Holds the records of a run in `world` to the properties."""
+    simulated = is_simulated(world)
+    return check(
+        records,
+        completion=is_completion(world),
+        simulated=simulated,
+        close_tolerance_ns=0 if simulated else REAL_TOLERANCE_NS,
+    )
+
+
+def play(
+    scenario: Scenario,
+    world_name: str,
+    choices: Choices,
+    subject: str = "model",
+    mutant: str | None = None,
+    record_budget: int = RECORD_BUDGET,
+) -> Played:
+    """Runs `scenario` in a world of this process, without judging it."""
+    world = make_world(world_name, choices, scenario.network)
+    trace = Trace(world.now_ns, record_budget)
+    make_base = SUBJECTS[subject].new_base
+    records: list[Record] = []
+
+    def main() -> None:
+        base = TracedBase(make_base(KernelOf(world, trace)), trace)
+        Driver(scenario, world, base, trace).play()
+        records.extend(trace.records)  # what peers record from here on is no part of the run
+
+    with nullcontext() if mutant is None else mutants.active(mutant):
+        world.run(main)
+    if not records:
+        raise SimulatorError(f"the run in {world_name} ended without a record")
+    return Played(world.kernel_version, tuple(choices.decisions), tuple(records))

@@ -1,0 +1,334 @@
+"""The JSON of scenarios: reading with clear errors, writing, loading from a file.
+
+A step is an object, `{"do": "write", "size": 64}`, with one field a parameter; a step of the
+application also has its `end`. An end is an object with a `type`, `bufferevent` or `peer`. Fields
+with their default may be left out, and are left out in what `to_json` writes.
+
+Reading trusts nothing: every error is one line that names the path in the document, the value
+found there and the remedy. As in JSON Schema, 64.0 is the integer 64 and true is no integer. The
+JSON Schema (`harness.scenario_schema`) accepts the same documents, but for one rule that it cannot
+say: a step's `end` must be a bufferevent of the scenario.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.reading import error_at, parse, plain_integer, read_fields, read_file, read_items
+from harness.scenario import (
+    ACTIONS,
+    AFTER_READS,
+    BUFFER_MAX,
+    CONNECTIONS_MAX,
+    CONNECTS_MAX,
+    DURATION_MAX_NS,
+    PEER_ACTIONS,
+    SCENARIO_VERSION,
+    SIZE_MAX,
+    STEPS_MAX,
+    WAIT,
+    AppStep,
+    BuffereventEnd,
+    Connection,
+    End,
+    Network,
+    Parameter,
+    PeerEnd,
+    Reaction,
+    Scenario,
+    Step,
+    ends,
+)
+from model.errors import UsageError
+from model.subject import OPTION_BITS
+
+FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
+MASKS = ("R", "W", "RW")
+WHICH = ("", "R", "W", "E", "RW", "RE", "WE", "RWE")
+SIDES = ("client", "server")
+
+#: kind of a parameter -> smallest and greatest integer
+INTEGERS: dict[str, tuple[int, int]] = {
+    "size": (1, SIZE_MAX),
+    "size0": (0, SIZE_MAX),
+    "duration": (0, DURATION_MAX_NS),
+    "timeout": (1, DURATION_MAX_NS),
+    "connects": (1, CONNECTS_MAX),
+    "buffer": (1, BUFFER_MAX),
+}
+#: kind of a parameter -> the texts that it may be
+TEXTS: dict[str, tuple[str, ...]] = {"mask": MASKS, "which": WHICH, "after_reads": AFTER_READS}
+
+BUFFEREVENT_REACTIONS = ("on_read", "on_write", "on_event", "on_accept")
+BUFFEREVENT_FIELDS = ("options", "setup", *BUFFEREVENT_REACTIONS, "after_reads")
+PEER_FIELDS = ("steps", "connects", "listens")
+_DEFAULT_BUFFEREVENT = BuffereventEnd()
+_DEFAULT_PEER = PeerEnd()
+_DEFAULT_NETWORK = Network()
+
+
+# Writing.
+
+
+def to_json(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as a JSON object; `from_json` gives it back."""
+    document: dict[str, Any] = {
+        "version": SCENARIO_VERSION,
+        "connections": [
+            {"client": _end_to_json(connection.client), "server": _end_to_json(connection.server)}
+            for connection in scenario.connections
+        ],
+    }
+    if scenario.app:
+        document["app"] = [_app_step_to_json(step) for step in scenario.app]
+    network = _changed(scenario.network, _DEFAULT_NETWORK, ("sndbuf", "rcvbuf"))
+    if network:
+        document["network"] = network
+    return document
+
+
+def _changed(value: object, default: object, names: tuple[str, ...]) -> dict[str, Any]:
+    pairs = ((name, getattr(value, name)) for name in names)
+    return {name: field for name, field in pairs if field != getattr(default, name)}
+
+
+def _end_to_json(end: End) -> dict[str, Any]:
+    if isinstance(end, PeerEnd):
+        fields = _changed(end, _DEFAULT_PEER, PEER_FIELDS)
+        if "steps" in fields:
+            fields["steps"] = [_step_to_json(PEER_ACTIONS, step) for step in end.steps]
+        return {"type": "peer", **fields}
+    fields = _changed(end, _DEFAULT_BUFFEREVENT, BUFFEREVENT_FIELDS)
+    if "options" in fields:
+        fields["options"] = list(end.options)
+    if "setup" in fields:
+        fields["setup"] = _reaction_to_json(end.setup)
+    for name in BUFFEREVENT_REACTIONS:
+        if name in fields:
+            fields[name] = [_reaction_to_json(reaction) for reaction in fields[name]]
+    return {"type": "bufferevent", **fields}
+
+
+def _reaction_to_json(reaction: Reaction) -> list[dict[str, Any]]:
+    return [_step_to_json(ACTIONS, step) for step in reaction]
+
+
+def _step_to_json(actions: dict[str, tuple[Parameter, ...]], step: Step) -> dict[str, Any]:
+    return {"do": step.do, **_args_to_json(actions[step.do], step.args)}
+
+
+def _app_step_to_json(step: AppStep) -> dict[str, Any]:
+    if step.end is None:
+        return {"do": step.do, **_args_to_json(WAIT, step.args)}
+    return {"do": step.do, "end": step.end, **_args_to_json(ACTIONS[step.do], step.args)}
+
+
+def _args_to_json(parameters: tuple[Parameter, ...], args: tuple[Any, ...]) -> dict[str, Any]:
+    pairs = zip(parameters, args, strict=True)
+    return {
+        parameter.name: list(value) if parameter.kind == "sizes" else value
+        for parameter, value in pairs
+    }
+
+
+# Reading.
+
+
+def from_json(document: object) -> Scenario:
+    """The scenario that a JSON document tells. Raises `UsageError`: path, value, remedy."""
+    fields = read_fields(document, "scenario", ("version", "connections"), ("app", "network"))
+    if plain_integer(fields["version"]) != SCENARIO_VERSION:
+        raise error_at("scenario.version", fields["version"], f"write {SCENARIO_VERSION}")
+    connections = read_items(
+        fields["connections"], "scenario.connections", CONNECTIONS_MAX, _connection, least=1
+    )
+    app = read_items(fields.get("app", []), "scenario.app", STEPS_MAX, _app_step)
+    network = read_fields(fields.get("network", {}), "scenario.network", (), ("sndbuf", "rcvbuf"))
+    sizes = {
+        name: _integer(value, f"scenario.network.{name}", "buffer")
+        for name, value in network.items()
+    }
+    scenario = Scenario(connections=connections, app=app, network=Network(**sizes))
+    _check_ends(scenario)
+    return scenario
+
+
+def validate(scenario: Scenario) -> None:
+    """Raises `UsageError` unless the scenario is one that JSON can tell."""
+    try:
+        document = to_json(scenario)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"scenario: a step is no known action with its parameters ({error!r}): see"
+            " harness.scenario.ACTIONS and PEER_ACTIONS"
+        ) from None
+    from_json(document)
+
+
+def load(path: str | Path) -> Scenario:
+    """The scenario of a file. Raises `UsageError` in one line that begins with the path."""
+    text = read_file(path, FILE_SIZE_MAX)
+    try:
+        return from_json(parse(text))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _integer(value: object, path: str, kind: str) -> int:
+    least, most = INTEGERS[kind]
+    number = plain_integer(value)
+    if number is None or not least <= number <= most:
+        raise error_at(path, value, f"write an integer from {least} to {most}")
+    return number
+
+
+def _size(value: object, path: str) -> int:
+    return _integer(value, path, "size")
+
+
+def _text(value: object, path: str, kind: str) -> str:
+    if not isinstance(value, str) or value not in TEXTS[kind]:
+        raise error_at(path, value, f"write one of {', '.join(map(repr, TEXTS[kind]))}")
+    return value
+
+
+def _flag(value: object, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise error_at(path, value, "write true or false")
+    return value
+
+
+def _argument(value: object, path: str, kind: str) -> Any:
+    if kind in INTEGERS:
+        return _integer(value, path, kind)
+    if kind in TEXTS:
+        return _text(value, path, kind)
+    if kind == "flag":
+        return _flag(value, path)
+    if kind == "sizes":
+        return read_items(
+            value, path, STEPS_MAX, lambda item, at: _integer(item, at, "size"), least=1
+        )
+    assert kind == "duration_or_none", kind
+    return None if value is None else _integer(value, path, "timeout")
+
+
+def _do(value: object, path: str, actions: tuple[str, ...]) -> str:
+    if not isinstance(value, dict):
+        raise error_at(path, value, 'write an object with "do" and its parameters')
+    if "do" not in value:
+        raise UsageError(f"{path}.do is missing: write one of {', '.join(actions)}")
+    action = value["do"]
+    if not isinstance(action, str) or action not in actions:
+        raise error_at(f"{path}.do", action, f"write one of {', '.join(actions)}")
+    return action
+
+
+def _args(
+    value: object, path: str, parameters: tuple[Parameter, ...], *others: str
+) -> tuple[Any, ...]:
+    names = tuple(parameter.name for parameter in parameters)
+    fields = read_fields(value, path, ("do", *others, *names), ())
+    return tuple([_argument(fields[name], f"{path}.{name}", kind) for name, kind, _ in parameters])
+
+
+def _app_step(value: object, path: str) -> AppStep:
+    action = _do(value, path, ("wait", *ACTIONS))
+    if action == "wait":
+        return AppStep("wait", None, _args(value, path, WAIT))
+    args = _args(value, path, ACTIONS[action], "end")
+    assert isinstance(value, dict)
+    end = value["end"]
+    if not (isinstance(end, str) and end in _END_NAMES):
+        raise error_at(f"{path}.end", end, "write the name of an end, such as 'c0' or 's0'")
+    return AppStep(action, end, args)
+
+
+def _step(actions: dict[str, tuple[Parameter, ...]]) -> Callable[[object, str], Step]:
+    names = tuple(actions)
+
+    def read(value: object, path: str) -> Step:
+        action = _do(value, path, names)
+        return Step(action, _args(value, path, actions[action]))
+
+    return read
+
+
+_action = _step(ACTIONS)
+_peer_action = _step(PEER_ACTIONS)
+_END_NAMES = {f"{side}{index}" for index in range(CONNECTIONS_MAX) for side in "cs"}
+
+
+def _reaction(value: object, path: str) -> Reaction:
+    return read_items(value, path, STEPS_MAX, _action)
+
+
+def _connection(value: object, path: str) -> Connection:
+    fields = read_fields(value, path, SIDES, ())
+    client, server = (_end(fields[side], f"{path}.{side}") for side in SIDES)
+    if isinstance(client, PeerEnd) and isinstance(server, PeerEnd):
+        raise UsageError(f"{path} is a peer at both ends: make one of them a bufferevent")
+    return Connection(client, server)
+
+
+def _end(value: object, path: str) -> End:
+    if not isinstance(value, dict):
+        raise error_at(path, value, 'write an object with "type": "bufferevent" or "peer"')
+    if "type" not in value:
+        raise UsageError(f"{path}.type is missing: write 'bufferevent' or 'peer'")
+    if value["type"] == "bufferevent":
+        return _bufferevent(value, path)
+    if value["type"] == "peer":
+        return _peer(value, path)
+    raise error_at(f"{path}.type", value["type"], "write 'bufferevent' or 'peer'")
+
+
+def _peer(value: object, path: str) -> PeerEnd:
+    fields = read_fields(value, path, ("type",), PEER_FIELDS)
+    return PeerEnd(
+        steps=read_items(fields.get("steps", []), f"{path}.steps", STEPS_MAX, _peer_action),
+        connects=_integer(fields.get("connects", 1), f"{path}.connects", "connects"),
+        listens=_flag(fields.get("listens", True), f"{path}.listens"),
+    )
+
+
+def _bufferevent(value: object, path: str) -> BuffereventEnd:
+    fields = read_fields(value, path, ("type",), BUFFEREVENT_FIELDS)
+    known: dict[str, Any] = {}
+    if "options" in fields:
+        known["options"] = _options(fields["options"], f"{path}.options")
+    if "setup" in fields:
+        known["setup"] = _reaction(fields["setup"], f"{path}.setup")
+    if "after_reads" in fields:
+        known["after_reads"] = _text(fields["after_reads"], f"{path}.after_reads", "after_reads")
+    for name in BUFFEREVENT_REACTIONS:
+        known[name] = read_items(fields.get(name, []), f"{path}.{name}", STEPS_MAX, _reaction)
+    return BuffereventEnd(**known)
+
+
+def _options(value: object, path: str) -> tuple[str, ...]:
+    def option(item: object, at: str) -> str:
+        if not isinstance(item, str) or item not in OPTION_BITS:
+            raise error_at(at, item, f"write one of {', '.join(OPTION_BITS)}")
+        return item
+
+    options = read_items(value, path, len(OPTION_BITS), option)
+    if len(set(options)) != len(options):
+        raise UsageError(f"{path} names an option twice: write each once")
+    if "UNLOCK_CALLBACKS" in options and "DEFER_CALLBACKS" not in options:
+        raise UsageError(f"{path} has UNLOCK_CALLBACKS alone: add DEFER_CALLBACKS, which it needs")
+    return options
+
+
+def _check_ends(scenario: Scenario) -> None:
+    """The rule beyond the schema: every step of the application is on a bufferevent."""
+    known = {name for name, end in ends(scenario) if isinstance(end, BuffereventEnd)}
+    for index, step in enumerate(scenario.app):
+        if step.end is not None and step.end not in known:
+            raise error_at(
+                f"scenario.app[{index}].end",
+                step.end,
+                f"no bufferevent of the scenario; name one of {', '.join(sorted(known)[:8])}",
+            )

@@ -1,0 +1,166 @@
+"""What happened, for people: a failing run in at most ten plain lines.
+
+Which promise broke and in what; who was connected to whom; which bytes went where; then the few
+records that decided it, counted back from the one at which the property broke, of the ends that
+it concerns; and what broke. Records that are left out are counted, never silently dropped.
+
+With the scenario as a program and the command that replays it, the story makes the three blocks
+that every failure prints.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.failure import FailureFile
+from harness.program import program
+from harness.scenario import PeerEnd, ends
+from harness.words import count, describe, milliseconds, moved, named, owners, plain
+from model.properties import PROPERTY
+from model.trace import Record
+
+LINES_MAX = 10
+LINE_WIDTH = 160
+_CONNECTIONS_TOLD = 3
+
+#: kinds that tell what an application or its peer did or was told; the kernel's own calls say
+#: how, and are told only where none of these is
+_TELLING = frozenset(("new", "op", "ret", "write", "read", "echo", "cb", "peer", "crash", "budget"))
+
+
+def story(failure: FailureFile) -> list[str]:
+    """The run in at most ten lines of printable ASCII."""
+    lines = [_title(failure), _who(failure), _traffic(failure.records), _tape(failure)]
+    lines = [line for line in lines if line]
+    lines += _deciding(failure, LINES_MAX - len(lines) - 3)  # two elisions and what broke
+    if failure.violations:
+        violation = failure.violations[0]
+        more = len(failure.violations) - 1
+        also = f" (and {count(more, 'violation')} more)" if more else ""
+        lines.append(f"Broken: {violation.message}{also}")
+    return [plain(line, LINE_WIDTH) for line in lines]
+
+
+def three_blocks(failure: FailureFile, path: str | Path) -> str:
+    """The story, the scenario as a program, and the command that replays the file at `path`."""
+    blocks = ("\n".join(story(failure)), program(failure).rstrip(), replay_command(path))
+    return "\n\n".join(blocks) + "\n"
+
+
+def replay_command(path: str | Path) -> str:
+    """The command line that replays the file, quoted for the shell of this system."""
+    if sys.platform == "win32":
+        return "duopoll replay " + subprocess.list2cmdline([str(path)])
+    return "duopoll replay " + shlex.quote(str(path))
+
+
+def _title(failure: FailureFile) -> str:
+    subject = f"{failure.subject} {failure.subject_version}"
+    if failure.mutant is not None:
+        subject += f" with mutant {failure.mutant}"
+    where = f"{failure.world} ({failure.kernel_version})"
+    if failure.broken is None:
+        return f"In {where}, {subject} kept every promise."
+    known = PROPERTY.get(failure.broken)
+    statement = f": {known.statement}" if known is not None else ""
+    return f"In {where}, {subject} broke {failure.broken}{statement}"
+
+
+def _who(failure: FailureFile) -> str:
+    kinds = dict(ends(failure.scenario))
+    told = []
+    for index in range(min(len(failure.scenario.connections), _CONNECTIONS_TOLD)):
+        client, server = kinds[f"c{index}"], kinds[f"s{index}"]
+        times = getattr(client, "connects", 1)
+        made = f" {times} times" if times > 1 else ""
+        deaf = "" if getattr(server, "listens", True) else ", where nobody listens"
+        told.append(
+            f"c{index} ({_kind(client)}) connects{made} to s{index} ({_kind(server)}){deaf}"
+        )
+    rest = len(failure.scenario.connections) - len(told)
+    if rest:
+        told.append(f"{count(rest, 'connection')} more")
+    return "; ".join(told) + "."
+
+
+def _kind(end: object) -> str:
+    return "raw peer" if isinstance(end, PeerEnd) else "bufferevent"
+
+
+def _traffic(records: Sequence[Record]) -> str:
+    """How much each end put in and took out."""
+    totals: dict[str, list[int]] = {}
+    for record in records:
+        for layer, direction, size in moved(record[1], named(record)):
+            if layer == "application":
+                total = totals.setdefault(str(record[2]), [0, 0])
+                total[direction == "in"] += size
+    told = [
+        f"{end} sent {sent} and received {received}"
+        for end, (sent, received) in sorted(totals.items())
+        if sent or received
+    ]
+    if not told:
+        return "No end sent a byte."
+    more = "" if len(told) <= 4 else f"; {len(told) - 4} more ends"
+    return "Bytes: " + "; ".join(told[:4]) + more + "."
+
+
+def _tape(failure: FailureFile) -> str:
+    """The decisions that were not dull."""
+    sharp = [decision for decision in failure.decisions if decision.value]
+    if not failure.decisions:
+        return ""
+    if not sharp:
+        return f"All {len(failure.decisions)} decisions of the simulator were dull."
+    told = ", ".join(f"{each.name} {each.value} of {each.bound}" for each in sharp[:4])
+    more = "" if len(sharp) <= 4 else f" and {len(sharp) - 4} more"
+    return f"Decisions that mattered: {told}{more}."
+
+
+def _deciding(failure: FailureFile, most: int) -> list[str]:
+    """The last telling records up to the violation, and how many stand before and after them."""
+    records = failure.records
+    if not records:
+        return []
+    stop = _stop(failure)
+    chosen = _choose(records, stop, most)
+    lines = []
+    told = 0
+    if chosen[0] > 0:
+        lines.append(f"... {count(chosen[0], 'record')} ...")
+    for index in chosen:
+        lines.append(f"{index:>5}  {milliseconds(records[index][0])}  {describe(records[index])}")
+        told += 1
+    between = stop - chosen[0] + 1 - told
+    after = len(records) - stop - 1
+    if between or after:
+        parts = [f"{count(between, 'record')} between them"] if between else []
+        parts += [f"{count(after, 'record')} after them"] if after else []
+        lines.append(f"... {' and '.join(parts)} ...")
+    return lines
+
+
+def _stop(failure: FailureFile) -> int:
+    """The record at which the property broke; of a whole run, the last before the clean-up."""
+    if failure.violations and failure.violations[0].record >= 0:
+        return failure.violations[0].record
+    kinds = [record[1] for record in failure.records]
+    return (kinds.index("teardown") if "teardown" in kinds else len(kinds)) - 1
+
+
+def _choose(records: Sequence[Record], stop: int, most: int) -> list[int]:
+    """At most `most` records that end with `stop`."""
+    whose = owners(records[: stop + 1])
+    connection = whose[stop][1:].split(".")[0] if stop >= 0 else ""
+    near = [
+        index
+        for index in range(stop)
+        if records[index][1] in _TELLING
+        and (not connection or whose[index][1:].split(".")[0] == connection)
+    ]
+    return [*near[-(most - 1) :], max(stop, 0)]

@@ -1,0 +1,221 @@
+"""Plain words for records: who acted, and what happened, for the story and the views.
+
+A record of the kernel names a descriptor and not an end; `Owners` follows `new`, `attach` and
+`close` records to say whose it is. Text that came from a file is never printed as it is: `plain`
+escapes everything that a terminal could take for a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from model.errors import Errno, NtStatus, Win32Error
+from model.kernel import mask_name
+from model.subject import EVENT_NAMES, OPTION_BITS, event_name
+from model.trace import FIELDS, Record
+
+DIRECTIONS = {0x02: "R", 0x04: "W"}  # EV_READ, EV_WRITE
+_CTL = {1: "ADD", 2: "DEL", 3: "MOD"}
+
+
+def plain(text: object, limit: int = 200) -> str:
+    """Printable ASCII only, on one line, cut after `limit` characters with `...`."""
+    raw = str(text)
+    shown = "".join(c if " " <= c <= "~" else _escape(c) for c in raw[:limit])
+    return shown if len(raw) <= limit else shown + "..."
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def named(fields: Record) -> dict[str, Any]:
+    """A record's fields by name, without its time and kind."""
+    return dict(zip(FIELDS[fields[1]], fields[2:], strict=True))
+
+
+def milliseconds(t_ns: int) -> str:
+    """A time for people: `1.250 ms`."""
+    return f"{t_ns / 1e6:.3f} ms"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 byte`, `2 bytes`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def outcome_text(value: Any) -> str:
+    """A result in words: an outcome's name, a number of bytes, `ok` for nothing to tell."""
+    if value is None:
+        return "ok"
+    if isinstance(value, (Errno, Win32Error, NtStatus)):
+        return value.name
+    if isinstance(value, bytes):
+        return count(len(value), "byte") if value else "end of file"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(outcome_text(item) for item in value) + "]"
+    return plain(value, 60)
+
+
+def mask_text(mask: Any) -> str:
+    """Directions of a bufferevent: 6 as `RW`."""
+    if not isinstance(mask, int):
+        return plain(mask, 20)
+    return "".join(name for bit, name in DIRECTIONS.items() if mask & bit) or "none"
+
+
+def options_text(options: Any) -> str:
+    """Bits of BEV_OPT_*: 5 as `CLOSE_ON_FREE|DEFER_CALLBACKS`."""
+    if not isinstance(options, int):
+        return plain(options, 60)
+    return "|".join(name for name, bit in OPTION_BITS.items() if options & bit) or "0"
+
+
+def what_text(what: Any) -> str:
+    """Event bits: 0x11 as `READING|EOF`."""
+    known = sum(EVENT_NAMES)
+    if isinstance(what, int) and 0 <= what <= known:
+        return event_name(what)
+    return plain(what, 20)
+
+
+def epoll_text(mask: Any) -> str:
+    """Bits of epoll(7): 5 as `IN|OUT`."""
+    return mask_name(mask) if isinstance(mask, int) and mask >= 0 else plain(mask, 20)
+
+
+class Owners:
+    """Which end each descriptor belongs to, followed record by record."""
+
+    def __init__(self) -> None:
+        self._end_of_fd: dict[int, str] = {}
+
+    def follow(self, record: Record) -> str:
+        """The end that `record` concerns (`c0`, `s0`, `l0`, a peer), or an empty name."""
+        kind = record[1]
+        fields = named(record)
+        if kind in {"new", "attach"} and isinstance(fields["fd"], int):
+            self._end_of_fd[fields["fd"]] = str(fields["bev"])
+        for name in ("bev", "peer"):
+            if name in fields:
+                return str(fields[name])
+        fd = fields.get("fd")
+        if not isinstance(fd, int):
+            return ""
+        if kind == "close":
+            return self._end_of_fd.pop(fd, "")
+        return self._end_of_fd.get(fd, "")
+
+
+def owners(records: Sequence[Record]) -> list[str]:
+    """The end that each record concerns, in order."""
+    following = Owners()
+    return [following.follow(record) for record in records]
+
+
+Fields: TypeAlias = dict[str, Any]
+
+
+def _callback(f: Fields) -> str:
+    text = f"{f['bev']}: {f['which']} callback"
+    if f["which"] == "event":
+        text += f" {what_text(f['what'])}"
+    elif f["which"] == "accept":
+        text += f" with descriptor {outcome_text(f['what'])}"
+    if f["error"] is not None:
+        text += f" ({outcome_text(f['error'])})"
+    return text + f", {outcome_text(f['input_length'])} in, {outcome_text(f['output_length'])} out"
+
+
+def _new(f: Fields) -> str:
+    fd = "" if f["fd"] is None else f" on descriptor {outcome_text(f['fd'])}"
+    return f"{f['bev']} is made ({f['type']}, {options_text(f['options'])}){fd}"
+
+
+def _operation(f: Fields) -> str:
+    args = f["args"] if isinstance(f["args"], (list, tuple)) else [f["args"]]
+    return f"{f['bev']}.{f['name']}({', '.join(plain(argument, 40) for argument in args)})"
+
+
+def _written(f: Fields) -> str:
+    size = len(f["data"]) if isinstance(f["data"], bytes) else 0
+    failed = "" if f["result"] in {0, None} else f", refused with {outcome_text(f['result'])}"
+    return f"{f['bev']} writes {count(size, 'byte')}{failed}"
+
+
+def _peer(f: Fields) -> str:
+    offered = f" {f['size']}" if isinstance(f["size"], int) and f["size"] else ""
+    return f"{f['peer']} (raw peer): {f['operation']}{offered} -> {outcome_text(f['result'])}"
+
+
+def _waited(f: Fields) -> str:
+    ready = f["result"]
+    if not isinstance(ready, (list, tuple)):
+        return f"epoll_wait -> {outcome_text(ready)}"
+    pairs = [pair for pair in ready if isinstance(pair, (list, tuple)) and len(pair) == 2]
+    told = ", ".join(f"{outcome_text(fd)} {epoll_text(mask)}" for fd, mask in pairs)
+    return f"epoll_wait -> {told or 'nothing'}"
+
+
+_SENTENCES: dict[str, Callable[[Fields], str]] = {
+    "cb": _callback,
+    "cb_end": lambda f: f"{f['bev']}: {f['which']} callback ends",
+    "new": _new,
+    "attach": lambda f: f"{f['bev']} gets descriptor {outcome_text(f['fd'])}",
+    "op": _operation,
+    "ret": lambda f: f"{f['bev']}.{f['name']} returns {outcome_text(f['result'])}",
+    "write": _written,
+    "read": lambda f: f"{f['bev']} reads {outcome_text(f['result'])}",
+    "echo": lambda f: f"{f['bev']} moves {outcome_text(f['result'])} bytes from input to output",
+    "peer": _peer,
+    "epoll_wait": _waited,
+    "epoll_ctl": lambda f: (
+        f"epoll_ctl({_CTL.get(f['op'], plain(f['op']))}, {outcome_text(f['fd'])},"
+        f" {epoll_text(f['mask'])}) -> {outcome_text(f['result'])}"
+    ),
+    "completion": lambda f: (
+        f"{f['operation']} on descriptor {outcome_text(f['fd'])} completes:"
+        f" {outcome_text(f['status'])}, {outcome_text(f['result'])}"
+    ),
+    "step": lambda f: f"the program does step {f['index']}: {f['do']}",
+    "quiet": lambda f: "nothing is active and nothing is due",
+    "teardown": lambda f: "the harness frees what is left",
+    "base_free": lambda f: (
+        f"the base is freed, {outcome_text(f['bufferevents'])} bufferevents left"
+    ),
+    "crash": lambda f: f"{f['error_type']}: {f['message']} ({f['where']})",
+    "budget": lambda f: f"the run was cut after {outcome_text(f['records'])} records",
+}
+
+
+def describe(record: Record) -> str:
+    """One record in plain words, on one line."""
+    kind = record[1]
+    fields = named(record)
+    sentence = _SENTENCES.get(kind)
+    if sentence is not None:
+        return plain(sentence(fields))
+    result = fields.pop("result", None)
+    told = ", ".join(f"{name} {outcome_text(value)}" for name, value in fields.items())
+    return plain(f"{kind}({told}) -> {outcome_text(result)}")
+
+
+def moved(kind: str, fields: Fields) -> list[tuple[str, str, int]]:
+    """What a record moved, as (application or kernel, out or in, bytes); zeros are left in."""
+    result = fields.get("result")
+    size = len(result) if isinstance(result, bytes) else 0
+    if kind == "write" and isinstance(fields["data"], bytes) and not result:
+        return [("application", "out", len(fields["data"]))]
+    if kind == "read":
+        return [("application", "in", size)]
+    if kind == "echo" and isinstance(result, int):
+        return [("application", "in", result), ("application", "out", result)]
+    if kind == "peer" and fields["operation"] in {"send", "recv"}:
+        moved = result if isinstance(result, int) else size
+        return [("application", "out" if fields["operation"] == "send" else "in", moved)]
+    if kind in {"send", "recv"}:
+        return [("kernel", "out" if kind == "send" else "in", size)]
+    if kind == "completion" and fields["operation"] in {"send", "recv"}:
+        return [("kernel", "out" if fields["operation"] == "send" else "in", size)]
+    return []

@@ -1,0 +1,414 @@
+"""Bufferevents over completion (libevent: bufferevent_async.c, buffer_iocp.c).
+
+At most one read, one write and one connect are in flight. While a read is, the input's tail is
+frozen and the kernel owns the buffer under it; while a write is, the output's head is. Each
+operation in flight holds a reference, so the object outlives its free until the last packet came.
+User callbacks are always deferred. After EOF or an error both directions are dead (`ok` is false)
+and `enabled` stays as it is: over IOCP libevent has no half-close.
+
+Two choices of ours, where libevent lets the application see the difference between the kernels:
+
+* Disabling a direction does not cancel its operation, so bytes (an EOF, an error) may arrive for a
+  direction that is disabled or suspended. They are kept, and told when it runs again.
+* Freeing without CLOSE_ON_FREE cancels what is in flight instead of waiting for the peer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.bufferevent import Bufferevent
+from model.completion import Operation
+from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
+from model.event_base import TimerEvent
+from model.subject import (
+    BEV_EVENT_CONNECTED,
+    BEV_EVENT_EOF,
+    BEV_EVENT_ERROR,
+    BEV_EVENT_READING,
+    BEV_EVENT_TIMEOUT,
+    BEV_EVENT_WRITING,
+    BEV_OPT_DEFER_CALLBACKS,
+    BEV_OPT_THREADSAFE,
+    EV_READ,
+    EV_WRITE,
+)
+
+if TYPE_CHECKING:
+    from model.completion import CompletionPoller
+
+
+class _Read(Operation):
+    """WSARecv into the bufferevent's read buffer."""
+
+    __slots__ = ("bev",)
+
+    def __init__(self, bev: AsyncBufferevent) -> None:
+        super().__init__(bev.poller)
+        self.bev = bev
+
+    def complete(self) -> None:
+        self.bev.on_read(self.status, self.nbytes)
+
+
+class _Write(Operation):
+    """WSASend of the output's head."""
+
+    __slots__ = ("bev",)
+
+    def __init__(self, bev: AsyncBufferevent) -> None:
+        super().__init__(bev.poller)
+        self.bev = bev
+
+    def complete(self) -> None:
+        self.bev.on_written(self.status, self.nbytes)
+
+
+class _Connect(Operation):
+    """ConnectEx."""
+
+    __slots__ = ("bev",)
+
+    def __init__(self, bev: AsyncBufferevent) -> None:
+        super().__init__(bev.poller)
+        self.bev = bev
+
+    def complete(self) -> None:
+        self.bev.on_connected(self.status)
+
+
+class AsyncBufferevent(Bufferevent):
+    """A bufferevent on a socket of a completion kernel."""
+
+    __slots__ = (
+        "connect_op",
+        "connecting",
+        "ok",
+        "poller",
+        "read_added",
+        "read_buffer",
+        "read_op",
+        "read_timer",
+        "untold",
+        "untold_error",
+        "write_added",
+        "write_op",
+        "write_timer",
+    )
+
+    def __init__(self, poller: CompletionPoller, fd: int | None, options: int) -> None:
+        super().__init__(poller.base, fd, options | BEV_OPT_DEFER_CALLBACKS | BEV_OPT_THREADSAFE)
+        self.poller = poller
+        self.connecting = False
+        self.read_op = _Read(self)
+        self.write_op = _Write(self)
+        self.connect_op: _Connect | None = None
+        self.read_buffer = bytearray()
+        self.read_added = self.write_added = False  # virtual events
+        self.read_timer = TimerEvent(self.base, self._read_timeout)
+        self.write_timer = TimerEvent(self.base, self._write_timeout)
+        self.untold = 0  # EV_READ: bytes not told; BEV_EVENT_*: a failure not told
+        self.untold_error: Win32Error | None = None
+        self.ok = fd is not None and poller.adopt(fd) is None
+
+    # Reading.
+
+    def _consider_reading(self) -> None:
+        """bev_async_consider_reading."""
+        if self.read_op.pending or self.connecting:
+            return
+        if not self.ok or not self.reads:
+            self._add_read(False)
+            return
+        size = self.max_single_read
+        if self.wm_read_high:
+            size = min(size, self.wm_read_high - self.input.length)
+            if size <= 0:
+                self._add_read(False)
+                return
+        self._launch_read(size)
+
+    def _launch_read(self, size: int) -> None:
+        assert self.fd is not None
+        if len(self.read_buffer) < size:
+            self.read_buffer = bytearray(size)
+        self.refcnt += 1
+        self.input.end_frozen = True
+        failure = self.read_op.submitted(
+            self.poller.kernel.wsa_recv(
+                self.fd, self.read_op.overlapped, memoryview(self.read_buffer)[:size]
+            )
+        )
+        if failure is None:
+            self._add_read(True)
+            return
+        self.input.end_frozen = False
+        self._die(BEV_EVENT_READING | BEV_EVENT_ERROR, failure)
+        self.decref()
+
+    def on_read(self, status: NtStatus, nbytes: int) -> None:
+        """read_complete: commits, tells, goes on reading. Silent once not `ok`."""
+        self.input.end_frozen = False
+        if nbytes:
+            self.input.append_frozen(bytes(memoryview(self.read_buffer)[:nbytes]))
+        if self.ok:
+            if status is not NtStatus.SUCCESS:
+                self._reading_failed(BEV_EVENT_ERROR, status)
+            elif not nbytes:
+                self._reading_failed(BEV_EVENT_EOF, status)
+            else:
+                self._received()
+        self.decref()
+
+    def _received(self) -> None:
+        if self.enabled & EV_READ:
+            if self.timeout_read_ns is not None and not self.read_suspended:
+                self.read_timer.start(self.timeout_read_ns)
+            self.trigger_nolock(EV_READ, 0)
+        else:
+            self.untold |= EV_READ
+        self._consider_reading()
+
+    def _reading_failed(self, cause: int, status: NtStatus) -> None:
+        error = None if status is NtStatus.SUCCESS else WSA_ERROR_OF_STATUS[status]
+        if self.reads:
+            self._die(BEV_EVENT_READING | cause, error)
+        else:
+            self.untold |= BEV_EVENT_READING | cause
+            self.untold_error = error
+            self._add_read(False)
+
+    def _tell_untold(self) -> None:
+        """Reading runs again: tells what came while it did not."""
+        untold, self.untold = self.untold, 0
+        if untold & EV_READ:
+            self.trigger_nolock(EV_READ, 0)
+        if untold & ~EV_READ:
+            self._die(untold & ~EV_READ, self.untold_error)
+
+    # Writing.
+
+    def _consider_writing(self) -> None:
+        """bev_async_consider_writing."""
+        if self.write_op.pending or self.connecting:
+            return
+        if not self.ok or not self.writes or not self.output.length:
+            self._add_write(False)
+            return
+        assert self.fd is not None
+        self.refcnt += 1
+        self.output.start_frozen = True
+        failure = self.write_op.submitted(
+            self.poller.kernel.wsa_send(
+                self.fd, self.write_op.overlapped, self.output.peek(self.max_single_write, 16)
+            )
+        )
+        if failure is None:
+            self._add_write(True)
+            return
+        self.output.start_frozen = False
+        self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, failure)
+        self.decref()
+
+    def on_written(self, status: NtStatus, nbytes: int) -> None:
+        """write_complete."""
+        self.output.start_frozen = False
+        if nbytes:
+            self.output.drain_frozen(nbytes)
+        if self.ok:
+            if status is not NtStatus.SUCCESS:
+                self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, WSA_ERROR_OF_STATUS[status])
+            elif not nbytes:
+                self._die(BEV_EVENT_WRITING | BEV_EVENT_EOF, None)
+            else:
+                self._restart_write_timer()
+                self.trigger_nolock(EV_WRITE, 0)
+                self._consider_writing()
+        self.decref()
+
+    # Both.
+
+    def _die(self, what: int, error: Win32Error | None) -> None:
+        """Neither direction moves again; `enabled` stays."""
+        self.ok = False
+        self.read_timer.stop()
+        self.write_timer.stop()
+        self._add_read(False)
+        self._add_write(False)
+        self.run_eventcb(what, error)
+
+    def _add_read(self, added: bool) -> None:
+        """bev_async_add_read, _del_read: the virtual event that keeps the loop alive."""
+        if added is not self.read_added:
+            self.read_added = added
+            self.base.virtual_events += 1 if added else -1
+
+    def _add_write(self, added: bool) -> None:
+        if added is not self.write_added:
+            self.write_added = added
+            self.base.virtual_events += 1 if added else -1
+
+    def _read_timeout(self) -> None:
+        if self.read_op.result:  # its completion is here, only not served yet: it wins
+            assert self.timeout_read_ns is not None
+            self.read_timer.start(self.timeout_read_ns)
+            return
+        self.disable(EV_READ)
+        self.run_eventcb(BEV_EVENT_READING | BEV_EVENT_TIMEOUT, None)
+
+    def _write_timeout(self) -> None:
+        if self.write_op.result:
+            assert self.timeout_write_ns is not None
+            self.write_timer.start(self.timeout_write_ns)
+            return
+        self.disable(EV_WRITE)
+        self.run_eventcb(BEV_EVENT_WRITING | BEV_EVENT_TIMEOUT, None)
+
+    def _restart_write_timer(self) -> None:
+        """The write timer runs while there is output that may be written."""
+        if self.timeout_write_ns is not None and self.writes and self.output.length:
+            self.write_timer.start(self.timeout_write_ns)
+        else:
+            self.write_timer.stop()
+
+    # The transport.
+
+    def _start(self, mask: int) -> int:
+        """be_async_enable: -1 without a usable socket; before the connect ended it is kept."""
+        if self.connecting:
+            return 0
+        if not self.ok:
+            return -1
+        if mask & EV_READ:
+            if self.timeout_read_ns is not None:
+                self.read_timer.start(self.timeout_read_ns)
+            if self.untold:
+                self._tell_untold()
+            self._consider_reading()
+            if self.read_op.pending:
+                self._add_read(True)
+        if mask & EV_WRITE:
+            self._restart_write_timer()
+            self._consider_writing()
+            if self.write_op.pending:
+                self._add_write(True)
+        return 0
+
+    def _stop(self, mask: int) -> int:
+        """be_async_disable: the operation in flight goes on."""
+        if mask & EV_READ:
+            self.read_timer.stop()
+            self._add_read(False)
+        if mask & EV_WRITE:
+            self.write_timer.stop()
+            self._add_write(False)
+        return 0
+
+    def _output_changed(self, added: int, deleted: int) -> None:
+        """bev_async_outbuf_callback."""
+        if added and self.ok and self.writes and not self.write_op.pending:
+            if self.timeout_write_ns is not None and not self.write_timer.added:
+                self.write_timer.start(self.timeout_write_ns)
+            self._consider_writing()
+
+    def _adjust_timeouts(self) -> None:
+        """bufferevent_generic_adj_timeouts_."""
+        if not self.ok or self.connecting:
+            return
+        if self.timeout_read_ns is not None and self.reads:
+            self.read_timer.start(self.timeout_read_ns)
+        else:
+            self.read_timer.stop()
+        self._restart_write_timer()
+
+    def _cancel_all(self) -> None:
+        """BEV_CTRL_CANCEL_ALL: each operation in flight still gives its one packet, unheard."""
+        self.ok = False
+        self.read_timer.stop()
+        self.write_timer.stop()
+        self._add_read(False)
+        self._add_write(False)
+        if self.fd is None:
+            return
+        if self.closes_on_free:
+            self.poller.kernel.closesocket(self.fd)
+            self.fd = None
+        elif self.read_op.pending or self.write_op.pending or self.connecting:
+            self.poller.kernel.cancel_io_ex(self.fd, None)
+
+    def _unlink(self) -> None:
+        self.read_timer.stop()
+        self.write_timer.stop()
+
+    def finalize(self) -> None:
+        """be_async_destruct: nothing is in flight, or there would be a reference."""
+        for operation in (self.read_op, self.write_op, self.connect_op):
+            if operation is not None:
+                operation.forget()
+
+    # Connecting.
+
+    def socket_connect(self, port: int) -> int:
+        """bufferevent_async_connect_: ConnectEx on a bound socket."""
+        kernel = self.poller.kernel
+        own = self.fd is None
+        fd = kernel.socket() if self.fd is None else self.fd
+        if isinstance(fd, Win32Error):
+            self.error = fd
+            return -1
+        failure = self._submit_connect(fd, port)
+        if failure is not None:
+            self.error = failure
+            if own:
+                kernel.closesocket(fd)
+            return -1
+        self.fd = fd
+        self.connecting = True
+        self.refcnt += 1
+        self.base.virtual_events += 1
+        return 0
+
+    def _submit_connect(self, fd: int, port: int) -> Win32Error | None:
+        kernel = self.poller.kernel
+        bound = kernel.bind(fd, 0)
+        if isinstance(bound, Win32Error) and bound is not Win32Error.WSAEINVAL:  # bound already
+            return bound
+        failure = self.poller.adopt(fd)
+        if failure is not None:
+            return failure
+        if self.connect_op is None:
+            self.connect_op = _Connect(self)
+        return self.connect_op.submitted(kernel.connect_ex(fd, port, self.connect_op.overlapped))
+
+    def on_connected(self, status: NtStatus) -> None:
+        """connect_complete."""
+        self.connecting = False
+        self.base.virtual_events -= 1
+        self._connect_ended(status)
+        self.decref()
+
+    def _connect_ended(self, status: NtStatus) -> None:
+        if self.fd is None:
+            return  # freed meanwhile, and closed
+        error = None if status is NtStatus.SUCCESS else WSA_ERROR_OF_STATUS[status]
+        if error is None:
+            error = self.poller.kernel.update_connect_context(self.fd)
+        if error is not None:
+            self.run_eventcb(BEV_EVENT_ERROR, error)
+            return
+        self.ok = True
+        self.run_eventcb(BEV_EVENT_CONNECTED, None)
+        runnable = self.enabled
+        if self.read_suspended:
+            runnable &= ~EV_READ
+        if self.write_suspended:
+            runnable &= ~EV_WRITE
+        self._start(runnable)
+
+    def setfd(self, fd: int | None) -> int:
+        """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once."""
+        self.fd = fd
+        self.ok = fd is not None and self.poller.adopt(fd) is None
+        if self.ok:
+            self.enable(self.enabled)
+        return 0

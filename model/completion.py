@@ -1,0 +1,139 @@
+"""The base's completion side: one port, the operations in flight, and how a packet finds its
+operation (libevent: event_iocp.c).
+
+An operation is a long-lived object with a number of its own, which is its OVERLAPPED: a bufferevent
+has one for reading, one for writing and one for connecting, each used for one submission at a
+time. Sockets are associated with the port and told to skip packets for what succeeds at once;
+such a success runs from the active queue like a packet would. The loop's thread is the only one
+that takes packets here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.errors import NtStatus, SimulatorError, Win32Error
+from model.event_base import Event, EventBase
+from model.kernel import CompletionKernel
+from model.subject import EV_READ, AcceptCallback, KernelError
+
+if TYPE_CHECKING:
+    from model.bufferevent import Bufferevent
+    from model.listener import Listener
+
+PACKETS_MAX = 64  # of one dequeue
+_CLOSE_WAIT_NS = 2_000_000_000  # for packets still owed when the base is freed
+_DONE = EV_READ  # `Event.result` of an operation that completed
+
+
+class Operation(Event):
+    """One overlapped operation. `pending` from an accepted submission to its completion."""
+
+    __slots__ = ("nbytes", "overlapped", "pending", "poller", "status")
+
+    def __init__(self, poller: CompletionPoller) -> None:
+        super().__init__(poller.base)
+        self.poller = poller
+        self.overlapped = poller.register(self)
+        self.pending = False
+        self.nbytes = 0
+        self.status = NtStatus.SUCCESS
+
+    def submitted(self, answer: int | Win32Error) -> Win32Error | None:
+        """Takes a submission's answer: None when a completion will come, else the failure."""
+        if isinstance(answer, int):
+            self.pending = True
+            self.poller.in_flight += 1
+            self.nbytes = answer
+            self.status = NtStatus.SUCCESS
+            self.base.activate_soon(self, _DONE)
+            return None
+        if answer is Win32Error.WSA_IO_PENDING:
+            self.pending = True
+            self.poller.in_flight += 1
+            return None
+        return answer
+
+    def fire(self, result: int) -> None:
+        self.pending = False
+        self.poller.in_flight -= 1
+        self.complete()
+
+    def complete(self) -> None:
+        """The operation ended with `status` and `nbytes`."""
+        raise SimulatorError(f"{type(self).__name__} does not say what its completion does")
+
+    def forget(self) -> None:
+        """Its owner is gone."""
+        del self.poller.operations[self.overlapped]
+
+
+class CompletionPoller:
+    """Implements `model.event_base.Poller` over a completion kernel."""
+
+    def __init__(self, base: EventBase, kernel: CompletionKernel) -> None:
+        self.base = base
+        self.kernel = kernel
+        self.operations: dict[int, Operation] = {}
+        self.in_flight = 0
+        self._next_overlapped = 1
+        port = kernel.create_port(1)
+        if isinstance(port, Win32Error):
+            raise SimulatorError(f"CreateIoCompletionPort gave {port.name}")
+        self.port: int = port
+
+    def register(self, operation: Operation) -> int:
+        """A new OVERLAPPED number for `operation`."""
+        overlapped = self._next_overlapped
+        self._next_overlapped = overlapped + 1
+        self.operations[overlapped] = operation
+        return overlapped
+
+    def adopt(self, handle: int) -> Win32Error | None:
+        """Ties a socket to the port. One that is tied already is fine (bufferevent_async.c)."""
+        error = self.kernel.associate(handle, self.port, handle)
+        if error is not None and error is not Win32Error.ERROR_INVALID_PARAMETER:
+            return error
+        return self.kernel.set_skip_on_success(handle)
+
+    def poll(self, timeout_ns: int | None) -> None:
+        packets = self.kernel.get_queued_completion_status(self.port, PACKETS_MAX, timeout_ns)
+        if isinstance(packets, Win32Error):
+            if packets is not Win32Error.WAIT_TIMEOUT:
+                raise SimulatorError(f"GetQueuedCompletionStatusEx gave {packets.name}")
+            return
+        activate = self.base.activate
+        operations = self.operations
+        for _, overlapped, nbytes, status in packets:
+            operation = operations.get(overlapped) if overlapped is not None else None
+            if operation is None or not operation.pending:
+                raise SimulatorError(
+                    f"a packet for overlapped {overlapped}, which is not in flight"
+                )
+            operation.nbytes = nbytes
+            operation.status = status
+            activate(operation, _DONE)
+
+    def bufferevent(self, fd: int | None, options: int) -> Bufferevent:
+        from model.bufferevent_async import AsyncBufferevent
+
+        return AsyncBufferevent(self, fd, options)
+
+    def listener(
+        self, callback: AcceptCallback | None, port: int, backlog: int
+    ) -> Listener | KernelError:
+        from model.listener import CompletionListener
+
+        return CompletionListener.bind(self, callback, port, backlog)
+
+    def close_fd(self, fd: int) -> None:
+        self.kernel.closesocket(fd)
+
+    def close(self) -> None:
+        """Waits for the packets still owed: their buffers belong to the kernel until then."""
+        deadline = self.base.now_ns() + _CLOSE_WAIT_NS
+        while self.in_flight and self.base.now_ns() < deadline:
+            if not (self.base.active or self.base.later):
+                self.poll(_CLOSE_WAIT_NS)
+            self.base.run_outstanding()
+        self.kernel.close_port(self.port)

@@ -1,0 +1,336 @@
+"""event_base: one loop over either kernel port (libevent: event.c).
+
+A pass, in this order: leave if asked to; compute how long to wait (not at all if something is
+active, else until the nearest timer); leave if there is nothing to wait for; what was put off
+becomes active; poll; update the cached time; due timers become active; run the active queue,
+first in first out, with what is added meanwhile.
+
+Three things differ from libevent, on purpose:
+
+* A write that the application has just made possible is tried in the same pass, without asking the
+  poller whether the socket is writable: it usually is, and two epoll_ctl calls a message are saved.
+  Only a write that would block is armed in the poller. The same holds for completions that
+  succeeded at once. An event runs so at most once a pass, so that a pass always ends.
+* A timer that falls due in the pass in which its descriptor became ready does not win: the
+  readiness is served and the timer starts again (libevent issue 1530 is the other way round).
+* Timers start from the clock and not from the pass's cached time, so that a slow callback does not
+  shorten the timeouts that are armed after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Protocol
+
+from model.errors import SimulatorError
+from model.kernel import CompletionKernel, ReadinessKernel
+from model.subject import (
+    EV_TIMEOUT,
+    EVLOOP_NO_EXIT_ON_EMPTY,
+    EVLOOP_NONBLOCK,
+    EVLOOP_ONCE,
+    AcceptCallback,
+    KernelError,
+)
+
+if TYPE_CHECKING:
+    from model.bufferevent import Bufferevent
+    from model.listener import Listener
+
+MAX_DEFERREDS_QUEUED = 32  # event.c: deferreds beyond these wait for the next pass
+
+
+class Runnable(Protocol):
+    """Something the active queue can run: an event, a deferred callback, a finaliser."""
+
+    def run(self) -> None: ...
+
+
+class Event:
+    """A descriptor's direction, or a bare timer, with an optional timeout (libevent: struct event).
+
+    Subclasses say what happens in `fire`. `result` holds the EV_* bits of an activation that has
+    not run yet; clearing it takes the event out of the active queue.
+    """
+
+    __slots__ = ("added", "base", "deadline_ns", "heap_ns", "last_pass", "result", "timeout_ns")
+
+    def __init__(self, base: EventBase) -> None:
+        self.base = base
+        self.added = False
+        self.result = 0
+        self.timeout_ns: int | None = None  # restarts at every activation for I/O
+        self.deadline_ns: int | None = None
+        self.heap_ns: int | None = None  # the deadline under which the timer heap holds us
+        self.last_pass = -1  # the pass in which it last ran
+
+    def run(self) -> None:
+        result = self.result
+        if result:
+            self.result = 0
+            self.last_pass = self.base.pass_number
+            if self.timeout_ns is not None and self.added and result != EV_TIMEOUT:
+                self.base.start_timer(self, self.timeout_ns)
+            self.fire(result)
+
+    def fire(self, result: int) -> None:
+        raise SimulatorError(f"{type(self).__name__} does not say what it fires")
+
+
+class TimerEvent(Event):
+    """A one-shot timer that calls a function."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, base: EventBase, callback: Callable[[], None]) -> None:
+        super().__init__(base)
+        self.callback = callback
+
+    def start(self, timeout_ns: int) -> None:
+        """evtimer_add: (re)starts it."""
+        if not self.added:
+            self.added = True
+            self.base.event_count += 1
+        self.base.start_timer(self, timeout_ns)
+
+    def stop(self) -> None:
+        """evtimer_del."""
+        if self.added:
+            self.added = False
+            self.base.event_count -= 1
+        self.deadline_ns = None
+        self.result = 0
+
+    def fire(self, result: int) -> None:
+        self.stop()
+        self.callback()
+
+
+class Poller(Protocol):
+    """What asks the kernel: `model.readiness` and `model.completion` have one each."""
+
+    def poll(self, timeout_ns: int | None) -> None:
+        """Waits for at most `timeout_ns` (None: no end) and activates what the kernel told."""
+
+    def bufferevent(self, fd: int | None, options: int) -> Bufferevent: ...
+
+    def listener(
+        self, callback: AcceptCallback | None, port: int, backlog: int
+    ) -> Listener | KernelError: ...
+
+    def close_fd(self, fd: int) -> None: ...
+
+    def close(self) -> None:
+        """Takes what the kernel still owes and closes the poller."""
+
+
+class EventBase:
+    """The loop. Implements `model.subject.Base`."""
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self.now_ns = now_ns
+        self.active: list[Runnable] = []
+        self.later: list[Runnable] = []
+        self.event_count = 0  # events added, timers included
+        self.virtual_events = 0  # what keeps the loop alive without an event (event.c)
+        self.bufferevents = 0  # made and not yet finalised
+        self.pass_number = 0
+        self.running = False  # the active queue is being run
+        self.poller: Poller
+        self._timers: list[tuple[int, int, Event]] = []  # deadline, insertion number
+        self._timer_number = 0
+        self._deferreds_queued = 0
+        self._break = False
+
+    # The active queue.
+
+    def activate(self, event: Event, result: int) -> None:
+        """event_active: runs `event` in this pass, once, with the bits OR-ed."""
+        if event.result:
+            event.result |= result
+        else:
+            event.result = result
+            self.active.append(event)
+
+    def activate_soon(self, event: Event, result: int) -> None:
+        """Runs `event` in this pass if it has not run in it, else in the next one."""
+        if event.result:
+            event.result |= result
+        else:
+            event.result = result
+            once = self.running and event.last_pass != self.pass_number
+            (self.active if once else self.later).append(event)
+
+    def schedule_deferred(self, deferred: Runnable) -> None:
+        """event_deferred_cb_schedule_: in this pass, or in the next when too many are queued."""
+        if self._deferreds_queued < MAX_DEFERREDS_QUEUED:
+            self._deferreds_queued += 1
+            self.active.append(deferred)
+        else:
+            self.later.append(deferred)
+
+    def schedule_finalizer(self, finalizer: Runnable) -> None:
+        """event_callback_finalize_: finalisers run from the active queue."""
+        self.active.append(finalizer)
+
+    def _run_active(self) -> int:
+        active = self.active
+        count = 0
+        self.running = True
+        try:
+            while count < len(active):
+                item = active[count]
+                count += 1
+                item.run()
+                if self._break:
+                    break
+        finally:
+            self.running = False
+            del active[:count]
+        return count
+
+    # Timers.
+
+    def start_timer(self, event: Event, timeout_ns: int) -> None:
+        """The event's deadline is `timeout_ns` from now.
+
+        A deadline that moves away leaves the heap alone: the entry is renewed when it comes up.
+        """
+        deadline = self.now_ns() + timeout_ns
+        event.deadline_ns = deadline
+        if event.heap_ns is None or deadline < event.heap_ns:
+            self._push_timer(event, deadline)
+
+    def _push_timer(self, event: Event, deadline: int) -> None:
+        event.heap_ns = deadline
+        self._timer_number += 1
+        heappush(self._timers, (deadline, self._timer_number, event))
+
+    def _nearest_timer(self) -> int | None:
+        """The nearest deadline; renews entries whose timer moved or stopped."""
+        timers = self._timers
+        while timers:
+            deadline, _, event = timers[0]
+            if event.heap_ns == deadline and event.deadline_ns == deadline:
+                return deadline
+            heappop(timers)
+            if event.heap_ns == deadline:
+                event.heap_ns = None
+                if event.deadline_ns is not None:
+                    self._push_timer(event, event.deadline_ns)
+        return None
+
+    def _run_timers(self) -> None:
+        if not self._timers:
+            return
+        now = self.now_ns()
+        while True:
+            deadline = self._nearest_timer()
+            if deadline is None or deadline > now:
+                return
+            event = heappop(self._timers)[2]
+            event.heap_ns = None
+            event.deadline_ns = None
+            self.timer_due(event)
+
+    def timer_due(self, event: Event) -> None:
+        """A due timer activates its event, unless the event is ready anyway."""
+        if not event.result:
+            self.activate(event, EV_TIMEOUT)
+
+    # The loop.
+
+    def loop(self, flags: int = 0) -> int:
+        """event_base_loop. 0 after a break (or one pass of ONCE or NONBLOCK), 1 without events."""
+        self._break = False
+        while not self._break:
+            busy = self.active or self.later
+            empty = not (self.event_count or self.virtual_events or busy)
+            if empty and not flags & EVLOOP_NO_EXIT_ON_EMPTY:
+                return 1
+            ran = self._pass(0 if busy or flags & EVLOOP_NONBLOCK else self._wait_ns())
+            idle = not self.active and not self.later
+            if (flags & EVLOOP_ONCE and ran and idle) or (flags & EVLOOP_NONBLOCK and idle):
+                return 0
+        return 0
+
+    def _wait_ns(self) -> int | None:
+        deadline = self._nearest_timer() if self._timers else None
+        return None if deadline is None else max(0, deadline - self.now_ns())
+
+    def _pass(self, timeout_ns: int | None) -> int:
+        self.pass_number += 1
+        self._deferreds_queued = 0
+        if self.later:
+            self.active += self.later
+            self.later.clear()
+        self.poller.poll(timeout_ns)
+        self._run_timers()
+        return self._run_active()
+
+    def loopbreak(self) -> None:
+        """event_base_loopbreak: leaves after the callback that runs."""
+        self._break = True
+
+    def once(self, timeout_ns: int, callback: Callable[[], None]) -> None:
+        """event_base_once with a timeout."""
+        TimerEvent(self, callback).start(timeout_ns)
+
+    # What it makes.
+
+    def bufferevent_socket_new(self, fd: int | None, options: int) -> Bufferevent:
+        """A bufferevent over this base's kernel; `fd` None until it connects or is given one."""
+        return self.poller.bufferevent(fd, options)
+
+    def listener_new(
+        self, callback: AcceptCallback | None, port: int, backlog: int
+    ) -> Listener | KernelError:
+        """A listener on 127.0.0.1:`port` (0: any), enabled."""
+        return self.poller.listener(callback, port, backlog)
+
+    def close_fd(self, fd: int) -> None:
+        """evutil_closesocket."""
+        self.poller.close_fd(fd)
+
+    def free(self) -> int:
+        """event_base_free: takes outstanding packets, runs finalisers; bufferevents left alive."""
+        self._break = False
+        self.run_outstanding()
+        self.poller.close()
+        self.run_outstanding()
+        return self.bufferevents
+
+    def run_outstanding(self) -> None:
+        """Runs what is active and what was put off, without polling."""
+        while self.active or self.later:
+            self.active += self.later
+            self.later.clear()
+            self._run_active()
+
+
+class _HasKernel(Protocol):
+    """The part of `model.world.World` that a base needs."""
+
+    @property
+    def readiness(self) -> ReadinessKernel | None: ...
+
+    @property
+    def completion(self) -> CompletionKernel | None: ...
+
+    def now_ns(self) -> int: ...
+
+
+def new_base(world: _HasKernel) -> EventBase:
+    """An event base on the world's kernel, readiness or completion."""
+    from model.completion import CompletionPoller  # they know the base, not the reverse
+    from model.readiness import ReadinessPoller
+
+    base = EventBase(world.now_ns)
+    if world.readiness is not None:
+        base.poller = ReadinessPoller(base, world.readiness)
+    elif world.completion is not None:
+        base.poller = CompletionPoller(base, world.completion)
+    else:
+        raise SimulatorError("a world needs a readiness or a completion kernel, and has neither")
+    return base

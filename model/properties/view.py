@@ -1,0 +1,237 @@
+"""What the checker knows of a run at one moment: of each bufferevent, of each raw peer, of the run.
+
+Everything here is derived from records alone. `View.enabled` is the mask that the bufferevent
+should have: what the application asked for, less what the library must take away. Lengths are
+derived too: the input is what the kernel delivered less what the application took, the output is
+what it wrote less what the kernel took.
+
+Two times are kept for each direction's timer, since the contract leaves freedom: `*_armed` is the
+latest moment at which the timer had to start again (so it may not fire before one timeout later),
+`*_touched` the latest at which it might have (so it must fire by one timeout later). A loop's clock
+stands still during a pass (event.c: gettime with a cached time), hence `Run.pass_time`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from model.properties.catalogue import Violation
+from model.subject import EV_WRITE
+from model.trace import Record
+
+#: what an application wrote: bytes, or (place in its input stream, size) for an echo
+Written: TypeAlias = bytes | tuple[int, int]
+
+
+class Peer:
+    """A raw end of a connection."""
+
+    __slots__ = (
+        "broken", "eof", "finished", "given", "name", "outgoing", "received", "received_count",
+        "reset", "touched",
+    )  # fmt: skip
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.outgoing: list[bytes] = []  # bytes that its kernel took
+        self.given = 0
+        self.received: list[bytes] = []
+        self.received_count = 0
+        self.eof = False  # it read the end of file
+        self.finished = False  # it closed, or shut its sending side down
+        self.reset = False  # it closed abortively
+        self.broken = False  # one of its calls failed
+        self.touched = 0  # time of its last record
+
+
+class View:
+    """A bufferevent or a listener, as far as the trace has told."""
+
+    __slots__ = (
+        "closed",
+        "completion",
+        "connect_caller",
+        "connect_events",
+        "connect_result",
+        "connected",
+        "connecting",
+        "dead",
+        "deferred",
+        "depth",
+        "direct_triggers",
+        "disable_index",
+        "enable_read_pass",
+        "enable_write_pass",
+        "enabled",
+        "eofs",
+        "errors",
+        "eventcb",
+        "ever_connects",
+        "ever_disabled",
+        "failed",
+        "fd",
+        "freed",
+        "fresh_in",
+        "fresh_out",
+        "fresh_wait",
+        "grown",
+        "high",
+        "idle",
+        "illicit",
+        "immediate",
+        "injected",
+        "is_listener",
+        "low",
+        "name",
+        "outgoing",
+        "owed",
+        "owed_eof",
+        "read_armed",
+        "read_credits",
+        "read_high",
+        "read_licit",
+        "read_ok",
+        "read_operation",
+        "read_size",
+        "read_timed_out",
+        "read_timeout",
+        "read_touched",
+        "readcb",
+        "reads",
+        "received",
+        "received_count",
+        "refused",
+        "sent",
+        "shrunk",
+        "taken",
+        "timeouts_pass",
+        "unoffered",
+        "untold_write",
+        "user_disabled",
+        "write_armed",
+        "write_credits",
+        "write_enable_credits",
+        "write_low",
+        "write_ok",
+        "write_operation",
+        "write_timed_out",
+        "write_timeout",
+        "write_touched",
+        "write_zeros",
+        "writecb",
+        "written",
+    )  # fmt: skip
+
+    def __init__(self, name: str, completion: bool, time: int) -> None:
+        self.name = name
+        self.fd: int | None = None
+        self.is_listener = False
+        self.completion = completion
+        self.deferred = completion  # bufferevent_async.c forces deferral
+        self.freed = False
+        self.closed = False  # its descriptor is
+        # What the application set.
+        self.enabled = EV_WRITE
+        self.user_disabled = 0
+        self.readcb = self.writecb = self.eventcb = True
+        self.low = self.high = self.write_low = 0
+        self.read_timeout: int | None = None
+        self.write_timeout: int | None = None
+        self.timeouts_pass = -2  # pass of the last set_timeouts
+        self.enable_read_pass = self.enable_write_pass = -9
+        # Bytes.
+        self.received: list[bytes] = []
+        self.received_count = self.taken = 0
+        self.reads: list[tuple[int, bytes]] = []  # (place in the input stream, data)
+        self.outgoing: list[Written] = []
+        self.written = self.sent = 0
+        self.fresh_in = self.fresh_out = 0  # bytes of packets not necessarily processed yet
+        self.fresh_wait = -1
+        # Why a read or write callback may come.
+        self.grown = self.shrunk = False
+        self.read_credits = self.write_credits = self.write_enable_credits = 0
+        self.read_ok = self.write_ok = False  # the low watermark was met when it was triggered
+        self.unoffered = 0  # bytes wait for a read callback: 1 since inside a callback, 2 outside
+        self.untold_write = 0  # the same for a write callback
+        self.illicit = 0  # bytes accepted although reading was not enabled
+        self.depth = self.direct_triggers = self.idle = 0
+        # Connecting.
+        self.ever_connects = self.connecting = self.connected = self.in_connect = False
+        self.immediate = self.failed = self.refused = False
+        self.connect_result: int | None = None
+        self.connect_events = 0
+        # Failures.
+        self.dead = False  # completion: after EOF or ERROR, in both directions
+        self.errors: list[Any] = []  # what failed since the last ERROR event
+        self.eofs = self.write_zeros = 0
+        self.owed = -1  # the record of an end or failure that no event has told yet
+        self.owed_eof = False
+        self.injected = 0  # bits of trigger_event
+        # Timers.
+        self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
+        self.read_timed_out = self.write_timed_out = False
+        # Completion: the operation in flight.
+        self.read_operation: int | None = None
+        self.write_operation: int | None = None
+        self.read_size = self.read_high = 0
+        self.read_licit = True
+        # Listeners.
+        self.disable_index = -1
+        self.ever_disabled = False
+
+
+class Run:
+    """One check: the views by name and by descriptor, counters, and the violations found."""
+
+    __slots__ = (
+        "accept_index", "accepted", "accepting", "base_freed", "by_fd",
+        "callbacks", "checked", "completion", "connect_caller", "cut", "idle_waits", "interest",
+        "opened", "operations", "pass_time", "passes", "peers", "quiet", "records",
+        "reported", "simulated", "tolerance", "views", "violations", "wait_index", "writes",
+    )  # fmt: skip
+
+    def __init__(
+        self, records: Sequence[Record], completion: bool, simulated: bool, tolerance: int
+    ) -> None:
+        self.records = records
+        self.completion = completion
+        self.simulated = simulated
+        self.tolerance = tolerance
+        self.views: dict[str, View] = {}
+        self.peers: dict[str, Peer] = {}
+        self.by_fd: dict[int, View] = {}
+        self.operations: dict[int, View] = {}  # overlapped -> whose
+        self.interest: dict[int, int] = {}  # fd -> epoll mask
+        self.opened: dict[int, int] = {}  # fd -> record that opened it
+        self.accepting: dict[int, int] = {}  # overlapped -> acceptor
+        self.accept_index: dict[int, int] = {}  # accepted fd -> record in which the kernel gave it
+        self.accepted: dict[str, int] = {}  # listener -> accept callbacks
+        self.connect_caller: View | None = None  # whose connect call is running
+        self.pass_time = 0
+        self.passes = 0
+        self.wait_index = -1
+        self.idle_waits = 0
+        self.callbacks = self.writes = 0  # of any kind; of the write kind
+        self.quiet = self.base_freed = self.cut = False
+        self.violations: list[Violation] = []
+        self.reported: set[tuple[str, str]] = set()
+        self.checked: dict[str, int] = {}
+
+    def violate(self, name: str, who: str, index: int, message: str) -> None:
+        """Notes a violation, once for each property and bufferevent."""
+        if (name, who) not in self.reported:
+            self.reported.add((name, who))
+            self.violations.append(Violation(name, index, message))
+
+    def view(self, name: str, time: int) -> View:
+        """The view of a bufferevent, made when it is first named."""
+        view = self.views.get(name)
+        if view is None:
+            view = self.views[name] = View(name, self.completion, time)
+        return view
+
+    def other_end(self, name: str) -> View | Peer | None:
+        """The far end of the connection: of c0 it is s0, of s0.1 it is c0.1."""
+        twin = ("s" if name[:1] == "c" else "c") + name[1:]
+        return self.views.get(twin) or self.peers.get(twin)

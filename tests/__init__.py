@@ -1,0 +1,1 @@
+"""The tests mirror the packages: tests/model judges model, and so on."""

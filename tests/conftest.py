@@ -1,0 +1,33 @@
+"""Hypothesis profiles, and the rule that continuous integration has every world.
+
+`--hypothesis-profile` chooses: `dev` (the default, seconds), `ci` (what a change must pass) or
+`hunt` (hours). A test that needs fewer examples than its profile gives says so itself.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_COMMON = settings(
+    deadline=None,  # the machine is shared; a run has its own record budget
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile("dev", _COMMON, max_examples=50)
+settings.register_profile("ci", _COMMON, max_examples=1_000)
+settings.register_profile("hunt", _COMMON, max_examples=100_000, stateful_step_count=200)
+settings.load_profile("dev")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With CI=true a world that does not run here is a failure and not a skip."""
+    if os.environ.get("CI") != "true" or hasattr(config, "workerinput"):
+        return
+    from real.world import why_not
+
+    missing = [f"{name}: {why}" for name in ("epoll", "iocp") if (why := why_not(name))]
+    if missing:
+        raise pytest.UsageError("CI=true needs every world; " + "; ".join(missing))
