@@ -14,7 +14,7 @@ JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help fuzz test hunt bench bench-json lint format clean system wine
+.PHONY: help fuzz test hunt bench bench-json lint format readme clean system wine
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
 MINOR := $(shell $(PYTHON) -c 'import sys; v = sys.version_info; print(f"{v[0]}.{v[1]}" if v >= (3, 11) else "")' 2>/dev/null)
@@ -82,6 +82,10 @@ bench: $(DEV) wine
 
 bench-json: $(DEV) wine
 	@$(BIN)/python -m bench --json
+
+# Renews the failing run on the first screen of the README.
+readme: $(CORE)
+	@$(BIN)/python scripts/readme_run.py
 
 clean:
 	rm -rf .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,21 +12,10 @@ import json
 import platform
 import sys
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from bench.contest import Contest, Result, Wanted, play
+from bench.contest import FAILED, Contest, Result, Wanted, play
 from bench.contests import CONTESTS
-
-
-@cache
-def windows() -> tuple[str, ...]:
-    """The command that starts the Windows interpreter: this one on Windows, else Wine's."""
-    if sys.platform == "win32":
-        return (sys.executable,)
-    from real import wine
-
-    return tuple(wine.command())
 
 
 def verdict(result: Result, wanted: Wanted) -> dict[str, Any] | None:
@@ -115,8 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{machine}; median of {options.turns} turns, each in a fresh process\n", flush=True)
     failed = False
     for name, contest in chosen:
-        result = play(contest, options.turns, windows)
-        failed |= any(reason.startswith("failed:") for reason in result.missing.values())
+        result = play(contest, options.turns)
+        failed |= any(reason.startswith(FAILED) for reason in result.missing.values())
         report["contests"][name] = as_json(result)
         if not options.json:
             print("\n".join(lines(result)), flush=True)

@@ -15,7 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model.errors import WorldUnavailable
+from real import wine
+
 ROOT = Path(__file__).parent.parent
+FAILED = "failed:"  # how the reason starts when a contender broke
 _TURN_BOUND_S = 300
 
 
@@ -69,8 +73,8 @@ class Result:
         return statistics.median(turns) if turns else None
 
 
-def play(contest: Contest, turns: int, windows: Callable[[], Sequence[str]]) -> Result:
-    """Plays one contest. `windows` gives the command of the Windows interpreter when needed."""
+def play(contest: Contest, turns: int) -> Result:
+    """Plays one contest: `turns` turns of each contender that can play here."""
     result = Result(contest)
     for contender in contest.contenders:
         reason = contender.missing() if contender.missing else None
@@ -79,29 +83,28 @@ def play(contest: Contest, turns: int, windows: Callable[[], Sequence[str]]) -> 
     for _ in range(turns):
         for contender in contest.contenders:
             if contender.label not in result.missing:
-                _take_turn(contender, result, windows)
+                _take_turn(contender, result)
     return result
 
 
-def _take_turn(contender: Contender, result: Result, windows: Callable[[], Sequence[str]]) -> None:
+def _take_turn(contender: Contender, result: Result) -> None:
+    arguments = ["-m", "bench.child", f"bench.{contender.function}"]
+    arguments += [str(argument) for argument in contender.arguments]
     try:
-        python = windows() if contender.on_windows else [sys.executable]
-        command = [*python, "-m", "bench.child", f"bench.{contender.function}"]
-        command += [str(argument) for argument in contender.arguments]
-        answer = _run(command)
+        answer = _on_windows(arguments) if contender.on_windows else _here(arguments)
+    except WorldUnavailable as missing:
+        answer = {"missing": str(missing)}
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
-        result.missing[contender.label] = f"failed: {error}"
-        return
+        answer = {"missing": f"{FAILED} {error}"}
     if "missing" in answer:
         result.missing[contender.label] = answer["missing"]
     else:
         result.figures.setdefault(contender.label, []).append(answer["value"])
 
 
-def _run(command: Sequence[str]) -> dict[str, Any]:
-    """The answer of one child. Raises RuntimeError with the last line of its complaint."""
+def _here(arguments: Sequence[str]) -> dict[str, Any]:
     done = subprocess.run(
-        command,
+        [sys.executable, *arguments],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -109,8 +112,18 @@ def _run(command: Sequence[str]) -> dict[str, Any]:
         timeout=_TURN_BOUND_S,
         check=False,
     )
-    if done.returncode != 0:
-        complaint = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise RuntimeError(complaint[-1])
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return _answer(done.returncode, done.stdout, done.stderr)
+
+
+def _on_windows(arguments: Sequence[str]) -> dict[str, Any]:
+    """The same in the Windows interpreter: this one on Windows, else Wine's."""
+    code, output = wine.run_interpreter(arguments, timeout_s=_TURN_BOUND_S)
+    return _answer(code, output, output)
+
+
+def _answer(code: int, output: str, complaint: str) -> dict[str, Any]:
+    """What a child said last. Raises RuntimeError with the last line of its complaint."""
+    if code != 0:
+        raise RuntimeError((complaint.strip().splitlines() or [f"exit code {code}"])[-1])
+    answer: dict[str, Any] = json.loads(output.splitlines()[-1])
     return answer

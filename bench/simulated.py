@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from bench.echo import Count, EchoClient, EchoServer
 from bench.missing import Missing
@@ -22,7 +22,7 @@ def model_iocp(trips: int) -> float:
     return _model("iocp", trips)
 
 
-def _model(kind: str, trips: int) -> float:
+def _model(kind: Literal["epoll", "iocp"], trips: int) -> float:
     from model.choices import Choices
     from sim.world import SimWorld
 

@@ -5,9 +5,9 @@ connections; then the application's steps are done, those between two `wait`s at
 during the waits and after the last step until the run is quiet. What is left is then freed, the
 loop emptied, the base freed.
 
-Quiet is judged by a timer tick on the loop: since the last tick no record was written, but for
-polls that found nothing, and no peer rests. A tick is longer than every timeout of the scenario, so
-that a timer that is due comes first. A run that never becomes quiet is given up after
+Quiet is judged by a timer tick on the loop: for that long no record was written, but for polls that
+found nothing, and no peer rests. A tick is longer than every timeout of the scenario, so that a
+timer that is due comes first. A run that never becomes quiet is given up after
 `TICKS_MAX` ticks, and has no `quiet` record.
 
 The driver is an application without bugs of its own: it never touches a bufferevent that it has
@@ -76,12 +76,11 @@ class Driver:
         self.base = base
         self.trace = trace
         self.ends: dict[str, Live] = {}
-        self.peers: list[Peer] = []
+        self.peers: dict[str, Peer] = {}
         self.listeners: dict[int, Listener] = {}  # by the stream index of their server end
         self.orphans: list[int] = []  # descriptors that are ours to close
         self.position = 0  # in the application's steps
         self.ticks = 0
-        self.seen = 0  # records at the last tick
         self.tick_ns = world.quiet_ns + longest_timeout_ns(scenario)
 
     def play(self) -> None:
@@ -115,8 +114,14 @@ class Driver:
 
     def _peer(self, name: str, stream: int, end: PeerEnd) -> Peer:
         peer = Peer(name, stream, end, self.world, self.trace)
-        self.peers.append(peer)
+        self.peers[name] = peer
         return peer
+
+    def accepted(self, server: Live) -> None:
+        """A server end has its connection: a client peer may make its further ones."""
+        caller = self.peers.get(f"c{server.index // 2}")
+        if caller is not None:
+            caller.connect_again(self.listeners[server.index].port)
 
     def _serve(self, index: int, end: BuffereventEnd | PeerEnd) -> int:
         """Makes the server end listen: the port to connect to."""
@@ -151,7 +156,6 @@ class Driver:
                 self.base.once(args[0], self._proceed)
                 return
             self._step(index, do, name, args)
-        self.seen = len(self.trace.records)
         self.base.once(self.tick_ns, self._tick)
 
     def _step(self, index: int, do: str, name: str, args: tuple[Any, ...]) -> None:
@@ -165,22 +169,24 @@ class Driver:
     # The end of the run.
 
     def _tick(self) -> None:
-        records = self.trace.records
+        """Ends the run if nothing has happened for `tick_ns`; else waits for the rest of it."""
         self.ticks += 1
-        if self._is_quiet(records):
+        left = self._unquiet_ns()
+        if left > 0 and self.ticks < TICKS_MAX:
+            self.base.once(left, self._tick)
+            return
+        if left <= 0:
             self.trace.emit("quiet")
-            self.base.loopbreak()
-        elif self.ticks < TICKS_MAX:
-            self.seen = len(records)
-            self.base.once(self.tick_ns, self._tick)
-        else:
-            self.base.loopbreak()
+        self.base.loopbreak()
 
-    def _is_quiet(self, records: list[Record]) -> bool:
-        for index in range(self.seen, len(records)):
-            if not _found_nothing(records[index]):
-                return False
-        return not any([peer.pausing for peer in self.peers])
+    def _unquiet_ns(self) -> int:
+        """How much longer nothing must happen."""
+        if any(peer.pausing for peer in self.peers.values()):
+            return self.tick_ns
+        for record in reversed(self.trace.records):
+            if not _found_nothing(record):
+                return int(record[0]) + self.tick_ns - self.world.now_ns()
+        return 0
 
     def free(self, end: Live) -> None:
         """Frees a bufferevent; without CLOSE_ON_FREE its descriptor is ours from then on."""
@@ -203,7 +209,7 @@ class Driver:
             for fd in self.orphans:
                 self._guarded(partial(self.base.close_fd, fd))
             self._guarded(self._empty_loop)
-        self._guarded(self._free_base)
+        self._guarded(self.base.free)
 
     def _empty_loop(self) -> None:
         """Runs the loop until nothing is left in it; waits for what the kernel still owes."""
@@ -213,15 +219,12 @@ class Driver:
             if attempt:
                 self.world.sleep(attempt * TEARDOWN_PAUSE_NS)
 
-    def _free_base(self) -> None:
-        self.trace.emit("base_free", self.base.free())
-
 
 def _found_nothing(record: Record) -> bool:
     """Whether a record only says that the loop waited and nothing happened."""
     kind = record[1]
     if kind == "epoll_wait":
-        return record[4] == []
+        return bool(record[4] == [])
     return kind == "gqcs" and record[4] is Win32Error.WAIT_TIMEOUT
 
 

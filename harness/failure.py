@@ -1,9 +1,12 @@
 """The failure file: all that a replay needs, as one JSONL file of data and no code.
 
-Line by line: a header with the version and the counts of what follows; the scenario; the decisions
-taken from the tape, each by name, bound and value; the trace, one record a line; the violations;
-and a seal, the SHA-256 of all the lines before it, so that a damaged file says so instead of
-leading astray. The decisions' values are the tape: what a run never drew, it never needed.
+Line by line: a header with the version and the counts of what follows; the scenario; the tape; the
+decisions taken from it, each by name, bound and value; the trace, one record a line; the
+violations; and a seal, the SHA-256 of all the lines before it, so that a damaged file says so
+instead of leading astray.
+
+A property that compares worlds breaks in no run alone. Its file holds the run in the first of them
+and names the others, which a replay runs again, with the same scenario and tape.
 
 The same run of a simulated world makes the same bytes on Linux and on Windows: ASCII, one newline
 character, no time of day, no interpreter, no path. Reading counts carriage returns before a
@@ -39,10 +42,12 @@ FILE_BYTES_MAX = 256 << 20
 CONTENT_BYTES_MAX = 1 << 29  # that the records of one file may name
 TEXT_MAX = 200  # characters of a name in the header
 BOUND_MAX = 1 << 32  # of a decision
+TAPE_MAX = 1 << 20  # integers
+OTHERS_MAX = 8  # worlds that a run is compared with
 
 _NAMES = ("world", "kernel_version", "subject", "subject_version")
 _COUNTS = ("decisions", "records", "violations")
-_HEADER = ("duopoll", "version", *_NAMES, "mutant", "property", *_COUNTS)
+_HEADER = ("duopoll", "version", *_NAMES, "mutant", "others", "property", *_COUNTS)
 _SEAL = "sha256"
 _WHOLE = "use a whole file, or make the failure again with `duopoll fuzz`"
 
@@ -57,23 +62,28 @@ class FailureFile:
     subject_version: str
     mutant: str | None
     scenario: Scenario
+    tape: tuple[int, ...]
     decisions: tuple[Decision, ...]
     records: tuple[Record, ...]
     violations: tuple[Violation, ...]
+    broken: str | None  # the property that the file is about; None for a clean run
+    others: tuple[str, ...] = ()  # the worlds that it was compared with
 
     @property
-    def broken(self) -> str | None:
-        """The id of the first property that broke; None for a clean run."""
-        return self.violations[0].property if self.violations else None
-
-    @property
-    def tape(self) -> tuple[int, ...]:
-        """The decisions as a tape, for worlds that need not follow them by name."""
-        return tuple([decision.value for decision in self.decisions])
+    def violation(self) -> Violation | None:
+        """The first violation of `broken`."""
+        return next((each for each in self.violations if each.property == self.broken), None)
 
     @classmethod
-    def of(cls, outcome: Outcome) -> FailureFile:
-        """What an outcome leaves in a file."""
+    def of(
+        cls, outcome: Outcome, broken: str | None = None, others: Sequence[str] = ()
+    ) -> FailureFile:
+        """What an outcome leaves in a file.
+
+        `broken` is the property that it is about, else the first that broke; `others` are the
+        worlds that it was compared with.
+        """
+        violations = tuple(outcome.verdicts.violations)
         return cls(
             world=outcome.world,
             kernel_version=outcome.kernel_version,
@@ -81,9 +91,12 @@ class FailureFile:
             subject_version=outcome.subject_version,
             mutant=outcome.mutant,
             scenario=outcome.scenario,
+            tape=tuple(outcome.tape),
             decisions=tuple(outcome.decisions),
             records=tuple(outcome.records),
-            violations=tuple(outcome.verdicts.violations),
+            violations=violations,
+            broken=broken or (violations[0].property if violations else None),
+            others=tuple(others),
         )
 
     def file_name(self) -> str:
@@ -100,9 +113,11 @@ def encode(failure: FailureFile) -> bytes:
     """The bytes of the file."""
     header: dict[str, Any] = {"duopoll": "failure", "version": VERSION}
     header.update({name: getattr(failure, name) for name in (*_NAMES, "mutant")})
+    header["others"] = list(failure.others)
     header["property"] = failure.broken
     header.update({name: len(getattr(failure, name)) for name in _COUNTS})
     lines = [_line(header), _line({"scenario": to_json(failure.scenario)})]
+    lines.append(_line({"tape": list(failure.tape)}))
     lines += [_line({"draw": d.name, "of": d.bound, "value": d.value}) for d in failure.decisions]
     lines += encode_trace(failure.records)
     lines += [_line(violation._asdict()) for violation in failure.violations]
@@ -186,25 +201,31 @@ class _Reader:
     def failure(self) -> FailureFile:
         header = self._header()
         scenario = self._scenario()
+        tape = self._tape()
         decisions = tuple([self._decision() for _ in range(header["decisions"])])
         records = tuple([self._record() for _ in range(header["records"])])
         violations = tuple([self._violation(len(records)) for _ in range(header["violations"])])
         self._seal()
+        self._check_broken(header["property"], violations)
         names = {name: header[name] for name in _NAMES}
-        failure = FailureFile(
+        return FailureFile(
             **names,
             mutant=header["mutant"],
+            broken=header["property"],
+            others=tuple(header["others"]),
             scenario=scenario,
+            tape=tape,
             decisions=decisions,
             records=records,
             violations=violations,
         )
-        if failure.broken != header["property"]:
+
+    def _check_broken(self, broken: str | None, violations: Sequence[Violation]) -> None:
+        known = list(dict.fromkeys(violation.property for violation in violations))
+        if broken not in known and (known or broken is not None):
             self.at = 1
-            raise self._wrong(
-                "property", header["property"], f"the violations say {failure.broken}"
-            )
-        return failure
+            told = ", ".join(map(shown, known[:5])) or "nothing"
+            raise self._wrong("property", broken, f"the violations are of {told}: {_WHOLE}")
 
     def _wrong(self, field: str, value: object, remedy: str) -> UsageError:
         return UsageError(f"{self.path} line {self.at}: {field} is {shown(value)}: {remedy}")
@@ -260,6 +281,7 @@ class _Reader:
         for name in ("mutant", "property"):
             if header[name] is not None:
                 self._text(header, name)
+        self._items(header, "others", OTHERS_MAX, str)
         most = len(self.lines)
         for name in _COUNTS:
             self._integer(header, name, 0, most)
@@ -272,6 +294,21 @@ class _Reader:
             return from_json(fields["scenario"])
         except UsageError as error:
             raise UsageError(f"{self.path} line {self.at}: {error}") from None
+
+    def _items(self, fields: dict[str, Any], name: str, most: int, kind: type) -> None:
+        value = fields[name]
+        good = isinstance(value, list) and len(value) <= most
+        if not good or any(type(item) is not kind for item in value):
+            what = "texts" if kind is str else "integers"
+            raise self._wrong(name, value, f"expected a list of at most {most} {what}; {_WHOLE}")
+
+    def _tape(self) -> tuple[int, ...]:
+        fields = self._take("the tape")
+        self._only(fields, ("tape",))
+        self._items(fields, "tape", TAPE_MAX, int)
+        for value in fields["tape"]:
+            self._integer({"tape": value}, "tape", 0, 1 << 63)
+        return tuple(fields["tape"])
 
     def _decision(self) -> Decision:
         fields = self._take("a decision")

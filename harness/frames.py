@@ -90,16 +90,14 @@ OUTCOME_COLUMNS: dict[str, Column] = {
     "property": Column("string", "the first property that broke; <NA> for none"),
 }
 
-Source: TypeAlias = "str | Path | FailureFile | Outcome | Sequence[Record]"
+Source: TypeAlias = "str | Path | FailureFile | Outcome | tuple[Record, ...]"
 
 
 def records_of(source: Source) -> Sequence[Record]:
     """The records of a file, a failure, an outcome, or themselves."""
     if isinstance(source, (str, Path)):
         return load_records(source)
-    if isinstance(source, Sequence):
-        return source
-    return source.records
+    return source if isinstance(source, tuple) else source.records
 
 
 def trace_frame(source: Source) -> pd.DataFrame:

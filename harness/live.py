@@ -102,6 +102,7 @@ class Live:
         else:
             self.accepted = True
             self.start(fd)
+            self.driver.accepted(self)
         self._react(3, self.on_accept)
 
     def _react(self, which: int, reactions: Sequence[Sequence[Act]]) -> None:

@@ -1,10 +1,11 @@
 """Peers: the raw ends of connections, each played on a thread of its own.
 
 A server peer listens before anything connects and accepts its first connection; later ones stay
-in the backlog and idle. A client peer connects, once or more often, and plays its program on the
-first connection. A program ends at its last step, at `close` or `reset`, or when the connection
-could not be made; then the connection stays as it is until the world ends. Failed calls are
-results: the program goes on behind them, as a careless program would.
+in the backlog and idle. A client peer plays its program on its first connection; further ones are
+made when the first was accepted, so that both ends mean the same one, and idle. A program ends at
+its last step, at `close` or `reset`, or when the connection could not be made; then the connection
+stays as it is until the world ends. Failed calls are results: the program goes on behind them, as
+a careless program would.
 
 What a peer sends is its end's own stream of `model.content`; `echo` sends what it received.
 """
@@ -59,16 +60,25 @@ class Peer:
         if not isinstance(accepted, Errno):
             self._play(accepted)
 
+    def connect_again(self, port: int) -> None:
+        """Starts the further connections of a client end."""
+        if self.end.connects > 1:
+            self.world.spawn(f"{self.name}.more", lambda: self._call_again(port))
+
     def _call(self, port: int) -> None:
-        connected = []
-        for _ in range(self.end.connects):
-            connection = self.world.raw_connect(port)
-            failed = isinstance(connection, Errno)
-            self._record("connect", 0, connection if failed else None)
-            if not isinstance(connection, Errno):
-                connected.append(connection)
-        if connected:
-            self._play(connected[0])
+        connection = self._connection(port)
+        if connection is not None:
+            self._play(connection)
+
+    def _call_again(self, port: int) -> None:
+        for _ in range(self.end.connects - 1):
+            self._connection(port)
+
+    def _connection(self, port: int) -> RawSocket | None:
+        connection = self.world.raw_connect(port)
+        failed = isinstance(connection, Errno)
+        self._record("connect", 0, connection if failed else None)
+        return None if isinstance(connection, Errno) else connection
 
     def _play(self, connection: RawSocket) -> None:
         for step in self.end.steps:

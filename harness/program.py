@@ -37,19 +37,36 @@ def program(failure: FailureFile) -> str:
     names = "from harness.scenario import " + ", ".join(used)
     if len(names) > WIDTH:
         names = "from harness.scenario import (\n" + "".join(f"    {n},\n" for n in used) + ")"
-    arguments = [("subject", failure.subject), ("mutant", failure.mutant)]
-    if failure.tape:
-        arguments.insert(0, ("tape", failure.tape))
-    call = [f"    {name}={_source(value, 4, len(name) + 6)},\n" for name, value in arguments]
-    title = f"{failure.broken or 'A clean run'} in {failure.world}"
+    title = f"{failure.broken or 'A clean run'} in {'+'.join((failure.world, *failure.others))}"
     return (
         f"# {plain(title)}: python THIS_FILE, in the folder of duopoll\n"
-        f"from harness.run import run\n{names}\n\n{body}\n"
-        f"outcome = run(\n    scenario,\n    {_literal(failure.world)},\n{''.join(call)})\n"
-        "for violation in outcome.verdicts.violations:\n"
+        f"{_runs(failure, names, body)}"
+        "for violation in violations:\n"
         '    print(f"{violation.property} at record {violation.record}: {violation.message}")\n'
         'print(f"{len(outcome.records)} records in {outcome.world}")\n'
-        "raise SystemExit(1 if outcome.verdicts.violations else 0)\n"
+        "raise SystemExit(1 if violations else 0)\n"
+    )
+
+
+def _runs(failure: FailureFile, names: str, body: str) -> str:
+    """The imports, the scenario, and its run; or its runs in several worlds, and the comparison."""
+    wanted = (("tape", failure.tape), ("subject", failure.subject), ("mutant", failure.mutant))
+    arguments = [(name, value) for name, value in wanted if value]
+    if not failure.others:
+        call = "".join(f"    {n}={_source(value, 4, len(n) + 6)},\n" for n, value in arguments)
+        return (
+            f"from harness.run import run\n{names}\n\n{body}\n"
+            f"outcome = run(\n    scenario,\n    {_literal(failure.world)},\n{call})\n"
+            "violations = outcome.verdicts.violations\n"
+        )
+    call = "".join(f"        {n}={_source(value, 8, len(n) + 10)},\n" for n, value in arguments)
+    worlds = _source((failure.world, *failure.others), 0, 9)
+    return (
+        f"from harness.compare import compare\nfrom harness.run import run\n{names}\n\n{body}\n"
+        f"worlds = {worlds}\n"
+        f"outcomes = [\n    run(\n        scenario,\n        world,\n{call}    )\n"
+        "    for world in worlds\n]\n"
+        "outcome = outcomes[0]\nviolations = compare(outcomes).violations\n"
     )
 
 

@@ -5,15 +5,17 @@ recorded name and bound, and every record must come out byte for byte; the first
 named with both sides (`Divergence`), because then something changed: duopoll, the subject, or the
 file's version of either. In a real world, whose kernel decides for itself, the same program is run
 as often as asked and what happened is said. In another world than the file's the scenario is tried
-there; a simulated world gets the recorded decisions as its tape, whatever it asks.
+there; a simulated world gets the recorded tape, whatever it asks. A property that compares worlds
+is judged on a run in each of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.compare import compare
 from harness.failure import FailureFile, load
 from harness.run import Outcome, run
 from harness.words import count, plain
@@ -60,6 +62,7 @@ def replay(file: str | Path | FailureFile, world: str | None = None, times: int 
 
 
 def _exactly(failure: FailureFile) -> Replay:
+    """In its own simulated world. Raises `Divergence`."""
     choices = StrictChoices(failure.decisions)
     outcome = run(
         failure.scenario,
@@ -70,6 +73,7 @@ def _exactly(failure: FailureFile) -> Replay:
     )
     choices.finish()
     _same_trace(failure, outcome)
+    outcome = _judged(failure, outcome)
     _same_verdict(failure, outcome.verdicts.violations)
     records = count(len(failure.records), "record")
     decisions = count(len(failure.decisions), "decision")
@@ -78,6 +82,24 @@ def _exactly(failure: FailureFile) -> Replay:
         return Replay(CLEAN, f"no property breaks in {failure.world}; {same}", 1, 0, outcome)
     message = f"{failure.broken} breaks again in {failure.world}; {same}"
     return Replay(REPRODUCED, message, 1, 1, outcome)
+
+
+def _judged(failure: FailureFile, outcome: Outcome) -> Outcome:
+    """The run with what it broke; of a failure between worlds, beside a run in each other one."""
+    if not failure.others:
+        return outcome
+    outcomes = [outcome, *[_run(failure, world) for world in failure.others]]
+    return replace(outcome, verdicts=compare(outcomes))
+
+
+def _run(failure: FailureFile, world: str) -> Outcome:
+    return run(
+        failure.scenario,
+        world,
+        tape=failure.tape if is_simulated(world) else (),
+        subject=failure.subject,
+        mutant=failure.mutant,
+    )
 
 
 def _same_trace(failure: FailureFile, outcome: Outcome) -> None:
@@ -133,13 +155,7 @@ def _again(failure: FailureFile, world: str, times: int) -> Replay:
     reproduced = others = 0
     first: Outcome | None = None
     for _ in range(times):
-        last = run(
-            failure.scenario,
-            world,
-            tape=failure.tape if is_simulated(world) else (),
-            subject=failure.subject,
-            mutant=failure.mutant,
-        )
+        last = _judged(failure, _run(failure, world))
         broken = [violation.property for violation in last.verdicts.violations]
         if failure.broken is None and broken:
             others += 1

@@ -120,9 +120,10 @@ class BuffereventEnd:
 
 @dataclass(frozen=True, slots=True)
 class PeerEnd:
-    """An end driven raw. A client end makes `connects` connections and plays its program on the
-    first; a server end listens, unless `listens` is false: then the connect is refused. After
-    its program an end keeps the connection open, without reading, until the world ends."""
+    """An end driven raw. A client end plays its program on its first connection, and makes the
+    rest of its `connects` connections when that one was accepted; a server end listens, unless
+    `listens` is false: then the connect is refused. After its program an end keeps the connection
+    open, without reading, until the world ends."""
 
     steps: Reaction = ()
     connects: int = 1

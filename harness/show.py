@@ -17,7 +17,16 @@ from harness.reading import parse
 from harness.scenario_json import to_json
 from harness.story import story
 from harness.trace_schema import check_fields, trace_schema
-from harness.words import epoll_text, mask_text, options_text, owners, plain, what_text
+from harness.words import (
+    CTL,
+    epoll_text,
+    mask_text,
+    options_text,
+    owners,
+    plain,
+    ready_text,
+    what_text,
+)
 from model.errors import UsageError
 from model.properties import PROPERTY
 from model.trace import FIELDS, Record, decode_record, encode_trace
@@ -25,6 +34,7 @@ from model.trace import FIELDS, Record, decode_record, encode_trace
 #: field -> how its number is shown by name
 _BITS: dict[str, Callable[[Any], str]] = {
     "enabled": mask_text,
+    "op": lambda op: CTL.get(op, str(op)),
     "mask": epoll_text,
     "options": options_text,
     "what": what_text,
@@ -154,7 +164,9 @@ def _row(index: int, record: Record, line: str, end: str) -> tuple[str, ...]:
     told = []
     for name in FIELDS[record[1]]:
         value = fields[name]
-        if name in _BITS and isinstance(value, int):
+        if record[1] == "epoll_wait" and isinstance(value, list):
+            value = f"[{ready_text(value)}]"
+        elif name in _BITS and isinstance(value, int):
             value = _BITS[name](value)
         elif not isinstance(value, str):
             value = json.dumps(value, separators=(",", ":"))

@@ -10,6 +10,7 @@ that every failure prints.
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -24,8 +25,9 @@ from model.properties import PROPERTY
 from model.trace import Record
 
 LINES_MAX = 10
-LINE_WIDTH = 160
+LINE_WIDTH = 200
 _CONNECTIONS_TOLD = 3
+_END = re.compile(r"\b[csl]\d+\b")
 
 #: kinds that tell what an application or its peer did or was told; the kernel's own calls say
 #: how, and are told only where none of these is
@@ -37,8 +39,8 @@ def story(failure: FailureFile) -> list[str]:
     lines = [_title(failure), _who(failure), _traffic(failure.records), _tape(failure)]
     lines = [line for line in lines if line]
     lines += _deciding(failure, LINES_MAX - len(lines) - 3)  # two elisions and what broke
-    if failure.violations:
-        violation = failure.violations[0]
+    violation = failure.violation
+    if violation is not None:
         more = len(failure.violations) - 1
         also = f" (and {count(more, 'violation')} more)" if more else ""
         lines.append(f"Broken: {violation.message}{also}")
@@ -128,7 +130,10 @@ def _deciding(failure: FailureFile, most: int) -> list[str]:
     if not records:
         return []
     stop = _stop(failure)
-    chosen = _choose(records, stop, most)
+    message = "" if failure.violation is None else failure.violation.message
+    named_end = _END.search(message)
+    concerned = "" if named_end is None else _connection(named_end[0])
+    chosen = _choose(records, stop, most, concerned)
     lines = []
     told = 0
     if chosen[0] > 0:
@@ -147,20 +152,25 @@ def _deciding(failure: FailureFile, most: int) -> list[str]:
 
 def _stop(failure: FailureFile) -> int:
     """The record at which the property broke; of a whole run, the last before the clean-up."""
-    if failure.violations and failure.violations[0].record >= 0:
-        return failure.violations[0].record
+    if failure.violation is not None and failure.violation.record >= 0:
+        return min(failure.violation.record, len(failure.records) - 1)
     kinds = [record[1] for record in failure.records]
     return (kinds.index("teardown") if "teardown" in kinds else len(kinds)) - 1
 
 
-def _choose(records: Sequence[Record], stop: int, most: int) -> list[int]:
-    """At most `most` records that end with `stop`."""
+def _connection(end: str) -> str:
+    """The number of an end's connection: 3 of c3, l3 and s3.1."""
+    return end[1:].split(".", maxsplit=1)[0]
+
+
+def _choose(records: Sequence[Record], stop: int, most: int, concerned: str) -> list[int]:
+    """At most `most` records that end with `stop`, of its connection or of the one concerned."""
     whose = owners(records[: stop + 1])
-    connection = whose[stop][1:].split(".")[0] if stop >= 0 else ""
+    connection = _connection(whose[stop]) if stop >= 0 and whose[stop] else concerned
     near = [
         index
         for index in range(stop)
         if records[index][1] in _TELLING
-        and (not connection or whose[index][1:].split(".")[0] == connection)
+        and (not connection or _connection(whose[index]) == connection)
     ]
     return [*near[-(most - 1) :], max(stop, 0)]

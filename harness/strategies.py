@@ -6,31 +6,33 @@ go on shrinking in the next smaller.
 
 from __future__ import annotations
 
-from functools import cache, partial
-
 from hypothesis import strategies as st
 
 from harness.noise import scenario_of, tape_of
 from harness.scenario import Scenario
 
+_SCENARIO_NOISE = st.one_of(
+    st.binary(max_size=32),
+    st.binary(min_size=24, max_size=96),
+    st.binary(min_size=64, max_size=256),
+)
+_TAPE_NOISE = st.one_of(st.just(b""), st.binary(max_size=16), st.binary(min_size=8, max_size=100))
 
-@cache
-def scenarios(*, race_free: bool = False, max_connections: int = 2) -> st.SearchStrategy[Scenario]:
+
+# Composite, and not `map`: so Hypothesis prints the scenario and not the noise.
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, *, race_free: bool = False, max_connections: int = 2) -> Scenario:
     """Whole scenarios, small by default.
 
     `race_free` ones tell the same story in every world (`harness.compare.race_free` holds).
     """
-    noise = st.one_of(
-        st.binary(max_size=16),
-        st.binary(min_size=8, max_size=48),
-        st.binary(min_size=32, max_size=200),
-    )
-    read = partial(scenario_of, race_free=race_free, max_connections=max_connections)
-    return noise.map(read)
+    noise = draw(_SCENARIO_NOISE)
+    return scenario_of(noise, race_free=race_free, max_connections=max_connections)
 
 
-@cache
-def tapes() -> st.SearchStrategy[tuple[int, ...]]:
+@st.composite
+def tapes(draw: st.DrawFn) -> tuple[int, ...]:
     """Tapes: none, short or long."""
-    noise = st.one_of(st.just(b""), st.binary(max_size=16), st.binary(min_size=8, max_size=100))
-    return noise.map(tape_of)
+    return tape_of(draw(_TAPE_NOISE))

@@ -70,7 +70,7 @@ _MEANING = {
     "text": "a name",
     "number": "an integer: bytes, nanoseconds, a descriptor or bits",
     "number or null": "an integer as in a number; null where there is none",
-    "outcome": "an outcome by its errno, Win32 or NTSTATUS name, or a number; null: nothing to tell",
+    "outcome": "an outcome by its errno, Win32 or NTSTATUS name, or a number; null: nothing",
     "value": (
         "a number, an outcome by name, content by its place in the content table"
         " (64@1000 is 64 bytes from place 1000; hex: is literal), null, or a list of these"

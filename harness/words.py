@@ -11,19 +11,30 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from model.errors import Errno, NtStatus, Win32Error
-from model.kernel import mask_name
-from model.subject import EVENT_NAMES, OPTION_BITS, event_name
+from model.kernel import EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, mask_name
+from model.subject import (
+    BEV_TRIG_DEFER_CALLBACKS,
+    BEV_TRIG_IGNORE_WATERMARKS,
+    EVENT_NAMES,
+    OPTION_BITS,
+    event_name,
+)
 from model.trace import FIELDS, Record
 
 DIRECTIONS = {0x02: "R", 0x04: "W"}  # EV_READ, EV_WRITE
-_CTL = {1: "ADD", 2: "DEL", 3: "MOD"}
+TRIGGER_BITS = {
+    "IGNORE_WATERMARKS": BEV_TRIG_IGNORE_WATERMARKS,
+    "DEFER_CALLBACKS": BEV_TRIG_DEFER_CALLBACKS,
+}
+_WITH_MASK = ("enable", "disable", "setwatermark", "trigger")
+CTL = {EPOLL_CTL_ADD: "ADD", EPOLL_CTL_DEL: "DEL", EPOLL_CTL_MOD: "MOD"}
 
 
 def plain(text: object, limit: int = 200) -> str:
     """Printable ASCII only, on one line, cut after `limit` characters with `...`."""
     raw = str(text)
     shown = "".join(c if " " <= c <= "~" else _escape(c) for c in raw[:limit])
-    return shown if len(raw) <= limit else shown + "..."
+    return shown if len(shown) <= limit >= len(raw) else shown[:limit] + "..."
 
 
 def _escape(character: str) -> str:
@@ -67,9 +78,14 @@ def mask_text(mask: Any) -> str:
 
 def options_text(options: Any) -> str:
     """Bits of BEV_OPT_*: 5 as `CLOSE_ON_FREE|DEFER_CALLBACKS`."""
-    if not isinstance(options, int):
-        return plain(options, 60)
-    return "|".join(name for name, bit in OPTION_BITS.items() if options & bit) or "0"
+    return bits_text(options, OPTION_BITS)
+
+
+def bits_text(value: Any, names: dict[str, int]) -> str:
+    """A number's bits by name; anything else as it is."""
+    if not isinstance(value, int):
+        return plain(value, 60)
+    return "|".join(name for name, bit in names.items() if value & bit) or "0"
 
 
 def what_text(what: Any) -> str:
@@ -83,6 +99,12 @@ def what_text(what: Any) -> str:
 def epoll_text(mask: Any) -> str:
     """Bits of epoll(7): 5 as `IN|OUT`."""
     return mask_name(mask) if isinstance(mask, int) and mask >= 0 else plain(mask, 20)
+
+
+def ready_text(ready: Sequence[Any]) -> str:
+    """What epoll_wait gave: `3:IN|OUT 4:IN`."""
+    pairs = [pair for pair in ready if isinstance(pair, (list, tuple)) and len(pair) == 2]
+    return " ".join(f"{plain(fd, 20)}:{epoll_text(mask)}" for fd, mask in pairs)
 
 
 class Owners:
@@ -134,13 +156,17 @@ def _new(f: Fields) -> str:
 
 
 def _operation(f: Fields) -> str:
-    args = f["args"] if isinstance(f["args"], (list, tuple)) else [f["args"]]
+    args = list(f["args"]) if isinstance(f["args"], (list, tuple)) else [f["args"]]
+    if f["name"] in _WITH_MASK and args:
+        args[0] = mask_text(args[0])
+    if f["name"] == "trigger" and len(args) == 2:
+        args[1] = bits_text(args[1], TRIGGER_BITS)
     return f"{f['bev']}.{f['name']}({', '.join(plain(argument, 40) for argument in args)})"
 
 
 def _written(f: Fields) -> str:
     size = len(f["data"]) if isinstance(f["data"], bytes) else 0
-    failed = "" if f["result"] in {0, None} else f", refused with {outcome_text(f['result'])}"
+    failed = "" if f["result"] in (0, None) else f", refused with {outcome_text(f['result'])}"
     return f"{f['bev']} writes {count(size, 'byte')}{failed}"
 
 
@@ -153,9 +179,7 @@ def _waited(f: Fields) -> str:
     ready = f["result"]
     if not isinstance(ready, (list, tuple)):
         return f"epoll_wait -> {outcome_text(ready)}"
-    pairs = [pair for pair in ready if isinstance(pair, (list, tuple)) and len(pair) == 2]
-    told = ", ".join(f"{outcome_text(fd)} {epoll_text(mask)}" for fd, mask in pairs)
-    return f"epoll_wait -> {told or 'nothing'}"
+    return f"epoll_wait -> {ready_text(ready) or 'nothing'}"
 
 
 _SENTENCES: dict[str, Callable[[Fields], str]] = {
@@ -171,7 +195,7 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "peer": _peer,
     "epoll_wait": _waited,
     "epoll_ctl": lambda f: (
-        f"epoll_ctl({_CTL.get(f['op'], plain(f['op']))}, {outcome_text(f['fd'])},"
+        f"epoll_ctl({CTL.get(f['op'], plain(f['op']))}, {outcome_text(f['fd'])},"
         f" {epoll_text(f['mask'])}) -> {outcome_text(f['result'])}"
     ),
     "completion": lambda f: (
@@ -184,7 +208,7 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "base_free": lambda f: (
         f"the base is freed, {outcome_text(f['bufferevents'])} bufferevents left"
     ),
-    "crash": lambda f: f"{f['error_type']}: {f['message']} ({f['where']})",
+    "crash": lambda f: f"{f['error_type']} in {f['where']}: {f['message'] or 'no message'}",
     "budget": lambda f: f"the run was cut after {outcome_text(f['records'])} records",
 }
 

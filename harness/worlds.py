@@ -44,9 +44,10 @@ def make_world(name: str, choices: Choices, network: Network) -> World:
 
     Raises `UsageError` for an unknown name, `WorldUnavailable` for one that cannot run here.
     """
-    if name in SIMULATED:
-        kind = "iocp" if is_completion(name) else "epoll"
-        return SimWorld(kind, choices, sndbuf=network.sndbuf, rcvbuf=network.rcvbuf)
+    if name == "sim-epoll":
+        return SimWorld("epoll", choices, sndbuf=network.sndbuf, rcvbuf=network.rcvbuf)
+    if name == "sim-iocp":
+        return SimWorld("iocp", choices, sndbuf=network.sndbuf, rcvbuf=network.rcvbuf)
     check_available(name)
     from real.world import RealWorld  # only real runs need it
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.async_operations import ConnectOperation, ReadOperation, WriteOperation
 from model.bufferevent import Bufferevent
-from model.completion import Operation
 from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
 from model.event_base import TimerEvent
 from model.subject import (
@@ -36,45 +36,6 @@ from model.subject import (
 
 if TYPE_CHECKING:
     from model.completion import CompletionPoller
-
-
-class _Read(Operation):
-    """WSARecv into the bufferevent's read buffer."""
-
-    __slots__ = ("bev",)
-
-    def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
-
-    def complete(self) -> None:
-        self.bev.on_read(self.status, self.nbytes)
-
-
-class _Write(Operation):
-    """WSASend of the output's head."""
-
-    __slots__ = ("bev",)
-
-    def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
-
-    def complete(self) -> None:
-        self.bev.on_written(self.status, self.nbytes)
-
-
-class _Connect(Operation):
-    """ConnectEx."""
-
-    __slots__ = ("bev",)
-
-    def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
-
-    def complete(self) -> None:
-        self.bev.on_connected(self.status)
 
 
 class AsyncBufferevent(Bufferevent):
@@ -97,13 +58,14 @@ class AsyncBufferevent(Bufferevent):
     )
 
     def __init__(self, poller: CompletionPoller, fd: int | None, options: int) -> None:
-        super().__init__(poller.base, fd, options | BEV_OPT_DEFER_CALLBACKS | BEV_OPT_THREADSAFE)
+        super().__init__(poller.base, fd, options | BEV_OPT_THREADSAFE)
+        self.options |= BEV_OPT_DEFER_CALLBACKS
         self.poller = poller
         self.connecting = False
-        self.read_op = _Read(self)
-        self.write_op = _Write(self)
-        self.connect_op: _Connect | None = None
-        self.read_buffer = bytearray()
+        self.read_op = ReadOperation(self)
+        self.write_op = WriteOperation(self)
+        self.connect_op: ConnectOperation | None = None
+        self.read_buffer = memoryview(b"")  # writable, as large as the largest read so far
         self.read_added = self.write_added = False  # virtual events
         self.read_timer = TimerEvent(self.base, self._read_timeout)
         self.write_timer = TimerEvent(self.base, self._write_timeout)
@@ -130,14 +92,15 @@ class AsyncBufferevent(Bufferevent):
 
     def _launch_read(self, size: int) -> None:
         assert self.fd is not None
-        if len(self.read_buffer) < size:
-            self.read_buffer = bytearray(size)
+        buffer = self.read_buffer
+        if len(buffer) < size:
+            buffer = self.read_buffer = memoryview(bytearray(size))
+        if len(buffer) > size:
+            buffer = buffer[:size]
         self.refcnt += 1
         self.input.end_frozen = True
         failure = self.read_op.submitted(
-            self.poller.kernel.wsa_recv(
-                self.fd, self.read_op.overlapped, memoryview(self.read_buffer)[:size]
-            )
+            self.poller.kernel.wsa_recv(self.fd, self.read_op.overlapped, buffer)
         )
         if failure is None:
             self._add_read(True)
@@ -150,7 +113,7 @@ class AsyncBufferevent(Bufferevent):
         """read_complete: commits, tells, goes on reading. Silent once not `ok`."""
         self.input.end_frozen = False
         if nbytes:
-            self.input.append_frozen(bytes(memoryview(self.read_buffer)[:nbytes]))
+            self.input.append_frozen(self.read_buffer[:nbytes].tobytes())
         if self.ok:
             if status is not NtStatus.SUCCESS:
                 self._reading_failed(BEV_EVENT_ERROR, status)
@@ -377,7 +340,7 @@ class AsyncBufferevent(Bufferevent):
         if failure is not None:
             return failure
         if self.connect_op is None:
-            self.connect_op = _Connect(self)
+            self.connect_op = ConnectOperation(self)
         return self.connect_op.submitted(kernel.connect_ex(fd, port, self.connect_op.overlapped))
 
     def on_connected(self, status: NtStatus) -> None:

@@ -45,12 +45,19 @@ class _IoEvent(Event):
         self.bev = bev
 
     def time(self, timeout_ns: int | None) -> None:
-        """Gives the pending event a timeout from now, or takes its timeout away."""
-        self.timeout_ns = timeout_ns
-        if timeout_ns is None:
-            self.deadline_ns = None
-        else:
+        """Gives the pending event a timeout from now, or takes its timeout away.
+
+        One that is due and has not run yet is taken back (event.c:event_add_nolock_).
+        """
+        if timeout_ns is not None:
+            self.timeout_ns = timeout_ns
+            if self.result == EV_TIMEOUT:
+                self.result = 0
             self.base.start_timer(self, timeout_ns)
+        elif self.timeout_ns is not None:
+            self.timeout_ns = self.deadline_ns = None
+            if self.result == EV_TIMEOUT:
+                self.result = 0
 
     def _count(self) -> None:
         self.added = True
@@ -258,6 +265,7 @@ class SocketBufferevent(Bufferevent):
         if mask & EV_WRITE:
             if self.connecting:
                 self.ev_write.arm()
+                self.ev_write.time(self.timeout_write_ns)
             else:
                 self.ev_write.add()
         return 0
@@ -265,8 +273,11 @@ class SocketBufferevent(Bufferevent):
     def _stop(self, mask: int) -> int:
         if mask & EV_READ:
             self.ev_read.remove()
-        if mask & EV_WRITE and not self.connecting:
-            self.ev_write.remove()
+        if mask & EV_WRITE:
+            if self.connecting:  # the answer is awaited whatever is enabled, but without a timeout
+                self.ev_write.time(None)
+            else:
+                self.ev_write.remove()
         return 0
 
     def _output_changed(self, added: int, deleted: int) -> None:
@@ -277,10 +288,11 @@ class SocketBufferevent(Bufferevent):
     def _adjust_timeouts(self) -> None:
         if self.ev_read.added:
             self.ev_read.time(self.timeout_read_ns)
-        if self.ev_write.added:
+        if self.ev_write.added and self.writes:
             self.ev_write.time(self.timeout_write_ns)
 
-    def _unlink(self) -> None:
+    def _cancel_all(self) -> None:
+        """From free on nobody watches: without CLOSE_ON_FREE the descriptor is the owner's now."""
         self.ev_read.remove()
         self.ev_write.remove()
 
@@ -315,6 +327,7 @@ class SocketBufferevent(Bufferevent):
         if answer is None:  # connected at once: told from the loop, never inside this call
             self.ev_write.add()
         else:
+            self.ev_write.result = 0  # a write put off before the connect proves nothing
             self.ev_write.arm()
         return 0
 
@@ -328,7 +341,7 @@ class SocketBufferevent(Bufferevent):
         """bufferevent_setfd: forgets the old descriptor without closing it."""
         self.ev_read.remove()
         self.ev_write.remove()
-        self.connecting = False
+        self.connecting = self.connection_refused = False
         self.fd = fd
         if fd is not None:
             self.enable(self.enabled)

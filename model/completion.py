@@ -54,10 +54,13 @@ class Operation(Event):
             return None
         return answer
 
-    def fire(self, result: int) -> None:
-        self.pending = False
-        self.poller.in_flight -= 1
-        self.complete()
+    def run(self) -> None:
+        if self.result:
+            self.result = 0
+            self.last_pass = self.base.pass_number
+            self.pending = False
+            self.poller.in_flight -= 1
+            self.complete()
 
     def complete(self) -> None:
         """The operation ended with `status` and `nbytes`."""

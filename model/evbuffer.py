@@ -164,7 +164,7 @@ class Evbuffer:
 
     def copyout(self, size: int) -> bytes:
         """evbuffer_copyout: the first `size` bytes (or all), which stay where they are."""
-        return b"".join(self.peek(size))
+        return b"".join(self.peek(size, len(self._chains)))
 
     def peek(self, size: int, chains_max: int = 128) -> list[Buffer]:
         """evbuffer_peek: up to `size` bytes in up to `chains_max` pieces, uncopied."""

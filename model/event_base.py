@@ -88,10 +88,11 @@ class TimerEvent(Event):
         self.callback = callback
 
     def start(self, timeout_ns: int) -> None:
-        """evtimer_add: (re)starts it."""
+        """evtimer_add: (re)starts it; one that is due and has not run yet is taken back."""
         if not self.added:
             self.added = True
             self.base.event_count += 1
+        self.result = 0
         self.base.start_timer(self, timeout_ns)
 
     def stop(self) -> None:

@@ -163,7 +163,7 @@ class CompletionListener:
         while self.held and self.enabled:
             self._hand_over(self.held.pop(0))
         for slot in self.slots:
-            if self.enabled and not slot.pending:
+            if self.enabled:
                 self._start(slot)
         return 0
 
@@ -188,7 +188,9 @@ class CompletionListener:
                 self._retire(slot)
 
     def _start(self, slot: _Accept) -> None:
-        """start_accepting."""
+        """start_accepting. The callback may have done it already, by enabling the listener."""
+        if slot.pending:
+            return
         kernel = self.poller.kernel
         if slot.acceptor is None:
             acceptor = kernel.socket()

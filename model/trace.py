@@ -169,6 +169,8 @@ def _decode_value(name: str, value: Any) -> Any:
     if isinstance(value, str) and name not in _TEXT_FIELDS:
         named = _NAMED.get(value)
         return decode_content(value) if named is None else named
+    if name == "args":
+        return tuple(value)
     if isinstance(value, list):
         return [
             tuple(item) if isinstance(item, list) else _decode_value(name, item) for item in value

@@ -141,7 +141,7 @@ class RealRawSocket:
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
         except OSError as error:
-            # Closed before (EBADF), or Windows after the peer's own reset: nothing is left to reset.
+            # Closed before (EBADF), or on Windows reset by the other end: nothing is left to do.
             if outcome(error) not in {Errno.EBADF, Errno.ENOTSOCK, Errno.EINVAL}:
                 raise
         self._peers.drop(self._socket)

@@ -12,10 +12,10 @@ user already has. It is started through the 64-bit loader with
 
 The cache folder is $DUOPOLL_CACHE, else `.cache/duopoll` in the checkout (which .gitignore names).
 
-Wine's own processes (wineserver and a few Windows services) are kept for as long as this process
-lives, because starting them takes longer than starting Python. Several processes may use one
-prefix: each holds a shared lock on it, and the last to leave ends the server. Should a process die
-without leaving, the server ends itself `LINGER_S` after its last client.
+Wine's own processes (wineserver and a few Windows services) are started before the first
+interpreter, or they would inherit its output pipe and keep it open; they leave by themselves
+`_LINGER_S` after the last interpreter. Nothing of them is ended from here, because several
+processes may share a prefix.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +39,12 @@ GIVEN = "DUOPOLL_WINDOWS_PYTHON"
 CACHE = "DUOPOLL_CACHE"
 APT_REMEDY = "apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64-win32"
 SETUP_REMEDY = "run `duopoll setup-wine`"
-LINGER_S = 60
 _STOP_S = 10.0
+_BOOT_S = 120  # making a prefix takes 7 s on a quiet machine
+_LINGER_S = 1
 _LOADERS = ("/usr/lib/wine/wine64", "/opt/wine-stable/bin/wine64", "/usr/lib64/wine/wine64")
 
+_running: list[subprocess.Popen[str]] = []
 Progress = Callable[[str], None]
 
 
@@ -168,7 +172,7 @@ def start_interpreter(
     """
     found = interpreter or find_interpreter()
     if found.prefix is not None:
-        _servers.hold(found.prefix)
+        _start_server(found, found.prefix)
     process = subprocess.Popen(
         [*found.command, *args],
         stdin=subprocess.DEVNULL,
@@ -199,11 +203,25 @@ def run_interpreter(
 ) -> tuple[int, str]:
     """Runs the Windows CPython to its end: exit code and output. Raises TimeoutExpired."""
     process = start_interpreter(args, env=env, interpreter=interpreter)
+    assert process.stdout is not None
+    source = process.stdout.fileno()
+    deadline = time.monotonic() + timeout_s
+    output = b""
     try:
-        output, _ = process.communicate(timeout=timeout_s)
+        while True:
+            ended = process.poll() is not None
+            ready = select.select([source], [], [], 0 if ended else 0.05)[0]
+            piece = os.read(source, 65_536) if ready else b""
+            output += piece
+            if ended and not piece:
+                break
+            if ready and not piece:  # its end of the pipe is closed; it has still to leave
+                process.wait(max(0.0, deadline - time.monotonic()))
+            elif time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired([*args], timeout_s, output)
     finally:
         stop_interpreter(process)
-    return process.returncode, output
+    return process.returncode, output.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def stop_interpreter(process: subprocess.Popen[str]) -> int:
@@ -222,82 +240,38 @@ def stop_interpreter(process: subprocess.Popen[str]) -> int:
     return process.returncode
 
 
-class _Servers:
-    """The prefixes that this process uses, each with a shared lock for as long as it does."""
-
-    def __init__(self) -> None:
-        self._locks: dict[Path, int] = {}
-        self._owner = 0
-
-    def hold(self, prefix: Path) -> None:
-        """Takes a share of the prefix and starts its server; at once if that is done."""
-        if prefix in self._locks and self._owner == os.getpid():
-            return
-        import fcntl  # not on Windows
-
-        prefix.mkdir(parents=True, exist_ok=True)
-        lock = os.open(prefix / "in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        if self._owner != os.getpid():
-            self._locks = {}
-            self._owner = os.getpid()
-        self._locks[prefix] = lock
-        self._server(prefix, f"-p{LINGER_S}")
-
-    def leave(self, prefix: Path) -> None:
-        """Gives the share back; the last user ends the server and waits until it has gone."""
-        import fcntl
-
-        lock = self._locks.pop(prefix)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return  # somebody else still uses it
-        else:
-            self._server(prefix, "-k")
-            self._server(prefix, "-w")
-        finally:
-            os.close(lock)
-
-    def leave_all(self) -> None:
-        if self._owner == os.getpid():
-            for prefix in list(self._locks):
-                self.leave(prefix)
-
-    @staticmethod
-    def _server(prefix: Path, option: str) -> None:
-        beside = Path(wine_loader()).with_name("wineserver")
-        command = str(beside) if beside.exists() else "wineserver"
-        env = {**_inherited(), **wine_environment(prefix)}
-        try:
-            # Exit codes are of no use: -k of no server and -p beside a server both "fail".
-            subprocess.run(
-                [command, option],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=env,
-                timeout=30,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return  # it ends by itself, LINGER_S after its last client
+def _start_server(found: Interpreter, prefix: Path) -> None:
+    """Starts Wine's server and services in `prefix` where they do not run, away from any pipe."""
+    if _wineserver(prefix, f"-p{_LINGER_S}") == 0:  # 2: there is one already
+        _run_silent([*found.command, "-V"], found.environment)
 
 
-_servers = _Servers()
-_running: list[subprocess.Popen[str]] = []
+def wait_for_server(prefix: Path) -> None:
+    """Waits until Wine has left `prefix`, its registry written: before the prefix is moved."""
+    _wineserver(prefix, "-w")
+
+
+def _wineserver(prefix: Path, option: str) -> int:
+    beside = Path(wine_loader()).with_name("wineserver")
+    prefix.mkdir(parents=True, exist_ok=True)
+    command = str(beside) if beside.exists() else "wineserver"
+    return _run_silent([command, option], wine_environment(prefix))
+
+
+def _run_silent(command: list[str], environment: Mapping[str, str]) -> int:
+    """Runs a tool of Wine's with no descriptor of ours. Raises TimeoutExpired."""
+    none = subprocess.DEVNULL
+    env = {**_inherited(), **environment}
+    done = subprocess.run(
+        command, stdin=none, stdout=none, stderr=none, env=env, timeout=_BOOT_S, check=False
+    )
+    return done.returncode
 
 
 def release() -> None:
-    """Ends all interpreters started here, and Wine's server where nobody else uses it."""
-    for process in list(_running):
+    """Ends all interpreters that were started here and still run."""
+    for process in _running.copy():
         stop_interpreter(process)
-    _servers.leave_all()
-
-
-def leave_prefix(prefix: Path) -> None:
-    """Ends the server of one prefix, which is about to be moved."""
-    _servers.leave(prefix)
 
 
 atexit.register(release)

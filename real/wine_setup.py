@@ -38,12 +38,17 @@ MINORS = (11, 12, 13, 14)  # Python versions for which that wheel exists
 PACKAGES = ("simpy", "greenlet", "hypothesis")
 FORMAT = 1  # of what is made here; another number makes it anew
 COMPILER = "x86_64-w64-mingw32-gcc"
-_LEFT_OUT = ("api-ms-", "vcruntime", "tcl8", "tk8", "_tkinter", "winsound", "_msi", "sqlite3")
+# The C runtime; what needs a display; and _wmi, through which `platform` (from 3.12 on) asks
+# questions that crash Wine 8: without it `platform` asks elsewhere.
+_LEFT_OUT = ("api-ms-", "vcruntime", "tcl8", "tk8", "_tkinter", "winsound", "_msi", "_wmi")
 _STDLIB_LEFT_OUT = (
     *("site-packages", "dist-packages", "lib-dynload", "__pycache__", "test", "tests", "idlelib"),
     *("turtledemo", "tkinter", "ensurepip", "lib2to3", "config-*", "pydoc_data"),
 )
-_SMOKE = "import _overlapped, _ctypes, socket, ssl, sys; print(sys.version_info[1])"
+_SMOKE = (
+    "import _overlapped, _ctypes, platform, socket, ssl, sys;"
+    " platform.uname(); print(sys.version_info[1])"
+)
 _VERSION = "import sys; print(sys.version_info[1])"
 
 
@@ -154,17 +159,20 @@ def setup(cache: Path, progress: Progress) -> Interpreter:
 @contextlib.contextmanager
 def _alone(cache: Path, progress: Progress) -> Iterator[None]:
     """One set-up at a time; removes what an interrupted one left."""
-    import fcntl  # not on Windows
+    if sys.platform == "win32":
+        raise WorldUnavailable("Windows needs no Wine: nothing to set up")
+    else:
+        import fcntl
 
-    with open(cache / "setup.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("another set-up is at work: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in cache.glob("*.part"):
-            shutil.rmtree(left)
-        yield
+        with open(cache / "setup.lock", "w", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress("another set-up is at work: waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            for left in cache.glob("*.part"):
+                shutil.rmtree(left)
+            yield
 
 
 def _ask_minor(cache: Path, python: Path, loader: str) -> int:
@@ -238,10 +246,8 @@ def _make_home(cache: Path, minor: int, stdlib: Path, loader: str, progress: Pro
     progress("starting it once under Wine, which makes a prefix")
     environment = wine.wine_environment(part / "prefix")
     trial = Interpreter((loader, str(python / "python.exe")), environment, part / "prefix")
-    try:
-        _start(trial, _SMOKE)
-    finally:
-        wine.leave_prefix(part / "prefix")
+    _start(trial, _SMOKE)
+    wine.wait_for_server(part / "prefix")
     (part / "complete.json").write_text(json.dumps({"format": FORMAT}))
     part.rename(home)
 

@@ -188,9 +188,10 @@ class SimEpoll:
         if self._busy > BUSY_WAITS:
             self._busy = 0
             self._scheduler.park(BUSY_NS)
-        elif self._network.live and self._scheduler.runnable:
-            if self._network.draw("sched.yield", 2):
-                self._scheduler.pass_turn()
+        elif (
+            self._network.live and self._scheduler.runnable and self._network.draw("sched.yield", 2)
+        ):
+            self._scheduler.pass_turn()
         if epoll.ready:
             events = epoll.harvest(maxevents)
             if events:

@@ -5,11 +5,11 @@ The whole of epoll is three steps on a small structure.
 * `Item.wake(key)` (ep_poll_callback), called by the file that the item watches: an item whose
   interest the key passes is put at the tail of the ready list, unless it is on it; one waiter, and
   the epolls around this one, are told.
-* `Epoll.harvest(n)` (ep_send_events), called by a waiter: items are taken from the head of the ready
-  list and *polled*; what is reported is what is true now, not what woke the item. An item that
-  has nothing any more is dropped without being counted. A level-triggered item that was reported
-  goes to the tail again: that is all that level-triggered means, and why sets larger than n go
-  round in turn.
+* `Epoll.harvest(n)` (ep_send_events), called by a waiter: items are taken from the head of the
+  ready list and *polled*; what is reported is what is true now, not what woke the item. An item
+  that has nothing any more is dropped without being counted. A level-triggered item that was
+  reported goes to the tail again: that is all that level-triggered means, and why sets larger
+  than n go round in turn.
 * `add` and `modify` poll the file once, and link the item if it is ready.
 
 One-shot keeps the flags of the mask and drops all events, ERR and HUP too, until `modify`.

@@ -25,67 +25,75 @@ class Profile:
 
     name: str
     waiters_lifo: bool = _switch(
-        "the newest waiter gets the packet: Microsoft, 'I/O Completion Ports'; Wine queues them in order"
+        "the newest waiter gets the packet: Microsoft, 'I/O Completion Ports'; Wine queues them"
+        " in order"
     )
     concurrency_enforced: bool = _switch(
-        "a waiter is held back while as many threads run as the port allows: Microsoft, 'I/O Completion"
-        " Ports'; dropped in Wine's server/completion.c (source only)"
+        "a waiter is held back while as many threads run as the port allows: Microsoft, 'I/O"
+        " Completion Ports'; dropped in Wine's server/completion.c (source only)"
     )
     close_port_wakes_waiters: bool = _switch(
-        "ERROR_ABANDONED_WAIT_0 at once: Microsoft, GetQueuedCompletionStatus, and Wine's test of"
-        " completion ports; on Wine 8 the waiter runs into its timeout"
+        "ERROR_ABANDONED_WAIT_0 at once: Microsoft, GetQueuedCompletionStatus, and Wine's test"
+        " of completion ports; on Wine 8 the waiter runs into its timeout"
     )
     close_status: NtStatus = _switch(
-        "what closesocket makes of a pending receive or send: Wine's iocp_async_read_closesocket"
-        " (todo_wine)"
+        "what closesocket makes of a pending receive or send: Wine's"
+        " iocp_async_read_closesocket (todo_wine)"
     )
     reset_fails_receives: bool = _switch(
         "a receive after a reset fails with WSAECONNRESET and no packet: Wine's test_tcp_reset"
         " (todo_wine); on Wine 8 it is end of file"
     )
     reset_discards_unread: bool = _switch(
-        "data not yet received is gone after a reset: inferred for NT; Linux, and so Wine 8, delivers it"
+        "data not yet received is gone after a reset: inferred for NT; Linux, and so Wine 8,"
+        " delivers it"
     )
     cancel_nothing_fails: bool = _switch(
-        "CancelIoEx without an overlapped and with nothing pending gives ERROR_NOT_FOUND: Microsoft,"
-        " CancelIoEx"
+        "CancelIoEx without an overlapped and with nothing pending gives ERROR_NOT_FOUND:"
+        " Microsoft, CancelIoEx"
     )
     cancel_all_newest_first: bool = _switch(
-        "order of the packets of one CancelIoEx for the whole handle: undocumented; observed on Wine 8"
+        "order of the packets of one CancelIoEx for the whole handle: undocumented; observed on"
+        " Wine 8"
     )
     failed_send_counts_written: bool = _switch(
-        "a failed send's packet counts the bytes already written: unspecified, 0 assumed for NT;"
-        " observed on Wine 8"
+        "a failed send's packet counts the bytes already written: unspecified, 0 assumed for"
+        " NT; observed on Wine 8"
     )
     send_unconnected: Win32Error = _switch(
         "a send on a socket that never was connected: inferred for NT; EPIPE of Linux on Wine 8"
     )
     accept_checks_sockets: bool = _switch(
-        "AcceptEx on a socket that does not listen, or into a connected one, gives WSAEINVAL: Wine's"
-        " test_AcceptEx (todo_wine); pending on Wine 8"
+        "AcceptEx on a socket that does not listen, or into a connected one, gives WSAEINVAL:"
+        " Wine's test_AcceptEx (todo_wine); pending on Wine 8"
     )
     context_needed: bool = _switch(
-        "getpeername, getsockname and shutdown give WSAENOTCONN until SO_UPDATE_*_CONTEXT: Microsoft,"
-        " AcceptEx and ConnectEx"
+        "getpeername, getsockname and shutdown give WSAENOTCONN until SO_UPDATE_*_CONTEXT:"
+        " Microsoft, AcceptEx and ConnectEx"
     )
     connect_again_after_refusal: bool = _switch(
         "ConnectEx on a socket that was refused: inferred for NT; ECONNABORTED of Linux on Wine 8"
     )
     send_overshoots: bool = _switch(
-        "a send is taken whole while less than SO_SNDBUF is buffered, and none while more is: inferred"
-        " for NT from its refusal of short sends (comment in Wine's sock_send); Linux takes what fits"
+        "a send is taken whole while less than SO_SNDBUF is buffered, and none while more is:"
+        " inferred for NT from its refusal of short sends (comment in Wine's sock_send); Linux"
+        " takes what fits"
     )
     send_waits_for_ack: bool = _switch(
-        "a send that could not be buffered ends when all of it is acknowledged: Wine's test_send and"
-        " inferred; on Wine 8 when Linux has taken its last byte"
+        "a send that could not be buffered ends when all of it is acknowledged: Wine's"
+        " test_send and inferred; on Wine 8 when Linux has taken its last byte"
+    )
+    close_aborts_sends: bool = _switch(
+        "closesocket with sends that TCP has not delivered resets the connection: inferred for"
+        " NT, which unlocks their buffers; Wine 8 leaves what Linux took to be delivered"
     )
     disconnect_always_queues: bool = _switch(
-        "DisconnectEx queues a packet in spite of skip-on-success: Wine's test_shutdown_completion_port"
-        " (todo_wine, source only)"
+        "DisconnectEx queues a packet in spite of skip-on-success: Wine's"
+        " test_shutdown_completion_port (todo_wine, source only)"
     )
     accept_may_be_synchronous: bool = _switch(
-        "AcceptEx may take a waiting connection at once and return TRUE: Microsoft, AcceptEx; Wine's"
-        " server always answers STATUS_PENDING (source only)"
+        "AcceptEx may take a waiting connection at once and return TRUE: Microsoft, AcceptEx;"
+        " Wine's server always answers STATUS_PENDING (source only)"
     )
 
 
@@ -106,6 +114,7 @@ NT = Profile(
     connect_again_after_refusal=True,
     send_overshoots=True,
     send_waits_for_ack=True,
+    close_aborts_sends=True,
     disconnect_always_queues=True,
     accept_may_be_synchronous=True,
 )
@@ -127,6 +136,7 @@ WINE_8 = Profile(
     connect_again_after_refusal=False,
     send_overshoots=False,
     send_waits_for_ack=False,
+    close_aborts_sends=False,
     disconnect_always_queues=False,
     accept_may_be_synchronous=False,
 )

@@ -14,26 +14,31 @@ from sim.tcp import SYN_SENT, Endpoint
 
 
 class _Blocking:
-    """An endpoint whose owner can wait for it. One task at a time waits."""
+    """An endpoint whose owners can wait for it."""
 
-    __slots__ = ("_endpoint", "_scheduler", "_waiter")
+    __slots__ = ("_endpoint", "_scheduler", "_waiters")
 
     def __init__(self, scheduler: Scheduler, endpoint: Endpoint) -> None:
         self._scheduler = scheduler
         self._endpoint = endpoint
-        self._waiter: Task | None = None
+        self._waiters: list[Task] = []
         endpoint.watch(self._wake)
 
     def _wake(self, key: int) -> bool:
-        waiter = self._waiter
-        return waiter is not None and self._scheduler.unpark(waiter)
+        waiters = self._waiters
+        if not waiters:
+            return False
+        for waiter in waiters:
+            self._scheduler.unpark(waiter)
+        waiters.clear()
+        return True
 
     def _wait(self) -> bool:
         """Parks until something changes; False when the run is over."""
         scheduler = self._scheduler
-        self._waiter = scheduler.current
+        if scheduler.current is not None:
+            self._waiters.append(scheduler.current)
         scheduler.park(None)
-        self._waiter = None
         return not scheduler.ending
 
     def _over(self) -> bool:

@@ -56,6 +56,7 @@ class Task:
         "greenlet",
         "interrupted",
         "name",
+        "on_block",
         "parked",
         "refused",
         "scheduler",
@@ -74,6 +75,7 @@ class Task:
         self.parked = False
         self.woken = False  # how the last park ended: True when unparked
         self.interrupted = False
+        self.on_block: Callable[[], object] | None = None  # called when it has parked or ended
         self.refused = 0  # parks refused because the run is over
         self.deadline: int | None = None  # ns; of the current park
         self.timer: Event | None = None  # the SimPy event that looks at the deadline
@@ -90,6 +92,8 @@ class Task:
             self.scheduler.failures.append(error)
         finally:
             self.alive = False
+            if self.on_block is not None:
+                self.on_block()
 
     def arm(self, deadline: int) -> None:
         """Sees to it that `fire` runs at `deadline` (ns) or before."""
@@ -102,7 +106,7 @@ class Task:
             self.timer_due = deadline
 
     def fire(self, event: Event) -> None:
-        """Ends the park if its deadline has come; re-arms if it has moved; ignores a stale event."""
+        """Ends the park if its deadline has come, re-arms if it has moved."""
         scheduler = self.scheduler
         now = scheduler.now = cast(int, scheduler.environment.now)
         if event is not self.timer:
@@ -200,6 +204,8 @@ class Scheduler:
                 return False
             task.arm(self.now + timeout_ns)
         task.parked = True
+        if task.on_block is not None:
+            task.on_block()
         self._switch()
         return task.woken
 

@@ -27,7 +27,7 @@ BUFFER = 131_072  # bytes; a socket's send and receive buffer unless the scenari
 
 
 class SimWorld:
-    """model.world.SimulatedWorld: "epoll" with a readiness kernel, "iocp" with a completion kernel."""
+    """model.world.SimulatedWorld: "epoll" (readiness kernel) or "iocp" (completion kernel)."""
 
     __slots__ = ("choices", "completion", "name", "network", "readiness", "scheduler")
 

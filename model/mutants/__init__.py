@@ -7,52 +7,28 @@ A mutant replaces methods while it is active and leaves no trace in the normal p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from model.errors import UsageError
+from model.mutants.historical import HISTORICAL
+from model.mutants.mutant import Mutant
+from model.mutants.planted_callbacks import CALLBACKS
+from model.mutants.planted_progress import PROGRESS
 
-Patch: TypeAlias = tuple[type, str, Callable[..., Any]]
+__all__ = ["MUTANTS", "Mutant", "active", "find"]
 
-
-@dataclass(frozen=True)
-class Mutant:
-    """One planted bug.
-
-    `breaks` is the id of the property that must find it; `kernels` where it lives: readiness,
-    completion or both.
-    """
-
-    name: str
-    title: str
-    breaks: str
-    kernels: tuple[str, ...]
-    patches: tuple[Patch, ...]
-
-
-BOTH = ("readiness", "completion")
-
-
-def _catalogue() -> Mapping[str, Mutant]:
-    from model.mutants.historical import HISTORICAL
-    from model.mutants.planted import PLANTED
-
-    return {mutant.name: mutant for mutant in (*HISTORICAL, *PLANTED)}
-
-
-def mutants() -> Mapping[str, Mutant]:
-    """All mutants by name, the historical ones first."""
-    return _catalogue()
+#: by name, the historical ones first
+MUTANTS: Mapping[str, Mutant] = {
+    mutant.name: mutant for mutant in (*HISTORICAL, *CALLBACKS, *PROGRESS)
+}
 
 
 def find(name: str) -> Mutant:
     """The mutant of that name. Raises `UsageError` when there is none."""
-    catalogue = _catalogue()
-    if name not in catalogue:
-        raise UsageError(f"no mutant {name!r}: `duopoll mutants` lists {len(catalogue)} names")
-    return catalogue[name]
+    if name not in MUTANTS:
+        raise UsageError(f"no mutant {name[:40]!r}: `duopoll mutants` lists the {len(MUTANTS)}")
+    return MUTANTS[name]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from model.errors import Errno, NtStatus
 from model.evbuffer import Evbuffer
 from model.event_base import Event, EventBase
 from model.listener import CompletionListener, ReadinessListener, _Accept
-from model.mutants import BOTH, Mutant
+from model.mutants.mutant import BOTH, Mutant
 from model.subject import (
     BEV_EVENT_EOF,
     BEV_OPT_DEFER_CALLBACKS,
@@ -101,7 +101,7 @@ def on_read_shared(self: AsyncBufferevent, status: NtStatus, nbytes: int) -> Non
     """LE-174: the input holds the very memory that the kernel goes on writing into."""
     self.input.end_frozen = False
     if nbytes:
-        self.input.append_frozen(memoryview(self.read_buffer)[:nbytes])
+        self.input.append_frozen(self.read_buffer[:nbytes])
     if self.ok:
         if status is not NtStatus.SUCCESS or not nbytes:
             self._reading_failed(BEV_EVENT_EOF, status)

@@ -89,7 +89,7 @@ def write_without_progress(run: Run, view: View, index: int) -> None:
     if view.write_credits > 0:
         view.write_credits -= 1
     elif view.write_enable_credits > 0:
-        view.write_enable_credits = 0  # any number of enables make one descriptor writable once
+        view.write_enable_credits -= 1
     else:
         run.violate(
             "C-2",

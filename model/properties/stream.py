@@ -53,8 +53,8 @@ def check_input(run: Run, view: View, index: int, shown: int) -> None:
     """The input's length in a callback is not what arrived less what was taken."""
     missing = view.received_count - view.taken - shown
     if missing > 0 and view.completion:
-        # Packets that were dequeued together are processed one by one.
-        if view.dead or (view.fresh_wait == run.wait_index and missing <= view.fresh_in):
+        # What has ended is processed in turn, in the next pass at the latest.
+        if missing <= view.fresh_in and run.passes - view.fresh_in_pass <= 2:
             return
     held = "lost" if missing > 0 else "invented"
     run.violate(
@@ -70,7 +70,7 @@ def check_output(run: Run, view: View, index: int, shown: int) -> None:
     """The output's length in a callback is not what was written less what was sent."""
     surplus = shown - (view.written - view.sent)
     if surplus > 0 and view.completion:
-        if view.dead or (view.fresh_wait == run.wait_index and surplus <= view.fresh_out):
+        if surplus <= view.fresh_out and run.passes - view.fresh_out_pass <= 2:
             return
     run.violate(
         "B-2",
@@ -106,14 +106,14 @@ def judge(run: Run) -> None:
 
 def _judge_reads(run: Run, view: View, data: bytes) -> None:
     run.checked["B-1"] += 1
-    for place, taken in view.reads:
+    for place, taken, index in view.reads:
         if not data.startswith(taken, place):
             end = place + len(taken)
             good = _agreement(data[place:end], taken)
             run.violate(
                 "B-1",
                 view.name,
-                _record_of(run, "read", view.name, place),
+                index,
                 f"{view.name} read {len(taken)} bytes that are not what arrived: they differ from"
                 f" byte {place + good} of its stream on",
             )
@@ -170,7 +170,7 @@ def _orderly(view: View, other: View | Peer) -> bool:
         return False
     if isinstance(other, Peer):
         return other.eof and not (other.reset or other.broken)
-    return other.owed_eof and not (other.errors or other.dead and other.completion)
+    return other.eof_seen and not (other.errors or (other.dead and other.completion))
 
 
 def _given(end: View | Peer) -> int:
@@ -183,18 +183,3 @@ def _agreement(first: bytes, second: bytes) -> int:
         if left != right:
             return index
     return min(len(first), len(second))
-
-
-def _record_of(run: Run, kind: str, name: str, place: int) -> int:
-    """The record in which `name` took byte `place` of its input."""
-    taken = 0
-    for index, record in enumerate(run.records):
-        if record[1] == kind and record[2] == name and record[4]:
-            if taken == place:
-                return index
-            taken += len(record[4])
-        elif record[1] == "echo" and record[2] == name and record[3] > 0:
-            taken += record[3]
-    return -1
-
-

@@ -13,7 +13,7 @@ stands still during a pass (event.c: gettime with a cached time), hence `Run.pas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from model.properties.catalogue import Violation
@@ -28,8 +28,8 @@ class Peer:
     """A raw end of a connection."""
 
     __slots__ = (
-        "broken", "eof", "finished", "given", "name", "outgoing", "received", "received_count",
-        "reset", "touched",
+        "broken", "connections", "eof", "finished", "given", "name", "outgoing", "received",
+        "received_count", "reset", "touched",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -38,6 +38,7 @@ class Peer:
         self.given = 0
         self.received: list[bytes] = []
         self.received_count = 0
+        self.connections = 0  # made or accepted; it plays its program on the first
         self.eof = False  # it read the end of file
         self.finished = False  # it closed, or shut its sending side down
         self.reset = False  # it closed abortively
@@ -49,77 +50,18 @@ class View:
     """A bufferevent or a listener, as far as the trace has told."""
 
     __slots__ = (
-        "closed",
-        "completion",
-        "connect_caller",
-        "connect_events",
-        "connect_result",
-        "connected",
-        "connecting",
-        "dead",
-        "deferred",
-        "depth",
-        "direct_triggers",
-        "disable_index",
-        "enable_read_pass",
-        "enable_write_pass",
-        "enabled",
-        "eofs",
-        "errors",
-        "eventcb",
-        "ever_connects",
-        "ever_disabled",
-        "failed",
-        "fd",
-        "freed",
-        "fresh_in",
-        "fresh_out",
-        "fresh_wait",
-        "grown",
-        "high",
-        "idle",
-        "illicit",
-        "immediate",
-        "injected",
-        "is_listener",
-        "low",
-        "name",
-        "outgoing",
-        "owed",
-        "owed_eof",
-        "read_armed",
-        "read_credits",
-        "read_high",
-        "read_licit",
-        "read_ok",
-        "read_operation",
-        "read_size",
-        "read_timed_out",
-        "read_timeout",
-        "read_touched",
-        "readcb",
-        "reads",
-        "received",
-        "received_count",
-        "refused",
-        "sent",
-        "shrunk",
-        "taken",
-        "timeouts_pass",
-        "unoffered",
-        "untold_write",
-        "user_disabled",
-        "write_armed",
-        "write_credits",
-        "write_enable_credits",
-        "write_low",
-        "write_ok",
-        "write_operation",
-        "write_timed_out",
-        "write_timeout",
-        "write_touched",
-        "write_zeros",
-        "writecb",
+        "closed", "completion", "connect_events", "connect_result", "connected", "connecting",
+        "dead", "deferred", "depth", "direct_triggers", "disable_index", "enable_read_pass",
+        "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
+        "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in", "fresh_in_pass",
+        "fresh_out", "fresh_out_pass", "grown", "held", "high", "idle", "illicit", "immediate",
+        "in_connect", "injected", "is_listener", "kernel_connected", "low", "name", "outgoing",
+        "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
+        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
+        "readcb", "reads", "received", "received_count", "refused", "sent", "shrunk", "taken",
+        "timeouts_pass", "unheard", "unoffered", "untold_write", "user_disabled", "write_armed",
+        "write_credits", "write_enable_credits", "write_low", "write_ok", "write_operation",
+        "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb",
         "written",
     )  # fmt: skip
 
@@ -143,30 +85,33 @@ class View:
         # Bytes.
         self.received: list[bytes] = []
         self.received_count = self.taken = 0
-        self.reads: list[tuple[int, bytes]] = []  # (place in the input stream, data)
+        self.reads: list[tuple[int, bytes, int]] = []  # (place in the input, data, record)
         self.outgoing: list[Written] = []
         self.written = self.sent = 0
-        self.fresh_in = self.fresh_out = 0  # bytes of packets not necessarily processed yet
-        self.fresh_wait = -1
+        self.fresh_in = self.fresh_out = 0  # completion: bytes of an operation that has ended but
+        self.fresh_in_pass = self.fresh_out_pass = -9  # that may not have been processed yet
         # Why a read or write callback may come.
         self.grown = self.shrunk = False
         self.read_credits = self.write_credits = self.write_enable_credits = 0
         self.read_ok = self.write_ok = False  # the low watermark was met when it was triggered
         self.unoffered = 0  # bytes wait for a read callback: 1 since inside a callback, 2 outside
+        self.held = False  # completion: bytes came while reading was disabled
         self.untold_write = 0  # the same for a write callback
         self.illicit = 0  # bytes accepted although reading was not enabled
         self.depth = self.direct_triggers = self.idle = 0
         # Connecting.
         self.ever_connects = self.connecting = self.connected = self.in_connect = False
-        self.immediate = self.failed = self.refused = False
+        self.kernel_connected = self.immediate = self.failed = self.refused = False
         self.connect_result: int | None = None
         self.connect_events = 0
+        self.unheard = False  # its outcome came when no event callback was set
         # Failures.
         self.dead = False  # completion: after EOF or ERROR, in both directions
         self.errors: list[Any] = []  # what failed since the last ERROR event
         self.eofs = self.write_zeros = 0
         self.owed = -1  # the record of an end or failure that no event has told yet
         self.owed_eof = False
+        self.eof_seen = False  # the kernel told the end of the stream, ever
         self.injected = 0  # bits of trigger_event
         # Timers.
         self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
@@ -185,10 +130,10 @@ class Run:
     """One check: the views by name and by descriptor, counters, and the violations found."""
 
     __slots__ = (
-        "accept_index", "accepted", "accepting", "base_freed", "by_fd",
-        "callbacks", "checked", "completion", "connect_caller", "cut", "idle_waits", "interest",
-        "opened", "operations", "pass_time", "passes", "peers", "quiet", "records",
-        "reported", "simulated", "tolerance", "views", "violations", "wait_index", "writes",
+        "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks", "checked",
+        "closed", "completion", "connect_caller", "cut", "idle_waits", "interest", "opened",
+        "operations", "over", "pass_time", "passes", "peers", "records", "reported",
+        "simulated", "tolerance", "views", "violations", "wait_index", "writes",
     )  # fmt: skip
 
     def __init__(
@@ -204,6 +149,7 @@ class Run:
         self.operations: dict[int, View] = {}  # overlapped -> whose
         self.interest: dict[int, int] = {}  # fd -> epoll mask
         self.opened: dict[int, int] = {}  # fd -> record that opened it
+        self.closed: set[int] = set()
         self.accepting: dict[int, int] = {}  # overlapped -> acceptor
         self.accept_index: dict[int, int] = {}  # accepted fd -> record in which the kernel gave it
         self.accepted: dict[str, int] = {}  # listener -> accept callbacks
@@ -213,7 +159,7 @@ class Run:
         self.wait_index = -1
         self.idle_waits = 0
         self.callbacks = self.writes = 0  # of any kind; of the write kind
-        self.quiet = self.base_freed = self.cut = False
+        self.over = self.base_freed = self.cut = False  # over: the application's program
         self.violations: list[Violation] = []
         self.reported: set[tuple[str, str]] = set()
         self.checked: dict[str, int] = {}
@@ -232,6 +178,14 @@ class Run:
         return view
 
     def other_end(self, name: str) -> View | Peer | None:
-        """The far end of the connection: of c0 it is s0, of s0.1 it is c0.1."""
+        """The far end of the connection: of c0 it is s0. None if unknown: the first of several
+        connections of a raw client may not be the first that is accepted."""
         twin = ("s" if name[:1] == "c" else "c") + name[1:]
-        return self.views.get(twin) or self.peers.get(twin)
+        peer = self.peers.get(twin)
+        if peer is not None and peer.connections > 1:
+            return None
+        return self.views.get(twin) or peer
+
+
+#: what a kind of record does; true: the application's program is over
+Handler: TypeAlias = Callable[[Run, int, Record], "bool | None"]

@@ -1,4 +1,4 @@
-"""Bugs of our own making: one for each property that no historical bug here reaches.
+"""Planted bugs in what moves, when, and what is left: B, W, T, L, S and X.
 
 Each function is the model's own method of that name with the bug; compare the two.
 """
@@ -10,22 +10,21 @@ from model.bufferevent_async import AsyncBufferevent
 from model.bufferevent_sock import SocketBufferevent, _WriteEvent
 from model.errors import Errno, NtStatus
 from model.event_base import Event, EventBase
-from model.mutants import BOTH, Mutant, Patch
+from model.mutants.mutant import BOTH, Mutant, planted
 from model.subject import (
-    BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
     BEV_EVENT_ERROR,
     BEV_EVENT_READING,
     BEV_EVENT_TIMEOUT,
     EV_READ,
     EV_WRITE,
-    KernelError,
 )
 
 _fail_reading = SocketBufferevent._fail_reading
-_fail_writing = SocketBufferevent._fail_writing
-_run_eventcb = Bufferevent.run_eventcb
 _reading_failed = AsyncBufferevent._reading_failed
+_READY = ("readiness",)
+_COMPLETE = ("completion",)
+_SOCK = SocketBufferevent
 
 
 def write_once_drains_all(self: SocketBufferevent, just_connected: bool) -> None:
@@ -47,104 +46,6 @@ def write_once_drains_all(self: SocketBufferevent, just_connected: bool) -> None
         self.ev_write.remove()
     if sent or not just_connected:
         self.trigger_nolock(EV_WRITE, 0)
-
-
-def trigger_both(self: Bufferevent, iotype: int, options: int) -> None:
-    """Whatever is triggered, the write callback runs too."""
-    if iotype & EV_READ and self.input.length >= self.wm_read_low:
-        self.run_readcb(options)
-    if self.output.length <= self.wm_write_low:
-        self.run_writecb(options)
-
-
-def free_keeps_callbacks(self: Bufferevent) -> None:
-    """The callbacks survive the free."""
-    self.enabled = 0
-    self._cancel_all()
-    self.decref()
-
-
-def run_eventcb_no_error(
-    self: Bufferevent, what: int, error: KernelError | None, options: int = 0
-) -> None:
-    """The error is forgotten before the callback can ask for it."""
-    _run_eventcb(self, what, None, options)
-
-
-def recv_failed_is_eof(self: SocketBufferevent, error: Errno) -> None:
-    """Any failing recv, a would-block included, is taken for the end of the stream."""
-    self._fail_reading(BEV_EVENT_EOF, None)
-
-
-def fail_reading_twice(self: SocketBufferevent, cause: int, error: Errno | None) -> None:
-    """The failure is reported, but reading goes on, and finds it again."""
-    self.run_eventcb(BEV_EVENT_READING | cause, error)
-    if cause == BEV_EVENT_EOF:
-        self.disable(EV_READ)
-        self.run_eventcb(BEV_EVENT_READING | cause, error)
-
-
-def fail_reading_no_direction(self: SocketBufferevent, cause: int, error: Errno | None) -> None:
-    """The direction bit is missing."""
-    self.disable(EV_READ)
-    self.run_eventcb(cause, error)
-
-
-def fail_reading_keeps_enabled(self: SocketBufferevent, cause: int, error: Errno | None) -> None:
-    """Reading stops, but its bit stays in the enabled mask."""
-    self._stop(EV_READ)
-    self.run_eventcb(BEV_EVENT_READING | cause, error)
-
-
-def run_read_first(self: Bufferevent) -> None:
-    """Deferred callbacks run as read, write, events: data overtakes CONNECTED."""
-    self.deferred_queued = False
-    if self.pending & EV_READ and self.readcb is not None:
-        self.pending &= ~EV_READ
-        self._call_readcb()
-    if self.pending & EV_WRITE and self.writecb is not None:
-        self.pending &= ~EV_WRITE
-        self.writecb(self)
-    if self.pending_events and self.eventcb is not None:
-        what, self.error = self.pending_events, self.pending_error
-        self.pending_events, self.pending_error = 0, None
-        self.eventcb(self, what)
-    self.decref()
-
-
-def run_events_first(self: Bufferevent) -> None:
-    """Deferred callbacks run events first: the end overtakes the data."""
-    self.deferred_queued = False
-    if self.pending_events and self.eventcb is not None:
-        what, self.error = self.pending_events, self.pending_error
-        self.pending_events, self.pending_error = 0, None
-        self.eventcb(self, what)
-    if self.pending & EV_READ and self.readcb is not None:
-        self.pending &= ~EV_READ
-        self._call_readcb()
-    if self.pending & EV_WRITE and self.writecb is not None:
-        self.pending &= ~EV_WRITE
-        self.writecb(self)
-    self.decref()
-
-
-def run_write_before_read(self: Bufferevent) -> None:
-    """Deferred callbacks run the write callback before the read callback."""
-    self.deferred_queued = False
-    if self.pending_events & BEV_EVENT_CONNECTED and self.eventcb is not None:
-        self.pending_events &= ~BEV_EVENT_CONNECTED
-        self.eventcb(self, BEV_EVENT_CONNECTED)
-    if self.pending & EV_WRITE and self.writecb is not None:
-        self.pending &= ~EV_WRITE
-        self.writecb(self)
-    if self.pending & EV_READ and self.readcb is not None:
-        self.pending &= ~EV_READ
-        self._call_readcb()
-    if self.pending_events and self.eventcb is not None:
-        what, self.error = self.pending_events, self.pending_error
-        self.pending_events, self.pending_error = 0, None
-        self.eventcb(self, what)
-    self.decref()
 
 
 def trigger_ignores_low(self: Bufferevent, iotype: int, options: int) -> None:
@@ -263,144 +164,64 @@ def reading_failed_as_error(self: AsyncBufferevent, cause: int, status: NtStatus
     _reading_failed(self, BEV_EVENT_ERROR, status)
 
 
-def _planted(
-    name: str, title: str, breaks: str, kernels: tuple[str, ...], *patches: Patch
-) -> Mutant:
-    return Mutant(name, title, breaks, kernels, patches)
-
-
-_READY = ("readiness",)
-_COMPLETE = ("completion",)
-_SOCK = SocketBufferevent
-
-PLANTED: tuple[Mutant, ...] = (
-    _planted(
+PROGRESS: tuple[Mutant, ...] = (
+    planted(
         "short-write-lost",
         "the rest of a short write is lost",
         "B-2",
         _READY,
         (_SOCK, "_write_once", write_once_drains_all),
     ),
-    _planted(
-        "write-callback-for-reads",
-        "reading triggers the write callback",
-        "C-2",
-        BOTH,
-        (Bufferevent, "trigger_nolock", trigger_both),
-    ),
-    _planted(
-        "free-keeps-callbacks",
-        "callbacks run after free",
-        "C-4",
-        BOTH,
-        (Bufferevent, "free", free_keeps_callbacks),
-    ),
-    _planted(
-        "error-forgotten",
-        "the event callback cannot read its error",
-        "E-2",
-        BOTH,
-        (Bufferevent, "run_eventcb", run_eventcb_no_error),
-    ),
-    _planted(
-        "would-block-is-eof",
-        "a failing recv is told as EOF",
-        "E-3",
-        _READY,
-        (_SOCK, "_recv_failed", recv_failed_is_eof),
-    ),
-    _planted(
-        "eof-twice",
-        "EOF is told twice",
-        "E-4",
-        _READY,
-        (_SOCK, "_fail_reading", fail_reading_twice),
-    ),
-    _planted(
-        "no-direction",
-        "EOF, ERROR and TIMEOUT without READING",
-        "E-5",
-        _READY,
-        (_SOCK, "_fail_reading", fail_reading_no_direction),
-    ),
-    _planted(
-        "eof-stays-enabled",
-        "the failed direction stays in the enabled mask",
-        "E-6",
-        _READY,
-        (_SOCK, "_fail_reading", fail_reading_keeps_enabled),
-    ),
-    _planted(
-        "data-before-connected",
-        "deferred data overtakes CONNECTED",
-        "O-1",
-        BOTH,
-        (Bufferevent, "run", run_read_first),
-    ),
-    _planted(
-        "eof-before-data",
-        "a deferred EOF overtakes the data",
-        "O-2",
-        BOTH,
-        (Bufferevent, "run", run_events_first),
-    ),
-    _planted(
-        "write-before-read",
-        "the deferred write callback runs before the read callback",
-        "O-3",
-        BOTH,
-        (Bufferevent, "run", run_write_before_read),
-    ),
-    _planted(
+    planted(
         "low-ignored",
         "callbacks run whatever the low watermarks say",
         "W-2",
         BOTH,
         (Bufferevent, "trigger_nolock", trigger_ignores_low),
     ),
-    _planted(
+    planted(
         "high-sticky",
         "draining below the high watermark does not resume reading",
         "W-3",
         BOTH,
         (Bufferevent, "_check_high_watermark", check_high_sticky),
     ),
-    _planted(
+    planted(
         "timeout-early",
         "timeouts fire after half their time",
         "T-1",
         BOTH,
         (EventBase, "start_timer", start_timer_half),
     ),
-    _planted(
+    planted(
         "idle-write-timeout",
         "the write timer runs with nothing to write",
         "T-3",
         _READY,
         (_WriteEvent, "remove", write_event_stays_timed),
     ),
-    _planted(
+    planted(
         "timeout-repeats",
         "a direction that timed out times out again",
         "T-4",
         _READY,
         (_SOCK, "_fail_reading", fail_reading_timeout_repeats),
     ),
-    _planted(
+    planted(
         "suspended-timeout",
         "a suspended direction times out",
         "T-5",
         BOTH,
         (Bufferevent, "suspend_read", suspend_read_keeps_timer),
     ),
-    _planted(
+    planted(
         "enable-forgets",
         "enabling reading adds nothing to the poller",
         "L-1",
         _READY,
         (Bufferevent, "enable", enable_records_only),
     ),
-    _planted(
+    planted(
         "eof-swallowed",
         "EOF is not told",
         "L-2",
@@ -408,35 +229,35 @@ PLANTED: tuple[Mutant, ...] = (
         (_SOCK, "_fail_reading", fail_reading_no_eof),
         (AsyncBufferevent, "_reading_failed", reading_failed_no_eof),
     ),
-    _planted(
+    planted(
         "write-gives-up",
         "a short write is never continued",
         "L-4",
         _READY,
         (_SOCK, "_write_once", write_once_gives_up),
     ),
-    _planted(
+    planted(
         "double-close",
         "the descriptor is closed twice",
         "S-2",
         _READY,
         (_SOCK, "finalize", finalize_closes_twice),
     ),
-    _planted(
+    planted(
         "descriptor-leak",
         "CLOSE_ON_FREE does not close",
         "S-4",
         _READY,
         (_SOCK, "finalize", finalize_never_closes),
     ),
-    _planted(
+    planted(
         "fin-is-error",
         "over IOCP the peer's FIN is told as an error",
         "X-1",
         _COMPLETE,
         (AsyncBufferevent, "_reading_failed", reading_failed_as_error),
     ),
-    _planted(
+    planted(
         "half-close-kills-writing",
         "over epoll the peer's FIN stops writing",
         "X-2",

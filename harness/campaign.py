@@ -1,0 +1,241 @@
+"""`duopoll fuzz`: a campaign with its progress line, its failures as files, and its table.
+
+The table is the verdict, a line a world: how many runs and how fast, how many properties the runs
+said something about and about how many nothing, and what broke. It is printed after an interrupt
+too. The seed is part of it: the same seed draws the same scenarios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import IO, Any
+
+from harness.commands import BROKEN, CLEAN, choose_worlds, print_json, to_errors
+from harness.failure import FailureFile, save_in
+from harness.fuzz import Failure, FuzzReport, WorldReport
+from harness.fuzz import fuzz as search
+from harness.show import columns
+from harness.story import replay_command, story, three_blocks
+from harness.words import count, plain
+from model.errors import UsageError
+from model.properties import PROPERTIES
+
+INTERRUPTED = 130
+SECONDS = 30
+
+
+class Interrupt:
+    """Turns Ctrl-C into an interrupt between two runs, within the `with`.
+
+    Python raises KeyboardInterrupt wherever it happens to be: inside a simulated thread, say, or in
+    a callback of the garbage collector, which swallows it. So the first one is only noted, and
+    raised by `check`, which the campaign calls between runs; a second one is Python's own, for a
+    run that does not end.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if there was one."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+
+class ProgressLine:
+    """One line that is written over and over; silent unless `stream` is a terminal."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._shown = stream.isatty()
+        self._width = 0
+
+    def __call__(self, report: FuzzReport) -> None:
+        if self._shown:
+            self._write(progress_text(report))
+
+    def clear(self) -> None:
+        """Leaves the line empty, for what comes next."""
+        if self._width:
+            self._write("")
+            self._stream.write("\r")
+            self._stream.flush()
+
+    def _write(self, text: str) -> None:
+        text = text[: shutil.get_terminal_size().columns - 1]
+        self._stream.write("\r" + text.ljust(self._width))
+        self._stream.flush()
+        self._width = len(text)
+
+
+def progress_text(report: FuzzReport) -> str:
+    """A campaign so far, in one line."""
+    runs = ", ".join(f"{each.world} {each.runs}" for each in report.worlds.values())
+    found = count(len(report.failures), "failure")
+    doing = f", shrinking {report.shrinking}" if report.shrinking else ""
+    return f"{report.elapsed_s:.0f} s, runs: {runs}, {found}{doing}"
+
+
+def fuzz(options: argparse.Namespace) -> int:
+    """The command. Gives the exit code."""
+    not_run: list[str] = []
+    worlds = choose_worlds(options.world, not_run.append)
+    for message in not_run:
+        to_errors(message)
+    seed = int.from_bytes(os.urandom(4), "big") if options.seed is None else options.seed
+    limited = options.runs is not None or options.seconds is not None
+    report = _search(worlds, options, seed, SECONDS if not limited else options.seconds)
+    kept = [_keep(failure, options.out) for failure in report.failures]
+    code = _exit_code(report)
+    if options.json:
+        print_json(_json(report, kept, not_run, code))
+    else:
+        _tell(report, kept)
+    _check_ran(report)
+    return code
+
+
+def _search(
+    worlds: list[str], options: argparse.Namespace, seed: int, seconds: float | None
+) -> FuzzReport:
+    """The campaign, with its progress line; an interrupt ends it and keeps what it has."""
+    line = ProgressLine(sys.stderr)
+    latest: list[FuzzReport] = []
+    with Interrupt() as interrupt:
+
+        def progress(report: FuzzReport) -> None:
+            latest[:] = [report]
+            line(report)
+            interrupt.check()
+
+        try:
+            return search(
+                worlds,
+                options.subject,
+                runs=options.runs,
+                seconds=seconds,
+                seed=seed,
+                mutant=options.mutant,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            if not latest:
+                raise
+            latest[0].interrupted = True
+            return latest[0]
+        finally:
+            line.clear()
+
+
+def _keep(failure: Failure, folder: str) -> tuple[FailureFile, str]:
+    """The failure as a file: what is in it, and where it is."""
+    others = [outcome.world for outcome in failure.others]
+    kept = FailureFile.of(failure.outcome, failure.property, others)
+    return kept, str(save_in(folder, kept))
+
+
+def _exit_code(report: FuzzReport) -> int:
+    if report.failures:
+        return BROKEN
+    return INTERRUPTED if report.interrupted else CLEAN
+
+
+def _check_ran(report: FuzzReport) -> None:
+    """A world without a run is no clean one. Raises `UsageError`."""
+    idle = [each.world for each in report.worlds.values() if not each.runs]
+    if idle and not report.interrupted and not report.failures:
+        raise UsageError(f"no run was made in {', '.join(idle)}: give more --seconds, or --runs")
+
+
+def _tell(report: FuzzReport, kept: list[tuple[FailureFile, str]]) -> None:
+    for failure, path in kept:
+        print(three_blocks(failure, path))
+    for line in columns(table(report), right=(2, 3, 4, 5)):
+        print(line)
+    subject = report.subject + (f" with mutant {report.mutant}" if report.mutant else "")
+    how = "interrupted after" if report.interrupted else "in"
+    print(f"\n{subject}, {how} {report.elapsed_s:.1f} s; --seed {report.seed} repeats it")
+
+
+def table(report: FuzzReport) -> list[tuple[str, ...]]:
+    """The verdict: a heading and a row for each world."""
+    rows = [
+        (
+            each.world,
+            each.kernel_version or "not run",
+            str(each.runs),
+            f"{each.runs_per_s:.0f}",
+            str(len(each.checked)),
+            str(len(PROPERTIES) - len(each.checked)),
+            _broken(report, each.world) or "none",
+        )
+        for each in report.worlds.values()
+    ]
+    heading = ("world", "kernel", "runs", "runs/s", "checked", "not applicable", "violations")
+    return [heading, *rows]
+
+
+def _broken(report: FuzzReport, world: str) -> str:
+    """The ids of the properties that broke in a world."""
+    found = [f.property for f in report.failures if world in f.world.split("+")]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _json(
+    report: FuzzReport, kept: list[tuple[FailureFile, str]], not_run: list[str], code: int
+) -> dict[str, Any]:
+    return {
+        "subject": report.subject,
+        "mutant": report.mutant,
+        "seed": report.seed,
+        "elapsed_s": round(report.elapsed_s, 3),
+        "interrupted": report.interrupted,
+        "worlds": [_world_json(report, each) for each in report.worlds.values()],
+        "not_run": not_run,
+        "failures": [
+            {
+                "property": failure.broken,
+                "worlds": [failure.world, *failure.others],
+                "message": "" if failure.violation is None else plain(failure.violation.message),
+                "file": path,
+                "story": story(failure),
+                "replay": replay_command(path),
+            }
+            for failure, path in kept
+        ],
+        "exit_code": code,
+    }
+
+
+def _world_json(report: FuzzReport, each: WorldReport) -> dict[str, Any]:
+    return {
+        "world": each.world,
+        "kernel_version": each.kernel_version,
+        "runs": each.runs,
+        "shrink_runs": each.shrink_runs,
+        "runs_per_s": round(each.runs_per_s, 1),
+        "checked": dict(sorted(each.checked.items())),
+        "not_applicable": [p.id for p in PROPERTIES if p.id not in each.checked],
+        "violations": _broken(report, each.world).split(", ") if report.failures else [],
+    }

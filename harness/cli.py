@@ -1,0 +1,247 @@
+"""The command `duopoll`: arguments in, exit code out.
+
+Errors that a user can cause are one line on the error stream: the thing, the value, the remedy.
+Anything else that goes wrong is a defect of duopoll and shows its traceback. With `--json` there is
+exactly one object on the output, also for an error. The commands are in `harness.commands`; what
+only some of them need (Hypothesis, sockets, Wine) is imported there, so that a replay runs with the
+standard library, SimPy and greenlet alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+from harness import commands
+from harness.words import plain
+from model.errors import Divergence, DuopollError
+
+DEFECT, INTERRUPTED, OUTPUT_CLOSED = 3, 130, 141
+MESSAGE_MAX = 2_000  # characters of one line of an error
+
+EPILOG = """\
+exit codes:
+  0    clean: no property broke
+  1    a property broke (replay: broke again)
+  2    bad usage or input, or a world that does not run here
+  3    a replay that no longer fits, or an error of duopoll itself
+  130  interrupted before anything was found; fuzz prints its table first, and exits 1 if it found
+  141  the reader of the output went away
+
+With CI=true in the environment, fuzz needs every world: a missing one is an error.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line. Each command sets `command` to its function in `harness.commands`."""
+    top = argparse.ArgumentParser(
+        prog="duopoll",
+        description="Fuzzes buffered network I/O over simulated and real epoll and IOCP.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    subparsers = top.add_subparsers(required=True, metavar="COMMAND", dest="name")
+    for add in (_fuzz, _replay, _run, _show, _worlds, _setup_wine, _mutants, _properties, _worker):
+        add(subparsers)
+    return top
+
+
+def _command(
+    subparsers: Any, name: str, command: Callable[[argparse.Namespace], int], **more: Any
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        description=more.get("help"),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        **more,
+    )
+    made.set_defaults(command=command)
+    return made
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="one JSON object on the output")
+
+
+def _subject(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--subject", default="model", help="what is tested (default: model)")
+    command.add_argument("--mutant", metavar="NAME", help="put one known bug into the model")
+
+
+def _fuzz(subparsers: Any) -> None:
+    command = _command(subparsers, "fuzz", commands.fuzz, help="run generated scenarios")
+    _subject(command)
+    command.add_argument(
+        "--world",
+        action="append",
+        metavar="WORLD",
+        help="where to run; repeatable (default: every world that runs here)",
+    )
+    limit = command.add_mutually_exclusive_group()
+    limit.add_argument("--runs", type=_positive, metavar="N", help="runs in each world")
+    limit.add_argument(
+        "--seconds", type=_positive, metavar="S", help="time for all worlds together (default: 30)"
+    )
+    command.add_argument(
+        "--seed", type=_natural, metavar="N", help="same seed, same scenarios (default: a new one)"
+    )
+    command.add_argument(
+        "--out",
+        default="failures",
+        metavar="DIR",
+        help="folder of failure files (default: failures)",
+    )
+    _json(command)
+
+
+def _replay(subparsers: Any) -> None:
+    command = _command(
+        subparsers, "replay", commands.replay, help="repeat the run of a failure file"
+    )
+    command.add_argument("file", metavar="FILE")
+    command.add_argument("--world", metavar="WORLD", help="try it in another world than its own")
+    command.add_argument(
+        "--times", type=_positive, default=1, metavar="N", help="runs in a real world (default: 1)"
+    )
+    _json(command)
+
+
+def _run(subparsers: Any) -> None:
+    command = _command(subparsers, "run", commands.run, help="run one scenario")
+    command.add_argument("file", metavar="SCENARIO.json")
+    _subject(command)
+    command.add_argument(
+        "--world",
+        action="append",
+        metavar="WORLD",
+        help="where to run; repeatable (default: every world that runs here)",
+    )
+    command.add_argument(
+        "--tape", type=_tape, default=(), metavar="N,N,...", help="decisions of simulated worlds"
+    )
+    command.add_argument(
+        "--out", metavar="DIR", help="keep every run there as a file, also the clean ones"
+    )
+    _json(command)
+
+
+def _show(subparsers: Any) -> None:
+    command = _command(subparsers, "show", commands.show, help="print a failure file or a trace")
+    command.add_argument("file", metavar="FILE", nargs="?")
+    command.add_argument("--head", type=_natural, metavar="N", help="the first N records")
+    command.add_argument("--tail", type=_natural, metavar="N", help="the last N records")
+    command.add_argument("--kind", action="append", default=[], help="these kinds; repeatable")
+    command.add_argument("--end", action="append", default=[], help="these ends; repeatable")
+    command.add_argument(
+        "--schema", choices=("trace", "scenario"), help="print a JSON Schema instead of a file"
+    )
+    _json(command)
+
+
+def _worlds(subparsers: Any) -> None:
+    _json(_command(subparsers, "worlds", commands.worlds, help="what runs here, and why not"))
+
+
+def _setup_wine(subparsers: Any) -> None:
+    _json(
+        _command(
+            subparsers,
+            "setup-wine",
+            commands.setup_wine,
+            help="make the Windows interpreter of the world iocp, in a cache folder",
+        )
+    )
+
+
+def _mutants(subparsers: Any) -> None:
+    _json(_command(subparsers, "mutants", commands.mutants, help="list the bugs of --mutant"))
+
+
+def _properties(subparsers: Any) -> None:
+    _json(_command(subparsers, "properties", commands.properties, help="list the promises"))
+
+
+def _worker(subparsers: Any) -> None:
+    command = _command(subparsers, "worker", commands.worker)  # no help: hidden
+    command.add_argument("port", type=_positive)
+    command.add_argument("token")
+
+
+def _positive(text: str) -> int:
+    value = _natural(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("0: give 1 or more")
+    return value
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or len(text) > 18:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: give an integer, 0 or more")
+    return int(text)
+
+
+def _tape(text: str) -> tuple[int, ...]:
+    return tuple([_natural(part.strip()) for part in text.split(",")]) if text else ()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line and gives its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        _never_fail_on_characters(stream)
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as done:  # argparse has said why
+        return done.code if isinstance(done.code, int) else 2
+    try:
+        code = _guarded(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is left in the buffer must not fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTPUT_CLOSED
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    as_json = getattr(options, "json", False)
+    try:
+        return int(options.command(options))
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        return _failed("interrupted", INTERRUPTED, as_json)
+    except Divergence as error:  # says both sides, below each other
+        return _failed("\n".join(map(_line, str(error).splitlines())), error.exit_code, as_json)
+    except DuopollError as error:
+        return _failed(_line(str(error)), error.exit_code, as_json)
+    except Exception as error:
+        traceback.print_exc()
+        told = f"an error of duopoll itself: {type(error).__name__}: {error}"
+        return _failed(_line(told), DEFECT, as_json)
+
+
+def _line(message: str) -> str:
+    """One printable line, whatever a path or a file put into it."""
+    return plain(message, MESSAGE_MAX)
+
+
+def _failed(message: str, code: int, as_json: bool) -> int:
+    print(f"duopoll: {message}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": message, "exit_code": code}))
+    return code
+
+
+def _never_fail_on_characters(stream: IO[str]) -> None:
+    """A console that lacks a character shows its escape (a path may have any)."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")

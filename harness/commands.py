@@ -1,0 +1,291 @@
+"""What each command of `duopoll` does. Every function takes the parsed options and gives the exit
+code; errors are exceptions, which `harness.cli` tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.failure import FailureFile, save_in
+from harness.replay import Replay
+from harness.replay import replay as replay_file
+from harness.run import Outcome
+from harness.run import run as run_scenario
+from harness.scenario_json import load as load_scenario
+from harness.scenario_json import to_json
+from harness.show import Filters, columns, load_any, schema, show_file
+from harness.story import replay_command, story, three_blocks
+from harness.words import count
+from harness.worlds import WORLDS, check_name, is_simulated, why_not
+from model.errors import UsageError, WorldUnavailable
+from model.mutants import MUTANTS
+from model.properties import PROPERTIES, Verdicts
+from model.trace import encode_trace
+
+CLEAN, BROKEN = 0, 1
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """The one object of `--json`."""
+    print(json.dumps(value))
+
+
+def choose_worlds(asked: Sequence[str] | None, tell: Callable[[str], None]) -> list[str]:
+    """The worlds asked for, each of which must run here; or all that do, the missing ones told.
+
+    With CI=true in the environment a missing world is an error. Raises `WorldUnavailable`.
+    """
+    if asked:
+        chosen = list(dict.fromkeys(asked))
+        for world in chosen:
+            check_name(world)
+    else:
+        chosen = list(WORLDS)
+    missing = {world: reason for world in chosen if (reason := why_not(world)) is not None}
+    for world, reason in missing.items():
+        message = f"world {world} does not run here: {reason}"
+        if asked or os.environ.get("CI") == "true":
+            raise WorldUnavailable(message)
+        tell(message)
+    return [world for world in chosen if world not in missing]
+
+
+def to_errors(message: str) -> None:
+    """One line beside the output."""
+    print(f"duopoll: {message}", file=sys.stderr)
+
+
+# replay
+
+
+def replay(options: argparse.Namespace) -> int:
+    """`duopoll replay FILE`."""
+    result = replay_file(options.file, options.world, options.times)
+    if options.json:
+        print_json(_replay_json(options.file, result))
+        return result.exit_code
+    print(result.message)
+    if result.exit_code:
+        print("\n".join(["", *story(FailureFile.of(result.outcome))]))
+    return result.exit_code
+
+
+def _replay_json(file: str, result: Replay) -> dict[str, Any]:
+    return {
+        "file": file,
+        "result": result.result,
+        "message": result.message,
+        "runs": result.runs,
+        "reproduced": result.reproduced,
+        **outcome_json(result.outcome),
+        "exit_code": result.exit_code,
+    }
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """A run in numbers, and what broke."""
+    checked, silent = _checked(outcome.verdicts)
+    return {
+        "world": outcome.world,
+        "kernel_version": outcome.kernel_version,
+        "subject": outcome.subject,
+        "subject_version": outcome.subject_version,
+        "mutant": outcome.mutant,
+        "records": len(outcome.records),
+        "decisions": len(outcome.decisions),
+        "properties_checked": checked,
+        "properties_not_applicable": silent,
+        "violations": [violation._asdict() for violation in outcome.verdicts.violations],
+    }
+
+
+def _checked(verdicts: Verdicts) -> tuple[int, int]:
+    """How many properties the run says something about, and about how many it says nothing."""
+    counts = list(verdicts.checked.values())
+    said = sum(1 for times in counts if times)
+    return said, len(counts) - said
+
+
+# run
+
+
+def run(options: argparse.Namespace) -> int:
+    """`duopoll run SCENARIO.json`."""
+    scenario = load_scenario(options.file)
+    worlds = choose_worlds(options.world, to_errors)
+    outcomes = []
+    told: list[dict[str, Any]] = []
+    for world in worlds:
+        outcome = run_scenario(
+            scenario,
+            world,
+            tape=options.tape if is_simulated(world) else (),
+            subject=options.subject,
+            mutant=options.mutant,
+        )
+        outcomes.append(outcome)
+        path = _keep(outcome, options.out)
+        told.append(outcome_json(outcome) | {"file": None if path is None else str(path)})
+        if not options.json:
+            _tell_run(outcome, path)
+    code = BROKEN if any(outcome.verdicts.violations for outcome in outcomes) else CLEAN
+    if options.json:
+        print_json({"scenario": to_json(scenario), "runs": told, "exit_code": code})
+    return code
+
+
+def _keep(outcome: Outcome, folder: str | None) -> Path | None:
+    """A violation is always kept, a clean run where a folder was named."""
+    if folder is None and not outcome.verdicts.violations:
+        return None
+    return save_in(folder or "failures", outcome)
+
+
+def _tell_run(outcome: Outcome, path: Path | None) -> None:
+    checked, silent = _checked(outcome.verdicts)
+    broken = len(outcome.verdicts.violations)
+    print(
+        f"{outcome.world} ({outcome.kernel_version}): {count(len(outcome.records), 'record')},"
+        f" {checked} properties checked, {silent} not applicable,"
+        f" {count(broken, 'violation') if broken else 'no violation'}"
+    )
+    if broken and path is not None:
+        print("\n" + three_blocks(FailureFile.of(outcome), path))
+    elif path is not None:
+        print(f"kept in {path}")
+
+
+# show
+
+
+def show(options: argparse.Namespace) -> int:
+    """`duopoll show FILE`, or `--schema`."""
+    if options.schema is not None:
+        print(json.dumps(schema(options.schema), indent=None if options.json else 1))
+        return CLEAN
+    if options.file is None:
+        raise UsageError("FILE is missing: name a failure file or a trace, or give --schema")
+    if options.json:
+        print_json(_show_json(options.file))
+        return CLEAN
+    filters = Filters(tuple(options.kind), tuple(options.end), options.head, options.tail)
+    for line in show_file(options.file, filters):
+        print(line)
+    return CLEAN
+
+
+def _show_json(file: str) -> dict[str, Any]:
+    failure, records = load_any(file)
+    told: dict[str, Any] = {"records": [json.loads(line) for line in encode_trace(records)]}
+    if failure is None:
+        return told
+    return {
+        "world": failure.world,
+        "kernel_version": failure.kernel_version,
+        "subject": failure.subject,
+        "subject_version": failure.subject_version,
+        "mutant": failure.mutant,
+        "property": failure.broken,
+        "scenario": to_json(failure.scenario),
+        "decisions": [decision._asdict() for decision in failure.decisions],
+        **told,
+        "violations": [violation._asdict() for violation in failure.violations],
+        "story": story(failure),
+        "replay": replay_command(file),
+    }
+
+
+# What there is.
+
+
+def worlds(options: argparse.Namespace) -> int:
+    """`duopoll worlds`."""
+    reasons = {world: why_not(world) for world in WORLDS}
+    if options.json:
+        listed = [
+            {"world": world, "runs": reason is None, "why_not": reason}
+            for world, reason in reasons.items()
+        ]
+        print_json({"worlds": listed})
+        return CLEAN
+    for line in columns([(world, reason or "runs here") for world, reason in reasons.items()]):
+        print(line)
+    return CLEAN
+
+
+def mutants(options: argparse.Namespace) -> int:
+    """`duopoll mutants`."""
+    if options.json:
+        listed = [
+            {"name": m.name, "title": m.title, "breaks": m.breaks, "kernels": list(m.kernels)}
+            for m in MUTANTS.values()
+        ]
+        print_json({"mutants": listed})
+        return CLEAN
+    rows = [(m.name, m.breaks, "+".join(m.kernels), m.title) for m in MUTANTS.values()]
+    for line in columns([("mutant", "breaks", "kernels", "what is wrong"), *rows]):
+        print(line)
+    return CLEAN
+
+
+def properties(options: argparse.Namespace) -> int:
+    """`duopoll properties`."""
+    if options.json:
+        listed = [
+            {
+                "id": each.id,
+                "statement": each.statement,
+                "source": each.source,
+                "kernels": list(each.kernels),
+                "checked_by": each.checked_by,
+                "needs_simulator": each.needs_simulator,
+            }
+            for each in PROPERTIES
+        ]
+        print_json({"properties": listed})
+        return CLEAN
+    for each in PROPERTIES:
+        limits = [] if len(each.kernels) == 2 else [f"{each.kernels[0]} kernels only"]
+        limits += ["simulated worlds only"] if each.needs_simulator else []
+        limits += [] if each.checked_by == "trace" else [f"checked by {each.checked_by}"]
+        print(f"{each.id:<6}{each.statement}")
+        print(f"      source: {each.source}" + "".join(f"; {limit}" for limit in limits))
+    return CLEAN
+
+
+# Wine and its worker.
+
+
+def setup_wine(options: argparse.Namespace) -> int:
+    """`duopoll setup-wine`."""
+    if sys.platform == "win32":
+        raise UsageError("setup-wine is for Linux: here the world iocp is Windows's own")
+    from real.wine import setup_wine as make
+
+    interpreter = make(progress=to_errors)
+    command = [str(part) for part in interpreter.command]
+    if options.json:
+        print_json({"command": command})
+    else:
+        print("the world iocp runs here, with " + " ".join(command))
+    return CLEAN
+
+
+def worker(options: argparse.Namespace) -> int:
+    """`duopoll worker PORT TOKEN`: the other side of `harness.worker.Worker`."""
+    from harness.worker import main as answer_jobs
+
+    return answer_jobs([str(options.port), options.token])
+
+
+def fuzz(options: argparse.Namespace) -> int:
+    """`duopoll fuzz`: needs Hypothesis, so it is imported for this command alone."""
+    from harness import campaign
+
+    return campaign.fuzz(options)

@@ -1,0 +1,83 @@
+"""Comparing worlds: one scenario, several runs, the same story.
+
+Two kernels may order and cut things differently, and then the callbacks of an application differ
+too, rightly. `race_free` says of which scenarios that cannot be: their outcome is a function of the
+program alone. It is a judgement on the safe side, by what stands in the scenario:
+
+* Callbacks read all there is, or echo it; no reaction is bound to the n-th callback, since kernels
+  may need different numbers of them. So read low watermarks, which leave rests behind, are out,
+  and so is `leave`.
+* No timeouts, triggers, disabling, freeing or listener changes: what they cut off depends on when.
+* Peers never reset, and never close: data that is under way or unread would be lost or not.
+  They may half-close: what they sent comes first.
+* A connection that is refused has nothing to write: whether a dead bufferevent still accepts bytes
+  differs between kernels.
+* The application only waits, for times that then mean nothing, and writes at client ends, which are
+  there from the start; a server end is there once it was accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.run import Outcome
+from harness.scenario import AppStep, BuffereventEnd, Connection, PeerEnd, Scenario, Step
+from model.properties import Verdicts, compare_runs
+
+_CALM_PEER = ("send", "recv", "recv_all", "echo", "pause", "shutdown")
+
+
+def race_free(scenario: Scenario) -> bool:
+    """Whether the scenario tells the same story in every world."""
+    if not all(_calm_connection(connection) for connection in scenario.connections):
+        return False
+    refused = {index for index, each in enumerate(scenario.connections) if _is_refused(each)}
+    return all(_calm_app_step(step, refused) for step in scenario.app)
+
+
+def compare(outcomes: Sequence[Outcome]) -> Verdicts:
+    """Holds runs of one race-free scenario in several worlds to the cross-world properties."""
+    return compare_runs({outcome.world: outcome.records for outcome in outcomes})
+
+
+def _is_refused(connection: Connection) -> bool:
+    return isinstance(connection.server, PeerEnd) and not connection.server.listens
+
+
+def _calm_app_step(step: AppStep, refused: set[int]) -> bool:
+    if step.end is None:
+        return True
+    return step.do == "write" and step.end[0] == "c" and int(step.end[1:]) not in refused
+
+
+def _calm_connection(connection: Connection) -> bool:
+    client, server = connection.client, connection.server
+    if _is_refused(connection):
+        return isinstance(client, BuffereventEnd) and _calm_bufferevent(client, writes=False)
+    if isinstance(client, BuffereventEnd) and isinstance(server, BuffereventEnd):
+        endless = client.after_reads == "echo" and server.after_reads == "echo"
+        return not endless and _calm_bufferevent(client) and _calm_bufferevent(server)
+    return all(
+        _calm_peer(end) if isinstance(end, PeerEnd) else _calm_bufferevent(end)
+        for end in (client, server)
+    )
+
+
+def _calm_peer(end: PeerEnd) -> bool:
+    return end.connects == 1 and all(step.do in _CALM_PEER for step in end.steps)
+
+
+def _calm_bufferevent(end: BuffereventEnd, writes: bool = True) -> bool:
+    if end.on_read or end.on_write or end.on_event or end.on_accept:
+        return False
+    if end.after_reads == "leave":
+        return False
+    enabled = Step("enable", ("RW",)) in end.setup
+    return enabled and all(_calm_setup(step, writes) for step in end.setup)
+
+
+def _calm_setup(step: Step, writes: bool) -> bool:
+    if step.do == "setwatermark":
+        mask, low, _ = step.args
+        return bool(mask == "W" or low == 0)
+    return step.do == "enable" or (writes and step.do == "write")

@@ -1,0 +1,45 @@
+"""What a scenario and its run have in them, by name: to see what a campaign has been through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.scenario import BuffereventEnd, Scenario, ends, reactions
+from model.subject import event_name
+from model.trace import Record
+
+
+def features(scenario: Scenario) -> set[str]:
+    """Names of what the scenario uses: `app free`, `on_read echo`, `peer reset`, ..."""
+    seen = {f"app {step.do}" for step in scenario.app}
+    if len(scenario.connections) > 1:
+        seen.add("several connections")
+    for connection in scenario.connections:
+        both = isinstance(connection.client, BuffereventEnd) and isinstance(
+            connection.server, BuffereventEnd
+        )
+        seen.add("bufferevents at both ends" if both else "raw peer")
+    for _, end in ends(scenario):
+        if isinstance(end, BuffereventEnd):
+            seen.update(_of_bufferevent(end))
+        else:
+            seen.update([f"peer {step.do}" for step in end.steps])
+            if end.connects > 1:
+                seen.add("peer connects again")
+            if not end.listens:
+                seen.add("connection refused")
+    return seen
+
+
+def _of_bufferevent(end: BuffereventEnd) -> list[str]:
+    seen = [f"option {option}" for option in end.options]
+    seen += [f"setup {step.do}" for step in end.setup]
+    for reaction in list(reactions(end))[1:]:
+        seen += [f"callback {step.do}" for step in reaction]
+    return seen
+
+
+def events_seen(records: Sequence[Record]) -> set[str]:
+    """Names of the event callbacks that ran: `event READING|EOF`, ..."""
+    masks = {record[4] for record in records if record[1] == "cb" and record[3] == "event"}
+    return {f"event {event_name(mask)}" for mask in masks}

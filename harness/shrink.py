@@ -1,0 +1,135 @@
+"""Making a failing scenario smaller by taking parts out of it.
+
+Hypothesis shrinks the noise that a scenario was read from; what that cannot reach (a first
+connection that the second does not need, an empty reaction) is taken out here, part by part, as
+long as the scenario still fails. It works on any scenario, wherever it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from harness.scenario import (
+    AppStep,
+    BuffereventEnd,
+    Connection,
+    End,
+    Network,
+    PeerEnd,
+    Reaction,
+    Scenario,
+)
+
+T = TypeVar("T")
+
+
+def shrink(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
+    """A scenario that fails, and of which no single part can be taken out.
+
+    `fails` is asked about smaller and smaller scenarios; it ends the search by saying False.
+    """
+    while True:
+        for smaller in parts_out(scenario):
+            if fails(smaller):
+                scenario = smaller
+                break
+        else:
+            return scenario
+
+
+def parts_out(scenario: Scenario) -> Iterator[Scenario]:
+    """The scenario without one of its parts; big parts first."""
+    for index in range(len(scenario.connections)):
+        if len(scenario.connections) > 1:
+            yield _without_connection(scenario, index)
+    for app in _without_one(scenario.app):
+        yield replace(scenario, app=app)
+    if scenario.network != Network():
+        yield replace(scenario, network=Network())
+    for index, connection in enumerate(scenario.connections):
+        if not isinstance(connection.client, PeerEnd) and not isinstance(
+            connection.server, PeerEnd
+        ):
+            yield _with_peer(scenario, index, f"s{index}", replace(connection, server=PeerEnd()))
+            yield _with_peer(scenario, index, f"c{index}", replace(connection, client=PeerEnd()))
+        for smaller in _smaller_connections(connection):
+            yield _with_connection(scenario, index, smaller)
+
+
+def _with_connection(scenario: Scenario, index: int, connection: Connection) -> Scenario:
+    connections = list(scenario.connections)
+    connections[index] = connection
+    return replace(scenario, connections=tuple(connections))
+
+
+def _with_peer(scenario: Scenario, index: int, name: str, connection: Connection) -> Scenario:
+    """The end `name` is no bufferevent any more: no steps on it."""
+    app = tuple([step for step in scenario.app if step.end != name])
+    return replace(_with_connection(scenario, index, connection), app=app)
+
+
+def _without_one(items: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
+    for index in range(len(items)):
+        yield items[:index] + items[index + 1 :]
+
+
+def _without_connection(scenario: Scenario, gone: int) -> Scenario:
+    """Later connections move up, and so do the names in the steps."""
+    app = []
+    for step in scenario.app:
+        if step.end is None:
+            app.append(step)
+            continue
+        index = int(step.end[1:])
+        if index != gone:
+            name = f"{step.end[0]}{index - (index > gone)}"
+            app.append(AppStep(step.do, name, step.args))
+    connections = scenario.connections[:gone] + scenario.connections[gone + 1 :]
+    return replace(scenario, connections=connections, app=tuple(app))
+
+
+def _smaller_connections(connection: Connection) -> Iterator[Connection]:
+    for client in _smaller_ends(connection.client):
+        yield replace(connection, client=client)
+    for server in _smaller_ends(connection.server):
+        yield replace(connection, server=server)
+
+
+def _smaller_ends(end: End) -> Iterator[End]:
+    dull: End = PeerEnd() if isinstance(end, PeerEnd) else BuffereventEnd()
+    if end == dull:
+        return
+    yield dull
+    if isinstance(end, PeerEnd):
+        for steps in _without_one(end.steps):
+            yield replace(end, steps=steps)
+        yield from _with_defaults(end, dull, ("connects", "listens"))
+        return
+    yield from _with_defaults(
+        end, dull, ("on_read", "on_write", "on_event", "on_accept", "options", "after_reads")
+    )
+    for setup in _without_one(end.setup):
+        yield replace(end, setup=setup)
+    for name in ("on_read", "on_write", "on_event", "on_accept"):
+        for reactions in _smaller_reactions(getattr(end, name)):
+            yield _with(end, name, reactions)
+
+
+def _with(end: Any, name: str, value: Any) -> Any:
+    return replace(end, **{name: value})
+
+
+def _with_defaults(end: Any, dull: End, names: tuple[str, ...]) -> Iterator[End]:
+    for name in names:
+        default = getattr(dull, name)
+        if getattr(end, name) != default:
+            yield _with(end, name, default)
+
+
+def _smaller_reactions(reactions: tuple[Reaction, ...]) -> Iterator[tuple[Reaction, ...]]:
+    yield from _without_one(reactions)
+    for index, reaction in enumerate(reactions):
+        for shorter in _without_one(reaction):
+            yield (*reactions[:index], shorter, *reactions[index + 1 :])

@@ -1,0 +1,313 @@
+"""Runs in another process: a persistent worker, so that starting an interpreter is paid once.
+
+On Linux the world `iocp` needs a Windows interpreter (`real.wine`). It runs `python -m
+harness.worker PORT TOKEN`, connects back to that loopback port, says TOKEN and answers jobs: a job
+is one line of JSON, an answer one line with what it was and how many records follow, then the
+records as lines of a trace. Nothing else goes over the connection. A worker plays any world that
+its interpreter can, simulated ones too: their traces must be the same bytes everywhere.
+
+A worker that dies or hangs in a run is ended by its process id and the next run gets a new one. The
+run it took down is a run that crashed: its trace is one `crash` record that says what happened.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import cache
+from time import monotonic
+from typing import Any, NamedTuple, TypeAlias
+
+from harness.run import Played, play
+from harness.scenario import Scenario, steps_of
+from harness.scenario_json import from_json, to_json
+from model import errors
+from model.choices import Choices, Decision
+from model.errors import DuopollError, SimulatorError
+from model.trace import decode_record, encode_trace
+from real import wine
+
+START_S = 120.0  # the first start under Wine makes a prefix
+JOB_S = 60.0  # of one run, beyond the waits that its scenario asks for
+OUTPUT_LINES = 12  # of a worker's last words that are kept
+LINE_MAX = 1 << 28  # bytes of one line: no run's records have more
+
+#: starts `python *args` in the interpreter that a worker is to be
+Starter: TypeAlias = Callable[[Sequence[str]], "subprocess.Popen[str]"]
+
+
+class WorkerFailed(DuopollError):
+    """A worker process that did not start, died or hung."""
+
+
+class Answer(NamedTuple):
+    """What a worker tells of one run; `lines` are the records as the worker wrote them."""
+
+    kernel_version: str
+    decisions: tuple[Decision, ...]
+    lines: tuple[str, ...]
+
+
+def start_native(args: Sequence[str]) -> subprocess.Popen[str]:
+    """A worker in this very interpreter's kind; for tests, and for isolation."""
+    return subprocess.Popen(
+        [sys.executable, *args],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        cwd=wine.ROOT,
+    )
+
+
+class Worker:
+    """The parent's side of one worker process, which it starts when the first job comes."""
+
+    def __init__(self, start: Starter = wine.start_interpreter, job_s: float = JOB_S) -> None:
+        self.starts = 0  # processes started so far
+        self.kernel_version = "unknown"  # of the last run
+        self._start = start
+        self._job_s = job_s
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: _Lines | None = None
+        self._output: deque[str] = deque(maxlen=OUTPUT_LINES)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running worker, if any."""
+        return None if self._process is None else self._process.pid
+
+    def answer(
+        self,
+        scenario: Scenario,
+        world: str,
+        tape: Sequence[int] = (),
+        subject: str = "model",
+        mutant: str | None = None,
+        record_budget: int = 20_000,
+    ) -> Answer:
+        """Has one run played. Raises what the run raised, or `WorkerFailed`."""
+        job = {
+            "scenario": to_json(scenario),
+            "world": world,
+            "tape": list(tape),
+            "subject": subject,
+            "mutant": mutant,
+            "record_budget": record_budget,
+        }
+        waits_ns = sum(step.args[0] for step in steps_of(scenario) if step.do in _WAITING)
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it died between two runs, which is no run's fault
+        lines = self._lines or self._launch()
+        try:
+            return self._exchange(lines, job, self._job_s + waits_ns / 1e9)
+        except (OSError, ValueError) as error:
+            raise WorkerFailed(self._obituary(error)) from None
+
+    def _exchange(self, lines: _Lines, job: dict[str, Any], timeout_s: float) -> Answer:
+        lines.send(job)
+        deadline = monotonic() + timeout_s
+        head = json.loads(lines.receive(deadline))
+        if "error" in head:
+            raise _raised(head["error"], head["message"])
+        records = tuple([lines.receive(deadline) for _ in range(head["records"])])
+        self.kernel_version = head["kernel_version"]
+        decisions = tuple([Decision(*decision) for decision in head["decisions"]])
+        return Answer(self.kernel_version, decisions, records)
+
+    def _launch(self) -> _Lines:
+        """Starts the process and waits until it has connected and said its token."""
+        token = secrets.token_hex(16)
+        self._output.clear()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            self.starts += 1
+            self._process = self._start(["-m", "harness.worker", str(port), token])
+            threading.Thread(target=self._drain, args=(self._process,), daemon=True).start()
+            try:
+                self._lines = self._accept(server, token, monotonic() + START_S)
+            except (OSError, ValueError) as error:
+                raise WorkerFailed(self._obituary(error)) from None
+        return self._lines
+
+    def _accept(self, server: socket.socket, token: str, deadline: float) -> _Lines:
+        server.settimeout(0.2)
+        while monotonic() < deadline:
+            assert self._process is not None
+            if self._process.poll() is not None:
+                raise ConnectionError("it ended before it connected")
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                continue
+            lines = _Lines(connection)
+            if json.loads(lines.receive(monotonic() + 5)) == {"token": token}:
+                return lines
+            connection.close()  # somebody else on this machine
+        raise TimeoutError("it did not connect")
+
+    def _drain(self, process: subprocess.Popen[str]) -> None:
+        """Keeps the last lines that the worker printed; a full pipe would stop it."""
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                self._output.append(line.rstrip())
+        except ValueError:
+            return  # closed under us: the worker has been ended
+
+    def _obituary(self, error: Exception) -> str:
+        """Ends the worker and says in one line how it went."""
+        process = self._process
+        assert process is not None
+        if isinstance(error, TimeoutError):
+            what = f"hung ({error}) and was ended"
+        else:
+            try:
+                what = f"died with exit code {process.wait(2)}"
+            except subprocess.TimeoutExpired:
+                what = f"broke off ({error}) and was ended"
+        self.close()
+        words = " | ".join(line for line in self._output if line)[-400:]
+        return f"the worker {what}" + (f"; its last words: {words}" if words else "")
+
+    def close(self) -> None:
+        """Ends the worker, by its process id."""
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
+        if self._process is not None:
+            wine.stop_interpreter(self._process)
+            self._process = None
+
+
+_WAITING = ("wait", "pause", "busy")
+
+
+@cache
+def shared() -> Worker:
+    """The worker of this process for Windows's world; started at its first run, ended at exit."""
+    worker = Worker()
+    atexit.register(worker.close)
+    return worker
+
+
+def remote_run(
+    scenario: Scenario,
+    world: str,
+    tape: Sequence[int],
+    subject: str,
+    mutant: str | None,
+    record_budget: int,
+    worker: Worker | None = None,
+) -> Played:
+    """A run in a worker. If the worker does not survive it, the trace says so."""
+    worker = worker or shared()
+    if worker.pid is None:
+        wine.find_interpreter()  # a missing interpreter is no crash of a run
+    try:
+        answer = worker.answer(scenario, world, tape, subject, mutant, record_budget)
+    except WorkerFailed as error:
+        crash = (0, "crash", "WorkerFailed", str(error), "harness.worker")
+        return Played(worker.kernel_version, (), (crash,))
+    records = tuple([decode_record(json.loads(line)) for line in answer.lines])
+    return Played(answer.kernel_version, answer.decisions, records)
+
+
+def _raised(kind: str, message: str) -> DuopollError:
+    """The exception that ended the run in the worker, as the same class here."""
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, DuopollError):
+        return known(message)
+    return SimulatorError(f"{kind} in the worker: {message}")
+
+
+class _Lines:
+    """Lines of JSON over a socket, with deadlines."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = b""
+        self._ready: deque[bytes] = deque()
+
+    def send(self, value: object) -> None:
+        self._connection.settimeout(JOB_S)
+        self._connection.sendall(json.dumps(value).encode() + b"\n")
+
+    def receive(self, deadline: float) -> str:
+        """The next line. Raises TimeoutError, ConnectionError or ValueError."""
+        while not self._ready:
+            left = deadline - monotonic()
+            if left <= 0:
+                raise TimeoutError("no answer in time")
+            self._connection.settimeout(left)
+            data = self._connection.recv(1 << 18)
+            if not data:
+                raise ConnectionError("the connection was closed")
+            *complete, self._buffer = (self._buffer + data).split(b"\n")
+            if len(self._buffer) > LINE_MAX:
+                raise ValueError("a line without an end")
+            self._ready.extend(complete)
+        return self._ready.popleft().decode()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+# The worker's side.
+
+
+def serve(port: int, token: str) -> None:
+    """Connects to the parent and answers jobs until the parent closes the connection."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connection.makefile("rwb") as stream:
+            stream.write(json.dumps({"token": token}).encode() + b"\n")
+            stream.flush()
+            for line in stream:
+                for answer in _answer(json.loads(line)):
+                    stream.write(answer.encode() + b"\n")
+                stream.flush()
+
+
+def _answer(job: dict[str, Any]) -> list[str]:
+    try:
+        played = play(
+            from_json(job["scenario"]),
+            job["world"],
+            Choices(job["tape"]),
+            job["subject"],
+            job["mutant"],
+            job["record_budget"],
+        )
+    except Exception as error:  # handed to the parent, which raises it
+        message = " ".join(str(error).split())
+        return [json.dumps({"error": type(error).__name__, "message": message})]
+    lines = encode_trace(played.records)
+    head = {
+        "kernel_version": played.kernel_version,
+        "decisions": played.decisions,
+        "records": len(lines),
+    }
+    return [json.dumps(head), *lines]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`worker PORT TOKEN`."""
+    port, token = arguments
+    try:
+        serve(int(port), token)
+    except ConnectionError:
+        return 0  # the parent has gone
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+"""The property catalogue, and the check of one trace against it.
+
+A trace is read once, record by record. `view` keeps what is known of each bufferevent;
+`application_records` and `kernel_records` bring it up to date, one function a kind of record; the
+families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T,
+`liveness` L, `resources` S) state their properties and judge. `cross` (X) compares several runs.
+
+The checker knows nothing but the records, so it is the same for a simulated kernel and a real one,
+for our subject and for libevent. Where the contract leaves freedom, or where threads write records
+a little out of order, it looks away rather than raise a false alarm; each property says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from model.properties import (
+    application_records,
+    callbacks,
+    cross,
+    events,
+    kernel_records,
+    liveness,
+    order,
+    resources,
+    stream,
+    timeouts,
+    watermarks,
+)
+from model.properties.catalogue import Property, Verdicts, Violation
+from model.properties.cross import compare_runs
+from model.properties.view import Handler, Run
+from model.trace import Record
+
+PROPERTIES: tuple[Property, ...] = (
+    stream.PROPERTIES
+    + callbacks.PROPERTIES
+    + events.PROPERTIES
+    + order.PROPERTIES
+    + watermarks.PROPERTIES
+    + timeouts.PROPERTIES
+    + liveness.PROPERTIES
+    + resources.PROPERTIES
+    + cross.PROPERTIES
+)
+PROPERTY: dict[str, Property] = {each.id: each for each in PROPERTIES}
+
+_HANDLERS = kernel_records.HANDLERS | application_records.HANDLERS
+_TEARDOWN_HANDLERS = kernel_records.HANDLERS | application_records.TEARDOWN_HANDLERS
+_NONE_CHECKED = dict.fromkeys(PROPERTY, 0)
+
+#: what a record raises whose fields are not of the types that its kind has
+_DAMAGED = (TypeError, ValueError, IndexError, KeyError, AttributeError)
+
+
+def check(
+    records: Sequence[Record], *, completion: bool, simulated: bool, close_tolerance_ns: int
+) -> Verdicts:
+    """Judges one run by its trace: one pass, a microsecond a record or less.
+
+    `completion` says which kernel kind it was; `simulated` that time is virtual and that the
+    network carries all it can before the run is quiet; `close_tolerance_ns` is what a real clock
+    and scheduler may add to a timeout. Never raises, whatever the records.
+    """
+    run = Run(records, completion, simulated, close_tolerance_ns)
+    run.checked = _NONE_CHECKED.copy()
+    unreadable: list[int] = []
+    numbered = enumerate(records)
+    while not _walk(run, numbered, _TEARDOWN_HANDLERS if run.over else _HANDLERS, unreadable):
+        pass  # over an unreadable record, or into the teardown
+    stream.judge(run)
+    if records:
+        resources.judge(run)
+    checked = run.checked
+    checked["C-2"] = checked["L-5"] = run.callbacks
+    checked["W-2"] = run.callbacks
+    return Verdicts(tuple(run.violations), checked, tuple(unreadable))
+
+
+def _walk(
+    run: Run,
+    numbered: Iterator[tuple[int, Record]],
+    handlers: dict[str, Handler],
+    unreadable: list[int],
+) -> bool:
+    """Takes records until they end (true), or until it must be called again."""
+    index = -1
+    try:
+        for index, record in numbered:
+            handler = handlers.get(record[1])
+            if handler is not None and handler(run, index, record):
+                run.over = True
+                return False
+    except _DAMAGED:
+        unreadable.append(index)
+        return False
+    return True
+
+
+__all__ = [
+    "PROPERTIES",
+    "PROPERTY",
+    "Property",
+    "Verdicts",
+    "Violation",
+    "check",
+    "compare_runs",
+]

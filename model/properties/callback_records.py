@@ -1,0 +1,167 @@
+"""What the records of callbacks say. The hottest path: a condition that is cheap to see stands
+here, what it means and the message stand in the family's module.
+
+On a completion kernel a record tells that an operation ended, but the bufferevent may process that
+only after the callback: then the input is `missing` bytes that have arrived (and the output still
+holds bytes that have left), and what those bytes cause is yet to come.
+"""
+
+from __future__ import annotations
+
+from model.properties import callbacks, events, liveness, order, stream, timeouts, watermarks
+from model.properties.view import Handler, Run, View
+from model.subject import (
+    BEV_EVENT_CONNECTED,
+    BEV_EVENT_EOF,
+    BEV_EVENT_ERROR,
+    BEV_EVENT_READING,
+    BEV_EVENT_TIMEOUT,
+    BEV_EVENT_WRITING,
+)
+from model.trace import Record
+
+_DIRECTIONS = BEV_EVENT_READING | BEV_EVENT_WRITING
+_ENDS = BEV_EVENT_EOF | BEV_EVENT_ERROR
+
+
+def callback(run: Run, index: int, record: Record) -> None:
+    """`cb`: a callback starts."""
+    time, _, name, which, what, error, input_length, output_length, enabled = record
+    view = run.views.get(name)
+    if view is None:
+        view = run.view(name, time)
+    run.callbacks += 1
+    if view.freed:
+        callbacks.after_free(run, view, index, which)
+        return
+    if view.depth or view.in_connect:
+        callbacks.nested(run, view, index, which)
+    view.depth += 1
+    if which == "accept":
+        callbacks.accept(run, view, index, what)
+        return
+    view.idle += 1
+    if view.idle > liveness.CALLBACKS_MAX:
+        liveness.spinning(run, view, index)
+    missing = view.received_count - view.taken - input_length
+    if missing:
+        stream.check_input(run, view, index, input_length)
+        view.unoffered = min(view.unoffered, 1)
+    surplus = output_length - view.written + view.sent
+    if surplus:
+        stream.check_output(run, view, index, output_length)
+        view.untold_write = min(view.untold_write, 1)
+    if which == "read":
+        _read_callback(run, view, index, input_length, missing > 0)
+    elif which == "write":
+        _write_callback(run, view, index, output_length, surplus > 0)
+    else:
+        _event_callback(run, view, index, time, what, error, enabled)
+
+
+def _read_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
+    if view.connecting and (view.grown or not view.read_credits):
+        order.before_connected(run, view, index, "read")
+    if view.illicit:
+        callbacks.read_while_disabled(run, view, index)
+    if view.grown:
+        view.grown = more
+    else:
+        callbacks.read_without_growth(run, view, index)
+    if length < view.low:
+        watermarks.read_below_low(run, view, index, length)
+    if not more:
+        view.read_ok = view.read_credits > 0  # a trigger may be pending that met the watermark
+        view.unoffered = 0
+    else:
+        view.unoffered = int(view.fresh_in >= view.low and not view.held)
+
+
+def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
+    run.writes += 1
+    if view.connecting and (view.shrunk or not view.write_credits):
+        order.before_connected(run, view, index, "write")
+    if view.shrunk:
+        view.shrunk = more
+        if not view.deferred:
+            view.write_enable_credits = 0
+    else:
+        callbacks.write_without_progress(run, view, index)
+    if length > view.write_low:
+        watermarks.write_above_low(run, view, index, length)
+    if view.unoffered == 2 and view.deferred:
+        order.late_read(run, view, index, "write")
+    view.untold_write = 0
+    if not more:
+        view.write_ok = view.write_credits > 0
+
+
+def _event_callback(
+    run: Run, view: View, index: int, time: int, what: int, error: object, enabled: int
+) -> None:
+    run.idle_waits = 0
+    if view.injected:
+        view.injected = 0  # the application may trigger what it likes
+        return
+    events.shape(run, view, index, what)
+    if what & BEV_EVENT_CONNECTED:
+        run.checked["O-1"] += 1
+        events.outcome_of_connect(run, view, index, what)
+        view.connecting = False
+        view.connected = True
+        if not view.deferred:
+            view.write_enable_credits = 0  # CONNECTED used up the writability
+        return
+    if what & BEV_EVENT_ERROR and (view.connecting or not what & _DIRECTIONS):
+        events.outcome_of_connect(run, view, index, what)
+    _judge_order(run, view, index, what)
+    if what & BEV_EVENT_EOF:
+        events.truth_of_eof(run, view, index, what)
+    if what & BEV_EVENT_ERROR:
+        events.truth_of_error(run, view, index, error)
+    if what & BEV_EVENT_TIMEOUT:
+        timeouts.fired(run, view, index, time, what, enabled)
+    if what & _ENDS:
+        view.owed = -1
+    if what & _DIRECTIONS:
+        events.mask_after(run, view, index, what, enabled)
+        view.enabled = enabled
+
+
+def _judge_order(run: Run, view: View, index: int, what: int) -> None:
+    if what & BEV_EVENT_EOF and view.connecting:
+        order.before_connected(run, view, index, "EOF")
+    if what & BEV_EVENT_READING and what & _ENDS:
+        order.end_before_data(run, view, index, what)
+    if view.deferred:
+        run.checked["O-3"] += 1
+        if view.unoffered == 2:
+            order.late_read(run, view, index, "event")
+        elif view.untold_write == 2:
+            order.late_write(run, view, index)
+
+
+def callback_end(run: Run, index: int, record: Record) -> None:
+    """`cb_end`: it returned. After a read callback at the high watermark another may follow."""
+    view = run.views.get(record[2])
+    if view is None:
+        return
+    if view.depth > 0:
+        view.depth -= 1
+        if not view.depth:
+            view.direct_triggers = 0
+    if view.high and record[3] == "read" and not view.freed and record[4] >= view.high:
+        view.read_credits += 1
+        if record[4] >= view.low:
+            view.read_ok = True
+
+
+def callback_in_teardown(run: Run, index: int, record: Record) -> None:
+    """`cb` after the program: only whether its bufferevent still lives."""
+    run.callbacks += 1
+    view = run.views.get(record[2])
+    if view is not None and view.freed:
+        callbacks.after_free(run, view, index, record[3])
+
+
+HANDLERS: dict[str, Handler] = {"cb": callback, "cb_end": callback_end}

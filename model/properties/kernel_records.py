@@ -1,0 +1,102 @@
+"""What the records say that both kernel kinds have: waits, descriptors, raw peers.
+
+One function a kind, `(run, index, record)`.
+"""
+
+from __future__ import annotations
+
+from model.errors import Errno, Win32Error
+from model.properties import completion_records, liveness, readiness_records, resources
+from model.properties.view import Handler, Peer, Run
+from model.trace import Record
+
+
+def wait(run: Run, index: int, record: Record) -> None:
+    """`epoll_wait`, `gqcs`: a pass begins."""
+    run.pass_time = record[0]
+    run.wait_index = index
+    run.passes += 1
+    run.idle_waits += 1
+    if run.idle_waits > liveness.WAITS_MAX:
+        liveness.idle_waits(run, index)
+    if isinstance(record[4], (Errno, Win32Error)):
+        resources.failed_call(run, index, record, record[4])
+
+
+def opened(run: Run, index: int, record: Record) -> None:
+    """`socket`, `epoll_create`, `create_port`"""
+    if record[2].__class__ is int:
+        run.opened[record[2]] = index
+    else:
+        resources.failed_call(run, index, record, record[2])
+
+
+def closed(run: Run, index: int, record: Record) -> None:
+    """`close`, `close_port`"""
+    fd = record[2]
+    resources.close(run, index, record)
+    run.interest.pop(fd, None)
+    view = run.by_fd.pop(fd, None)
+    if view is not None and view.fd == fd:
+        view.closed = True
+        view.write_touched = record[0]
+
+
+def other_call(run: Run, index: int, record: Record) -> None:
+    """A call of which only a bad descriptor matters; its result comes last."""
+    if record[-1] is not None:
+        resources.failed_call(run, index, record, record[-1])
+
+
+def peer(run: Run, index: int, record: Record) -> None:
+    """`peer`: what a raw end did, written by its own thread when the call returned."""
+    time, _, name, operation, _, result = record
+    run.idle_waits = 0
+    end = run.peers.get(name)
+    if end is None:
+        end = run.peers[name] = Peer(name)
+    end.touched = time
+    if isinstance(result, (Errno, Win32Error)):
+        end.broken = True
+    elif operation == "send":
+        if result.__class__ is bytes:
+            end.outgoing.append(result)
+            end.given += len(result)
+    elif operation == "recv":
+        if result:
+            end.received.append(bytes(result))
+            end.received_count += len(result)
+        elif result is not None:
+            end.eof = True
+    elif operation in ("connect", "accept"):
+        end.connections += 1
+    elif operation in ("shutdown", "close", "reset"):
+        end.finished = True
+        end.reset |= operation == "reset"
+
+
+HANDLERS: dict[str, Handler] = {
+    **readiness_records.HANDLERS,
+    **completion_records.HANDLERS,
+    "epoll_wait": wait,
+    "gqcs": wait,
+    "peer": peer,
+    "socket": opened,
+    "epoll_create": opened,
+    "create_port": opened,
+    "close": closed,
+    "close_port": closed,
+    **dict.fromkeys(
+        (
+            "listen",
+            "shutdown",
+            "bind",
+            "associate",
+            "skip_on_success",
+            "update_context",
+            "cancel_io_ex",
+            "post",
+        ),
+        other_call,
+    ),
+}

@@ -1,0 +1,130 @@
+"""What can happen to a bufferevent's stream, whatever the kernel: bytes arrive, bytes leave, it
+ends, an operation fails, a connect has an outcome. Each brings the view up to date.
+"""
+
+from __future__ import annotations
+
+from model.errors import NtStatus, Win32Error
+from model.properties import watermarks
+from model.properties.view import Run, View
+from model.subject import EV_READ
+
+_CANCELLED = (NtStatus.CANCELLED, Win32Error.ERROR_OPERATION_ABORTED)
+
+
+def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
+    """Bytes came into the input."""
+    size = len(data)
+    before = view.received_count - view.taken
+    length = before + size
+    view.received.append(data)
+    view.received_count += size
+    if view.high or view.read_high:
+        watermarks.check_growth(run, view, index, before, length)
+    certain = length
+    if view.completion:
+        if not view.read_licit:
+            view.illicit += size
+        view.fresh_in = size
+        view.fresh_in_pass = run.passes
+        certain = size  # a read of the application may not have been recorded yet
+    elif not view.enabled & EV_READ:
+        view.illicit += size
+    view.grown = True
+    if length >= view.low:
+        view.read_ok = True
+        if certain >= view.low and view.readcb and not view.dead:
+            if view.enabled & EV_READ or not view.completion:
+                view.unoffered = 1 if view.depth else 2
+            else:
+                view.held = True
+    view.read_armed = run.pass_time
+    view.read_touched = time
+    view.read_timed_out = False
+    view.idle = 0
+    run.idle_waits = 0
+
+
+def left(run: Run, view: View, time: int, size: int) -> None:
+    """The kernel took bytes of the output."""
+    view.sent += size
+    pending = view.written - view.sent
+    view.shrunk = True
+    if pending <= view.write_low:
+        view.write_ok = True
+        if view.deferred and view.writecb and pending >= 0 and not view.dead:
+            view.untold_write = 1 if view.depth else 2
+    if view.completion:
+        view.fresh_out = size
+        view.fresh_out_pass = run.passes
+    view.write_armed = run.pass_time
+    view.write_touched = time
+    view.write_timed_out = False
+    view.idle = 0
+    run.idle_waits = 0
+
+
+def stream_ended(run: Run, view: View, index: int, time: int) -> None:
+    """The kernel told the end of the peer's stream."""
+    run.checked["E-4"] += 1
+    run.checked["L-2"] += view.enabled & EV_READ != 0
+    view.eof_seen = True
+    view.read_touched = time
+    if view.completion:
+        if view.dead:
+            return
+        _die(view)
+        view.eofs = 1
+    else:
+        if view.eofs != 2 or view.enabled & EV_READ:
+            view.eofs = 1  # a first one, or a new one since reading was enabled again
+        view.enabled &= ~EV_READ
+    _owe(view, index, eof=True)
+
+
+def operation_failed(
+    run: Run, view: View, index: int, time: int, direction: int, error: object
+) -> None:
+    """recv or send failed for good."""
+    view.errors.append(error)
+    if direction & EV_READ:
+        view.read_touched = time
+    else:
+        view.write_touched = time
+    if view.completion:
+        if view.dead or error in _CANCELLED:
+            return
+        _die(view)
+        if not direction & EV_READ:
+            view.unoffered = 0
+    else:
+        view.enabled &= ~direction
+    _owe(view, index, eof=False)
+
+
+def _die(view: View) -> None:
+    """Completion: what else has ended is silent from now on (bufferevent_async.c: `ok`)."""
+    view.dead = True
+    view.untold_write = 0
+
+
+def _owe(view: View, index: int, *, eof: bool) -> None:
+    if view.eventcb:
+        view.owed = index
+        view.owed_eof = eof
+
+
+def connect_ended(run: Run, view: View, index: int, error: object) -> None:
+    """The kernel told the outcome of a connect: `error` None is success."""
+    if error is None and not view.refused:
+        view.kernel_connected = True
+        if not view.eventcb:
+            view.connecting = False
+            view.connected = True
+    else:
+        view.connecting = False
+        view.failed = True
+        if error is not None:
+            view.errors.append(error)
+        _owe(view, index, eof=False)
+    view.unheard = not view.eventcb

@@ -1,0 +1,43 @@
+"""Puts the actual output of the README's failing run into the README: `make readme`.
+
+The block between the two markers is replaced. The runnable program is left out and long lines are
+cut; the block shows where. An exit code other than 1 (a property broke) changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+COMMAND = "duopoll fuzz --mutant LE-174 --world sim-iocp --runs 100 --seed 2"
+LINE_MAX = 116
+BLOCK = re.compile(r"(<!-- run -->\n).*(<!-- end of run -->\n)", re.DOTALL)
+PROGRAM = re.compile(r"^# \S+ in .*?^raise SystemExit.*?\n", re.DOTALL | re.MULTILINE)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LINE_MAX else line[:LINE_MAX] + " [...]"
+
+
+def main() -> int:
+    """Runs the command and rewrites the block. Gives the exit code."""
+    python = [sys.executable, "-m", "harness", *COMMAND.split()[1:]]
+    done = subprocess.run(
+        python, cwd=README.parent, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode != 1:
+        print(f"exit code {done.returncode} and not 1: README.md is left alone", file=sys.stderr)
+        return 1
+    output = PROGRAM.sub("[... the scenario as a runnable Python program ...]\n", done.stdout)
+    lines = [_cut(line) for line in output.strip().splitlines()]
+    block = "\n".join(["```", f"$ {COMMAND}", *lines, "```", ""])
+    text = README.read_text(encoding="utf-8")
+    README.write_text(BLOCK.sub(lambda found: found[1] + block + found[2], text), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

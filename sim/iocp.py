@@ -1,0 +1,321 @@
+"""The simulated completion kernel: overlapped Winsock and completion ports, as NT has them.
+
+How it behaves, for somebody who writes a subject against it:
+
+* A submission has three outcomes. A number: it has succeeded, *and its packet is queued all the
+  same*, unless the handle skips that (`set_skip_on_success`). WSA_IO_PENDING: exactly one packet
+  will come. Any other error: no packet at all.
+* Buffers belong to the kernel until the packet is dequeued. A receive's buffer is written when the
+  receive ends and never before.
+* A cancel is a request: the packet is CANCELLED or an ordinary completion, whichever was first.
+* `closesocket` returns at once; the packets of what was pending come afterwards, when the handle's
+  number may already belong to another socket. Operations are known by their overlapped alone.
+* A packet is the truth about its operation only; what is pending beside it may end differently.
+
+Free decisions, by name; 0 is dull: "iocp.sync" (1: an operation that could end at once goes pending
+and its packet comes later), "iocp.accept_sync" (1: AcceptEx takes a waiting connection in the
+call), "iocp.completion_delay" (how long a packet takes), "iocp.completion_order" (1: overtakes the
+last packet of another handle at the same instant), "iocp.cancel_loses" (1: the cancel came too
+late), "iocp.handle_reuse" (1: a new socket gets the number of the socket closed last).
+
+The rules of operations are in `sim.iocp_socket`, those of ports in `sim.iocp_port`; the switches
+between NT and Wine 8 in `sim.iocp_profile`, with their sources. `sim.iocp_winsock` adds the calls
+that the contract does not have.
+
+Where it differs from a real NT, and why:
+
+* Two threads never run at once, and a thread changes only where it blocks: a packet cannot arrive
+  between two instructions of the subject. Its order against other packets is still free.
+* The pool of locked memory is endless: no submission fails with WSAENOBUFS.
+* A concurrency value of 0 sets no limit (`sim.iocp_port`).
+* A receive pending at shutdown(SD_RECEIVE) stays pending; Microsoft does not say what happens.
+* closesocket with a receive pending and nothing unread sends FIN; NT may reset (inferred).
+* A cancelled send that TCP has taken is still delivered; documentation leaves the prefix open.
+* SO_RCVBUF 0 does not make arrival depend on a posted receive (Microsoft, SO_RCVBUF).
+* A ConnectEx that was cancelled leaves an unconnected socket, bound as before (inferred).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from model.errors import Errno, NtStatus, Win32Error
+from model.kernel import Buffer, Completion
+from sim.iocp_handles import WSA_ERROR_OF_ERRNO, Handles
+from sim.iocp_operation import Accept, Connect, Receive, Send
+from sim.iocp_socket import Socket
+from sim.iocp_stream import SUCCESS
+from sim.tcp import ESTABLISHED, LISTEN
+
+if TYPE_CHECKING:
+    from model.kernel import CompletionKernel
+
+_PENDING = Win32Error.WSA_IO_PENDING
+_NOTSOCK = Win32Error.WSAENOTSOCK
+_new = tuple.__new__
+
+
+class SimIocp(Handles):
+    """model.kernel.CompletionKernel: NT unless the profile says otherwise."""
+
+    __slots__ = ()
+
+    # -- receiving and sending ------------------------------------------------------------------
+
+    def wsa_recv(
+        self, handle: int, overlapped: int, buffer: memoryview, peek: bool = False
+    ) -> int | Win32Error:
+        """WSARecv; with `peek` the data stays (MSG_PEEK)."""
+        sock = self._sockets.get(handle)
+        if sock is None:
+            return _NOTSOCK
+        if not sock.receivable:
+            return self._not_ready(sock, Win32Error.WSAENOTCONN)
+        endpoint = sock.endpoint
+        if (endpoint.inbox_size or not endpoint.plain) and not sock.receives:
+            outcome = self._recv_at_once(sock, overlapped, buffer, peek)
+            if outcome is not None:
+                return outcome
+        sock.receives.append(Receive(overlapped, buffer, len(buffer), self.scheduler.current, peek))
+        if self._host.blocks is not None:
+            self._host.blocks[overlapped] = (NtStatus.PENDING, 0)
+        return _PENDING
+
+    def _recv_at_once(
+        self, sock: Socket, overlapped: int, buffer: memoryview, peek: bool
+    ) -> int | Win32Error | None:
+        """A receive that need not wait: data, end of file, or a reset; None: it must pend."""
+        if not sock.endpoint.inbox_size:
+            status = sock.receive_end()
+            if status is None:
+                return None
+            if status is not SUCCESS and self._host.profile.reset_fails_receives:
+                reset = status is NtStatus.CONNECTION_RESET
+                return Win32Error.WSAECONNRESET if reset else Win32Error.WSAECONNABORTED
+        if self.network.live and self.network.draw("iocp.sync", 2):
+            sock.receive_due = True
+            self.scheduler.call_later(self._host.delay(), sock.pump_receives)
+            return None
+        nbytes = sock.fill(buffer, peek) if sock.endpoint.inbox_size else 0
+        self._ended_at_once(sock, overlapped, nbytes)
+        return nbytes
+
+    def wsa_send(
+        self, handle: int, overlapped: int, chunks: Sequence[Buffer], silent: bool = False
+    ) -> int | Win32Error:
+        """WSASend of all `chunks`; `silent`: an event with its low bit set, so no packet."""
+        sock = self._sockets.get(handle)
+        if sock is None:
+            return _NOTSOCK
+        if not sock.sendable:
+            return self._not_ready(sock, self._host.profile.send_unconnected)
+        endpoint = sock.endpoint
+        if (
+            self._whole
+            and not self.network.live
+            and endpoint.plain
+            and not sock.sends
+            and endpoint.queued < endpoint.sndbuf
+            and len(chunks) == 1
+        ):
+            data = chunks[0]
+            if type(data) is not bytes:
+                data = bytes(data)
+            size = len(data)
+            self._ended_at_once(sock, overlapped, size, silent)  # ahead of what it causes
+            taken = endpoint.send((data,))
+            if taken != size:
+                endpoint.write(data[taken if type(taken) is int else 0 :])
+            return size
+        return self._send(sock, overlapped, b"".join(chunks), silent)
+
+    def _send(self, sock: Socket, overlapped: int, data: bytes, silent: bool) -> int | Win32Error:
+        """`wsa_send` with everything that may come up."""
+        endpoint = sock.endpoint
+        if not sock.sends and endpoint.state is not ESTABLISHED:
+            return Win32Error.WSAECONNRESET
+        if sock.sends or endpoint.queued >= endpoint.sndbuf:
+            return self._send_later(sock, Send(overlapped, data, 0, None, silent))
+        if self.network.live and self.network.draw("iocp.sync", 2):
+            return self._send_but_tell_later(sock, overlapped, data, silent)
+        if self._whole:
+            self._ended_at_once(sock, overlapped, len(data), silent)
+            taken = endpoint.send((data,))
+            if taken != len(data):
+                endpoint.write(data[taken if isinstance(taken, int) else 0 :])
+            return len(data)
+        return self._send_rest(sock, overlapped, data, endpoint.send((data,)), silent)
+
+    def _send_rest(
+        self, sock: Socket, overlapped: int, data: bytes, taken: int | Errno, silent: bool
+    ) -> int | Win32Error:
+        """Wine: after TCP has taken `taken` bytes of a send."""
+        if isinstance(taken, Errno):
+            if taken is not Errno.EAGAIN:
+                return Win32Error.WSAECONNRESET
+            taken = 0
+        if taken < len(data):
+            return self._send_later(sock, Send(overlapped, data, taken, None, silent))
+        self._ended_at_once(sock, overlapped, len(data), silent)
+        return len(data)
+
+    def _send_later(self, sock: Socket, send: Send) -> Win32Error:
+        """A send that waits for the one before it, or for room."""
+        send.task = self.scheduler.current
+        if self._host.blocks is not None:
+            self._host.blocks[send.overlapped] = (NtStatus.PENDING, 0)
+        sock.sends.append(send)
+        if len(sock.sends) == 1:
+            sock.pump_sends()
+        return _PENDING
+
+    def _send_but_tell_later(
+        self, sock: Socket, overlapped: int, data: bytes, silent: bool
+    ) -> Win32Error:
+        """A send that could have ended at once; its packet takes a while."""
+        send = Send(overlapped, data, 0, self.scheduler.current, silent)
+        if self._host.blocks is not None:
+            self._host.blocks[overlapped] = (NtStatus.PENDING, 0)
+        sock.sends.append(send)
+        sock.send_due = True
+        if self._whole:
+            send.buffered = True
+            send.written = send.size
+            if data:
+                sock.endpoint.write(data)
+        else:
+            taken = sock.endpoint.send((data,))
+            send.written = taken if isinstance(taken, int) else 0
+        self.scheduler.call_later(self._host.delay(), sock.pump_sends)
+        return _PENDING
+
+    def _not_ready(self, sock: Socket, unconnected: Win32Error) -> Win32Error:
+        """Why a socket cannot receive or send: shut down by us, or not connected."""
+        return Win32Error.WSAESHUTDOWN if sock.connected else unconnected
+
+    def _ended_at_once(
+        self, sock: Socket, overlapped: int, nbytes: int, silent: bool = False
+    ) -> None:
+        """Synchronous success: the packet is queued all the same, unless the handle skips it."""
+        if self._host.blocks is not None:
+            self._host.blocks[overlapped] = (SUCCESS, nbytes)
+        port = sock.port
+        if port is None or sock.skip or silent:
+            return
+        packet = _new(Completion, (sock.key, overlapped, nbytes, SUCCESS))
+        if port.waiters or port.closed:
+            port.add(packet)
+        else:
+            port.packets.append(packet)
+
+    # -- connections ----------------------------------------------------------------------------
+
+    def accept_ex(
+        self, listener: int, acceptor: int, overlapped: int, buffer: memoryview | None = None
+    ) -> int | Win32Error:
+        """AcceptEx; with `buffer` it waits for the first data of the connection."""
+        sock = self._sockets.get(listener)
+        accepting = self._sockets.get(acceptor)
+        if sock is None or accepting is None:
+            return _NOTSOCK
+        checked = self._host.profile.accept_checks_sockets
+        if checked and sock.endpoint.state is not LISTEN:
+            return Win32Error.WSAEINVAL
+        if accepting.accepting is not None or accepting.connect is not None:
+            return Win32Error.WSAEINVAL
+        if checked if accepting.connected else accepting.endpoint.local_port:
+            return Win32Error.WSAEINVAL
+        accept = Accept(overlapped, accepting, buffer, self.scheduler.current)
+        accepting.accepting = (sock, accept)
+        if self._host.blocks is not None:
+            self._host.blocks[overlapped] = (NtStatus.PENDING, 0)
+        if self._accept_at_once(sock, buffer):
+            sock.accept_now(accept)
+            return 0
+        sock.accepts.append(accept)
+        if sock.endpoint.accept_queue:
+            sock.woken(0)
+        return _PENDING
+
+    def _accept_at_once(self, sock: Socket, buffer: memoryview | None) -> bool:
+        """Whether AcceptEx ends in the call: only a drawn one does ("iocp.accept_sync")."""
+        return bool(
+            self.network.live
+            and self._host.profile.accept_may_be_synchronous
+            and sock.endpoint.accept_queue
+            and not sock.accepts
+            and not buffer
+            and self.network.draw("iocp.accept_sync", 2)
+        )
+
+    def update_accept_context(self, acceptor: int, listener: int) -> Win32Error | None:
+        """SO_UPDATE_ACCEPT_CONTEXT; WSAENOTCONN when `acceptor` has no connection."""
+        sock = self._sockets.get(acceptor)
+        if sock is None or listener not in self._sockets:
+            return _NOTSOCK
+        if not sock.connected:
+            return Win32Error.WSAENOTCONN
+        sock.context = True
+        return None
+
+    def connect_ex(
+        self, handle: int, port: int, overlapped: int, data: bytes = b""
+    ) -> int | Win32Error:
+        """ConnectEx on a bound socket (else WSAEINVAL); sends `data` when connected."""
+        sock = self._sockets.get(handle)
+        if sock is None:
+            return _NOTSOCK
+        if sock.connected:
+            return Win32Error.WSAEISCONN
+        if not sock.bound or sock.connect is not None or sock.endpoint.state is LISTEN:
+            return Win32Error.WSAEINVAL
+        connect = Connect(overlapped, data, self.scheduler.current)
+        endpoint = sock.endpoint
+        sock.connect_due = True
+        error = endpoint.connect(port)
+        if error is Errno.ECONNABORTED and self._host.profile.connect_again_after_refusal:
+            error = endpoint.connect(port)
+        sock.connect_due = False
+        if error is not None and error is not Errno.EINPROGRESS:
+            return WSA_ERROR_OF_ERRNO[error]
+        sock.connect = connect
+        if self._host.blocks is not None:
+            self._host.blocks[overlapped] = (NtStatus.PENDING, 0)
+        sock.woken(0)
+        return _PENDING
+
+    def update_connect_context(self, handle: int) -> Win32Error | None:
+        """SO_UPDATE_CONNECT_CONTEXT; WSAENOTCONN when not connected."""
+        sock = self._sockets.get(handle)
+        if sock is None:
+            return _NOTSOCK
+        if not sock.connected:
+            return Win32Error.WSAENOTCONN
+        sock.context = True
+        return None
+
+    # -- cancelling -----------------------------------------------------------------------------
+
+    def cancel_io_ex(self, handle: int, overlapped: int | None) -> Win32Error | None:
+        """CancelIoEx: None when something was marked, ERROR_NOT_FOUND when there was nothing."""
+        sock = self._sockets.get(handle)
+        if sock is None:
+            return Win32Error.ERROR_INVALID_HANDLE
+        profile = self._host.profile
+        operations = sock.pending()
+        if overlapped is not None:
+            operations = [each for each in operations if each.overlapped == overlapped]
+        elif profile.cancel_all_newest_first:
+            operations.reverse()
+        for operation in operations:
+            sock.cancel(operation)
+        if operations or (overlapped is None and not profile.cancel_nothing_fails):
+            return None
+        return Win32Error.ERROR_NOT_FOUND
+
+
+if TYPE_CHECKING:
+
+    def _kernel(kernel: SimIocp) -> CompletionKernel:
+        return kernel

@@ -1,0 +1,247 @@
+"""An overlapped socket: its operations in flight, and how the network ends them.
+
+A socket keeps a queue for each direction. The rules, with the ids by which docstrings call them:
+
+* R1 A receive ends with at least one byte, from the oldest data, in order of submission.
+* R2 A zero-byte receive ends when there is data or end of file, and consumes nothing.
+* R3 End of file ends all pending receives with success and 0 bytes.
+* R4 A reset fails all pending receives and sends with CONNECTION_RESET.
+* S1 A send ends whole or fails; the next one starts when it has ended.
+* S2 NT: a send that was not buffered is handed to TCP whole and ends when all is acknowledged.
+  Wine 8: when the socket has taken its last byte.
+* S3 FIN, asked for by shutdown, goes behind the pending sends.
+* A1 A listener's AcceptEx take connections in order of submission; with a receive buffer they end
+  with the first data of the connection, or its end of file.
+* N1 A ConnectEx ends when the handshake does.
+* P1 An operation's packet goes to the port that its socket (for AcceptEx: its listener) has when
+  it ends; no port, no packet.
+
+The endpoint wakes `woken` after every change. While the tape lasts, what an operation waited for
+may take a while to become its packet ("iocp.completion_delay"): the wake then only starts a timer,
+and the operation can still be cancelled, closed or overtaken by more data.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from model.errors import Errno, NtStatus
+from sim.iocp_operation import STATUS_OF_CONNECT, Accept, Connect, Host, Operation, Receive, Send
+from sim.iocp_stream import SUCCESS, Stream
+from sim.tcp import CLOSED, SYN_SENT, Endpoint
+
+
+class Socket(Stream):
+    """An overlapped socket."""
+
+    __slots__ = ()
+
+    def __init__(self, host: Host, handle: int, endpoint: Endpoint) -> None:
+        super().__init__(host, handle, endpoint)
+        self.attach(endpoint)
+
+    def attach(self, endpoint: Endpoint) -> None:
+        """Takes over `endpoint`."""
+        self.endpoint = endpoint
+        endpoint.watch(self.woken)
+
+    def establish(self, context: bool) -> None:
+        """Connected from now on; `context` says whether shutdown and names work already."""
+        self.connected = self.receivable = self.sendable = True
+        self.context = context or not self.host.profile.context_needed
+
+    # -- wakes ----------------------------------------------------------------------------------
+
+    def woken(self, _key: int) -> None:
+        """The endpoint's watcher: ends what can end, or sets a timer for it."""
+        if self.receives and not self.receive_due:
+            if not self.host.network.live:
+                self.pump_receives()
+            elif self.endpoint.inbox_size or self.receive_end() is not None:
+                self.receive_due = True
+                self.after(self.host.delay(), self.pump_receives)
+        if self.sends and not self.send_due:
+            if not self.host.network.live or not self.send_may_end():
+                self.pump_sends()
+            else:
+                self.send_due = True
+                self.after(self.host.delay(), self.pump_sends)
+        if self.accepts and not self.accepts_due:
+            self.accepts_due = True
+            self.after(self.host.delay() if self.host.network.live else 0, self.pump_accepts)
+        if self.connect is not None and not self.connect_due:
+            if self.endpoint.state is SYN_SENT:
+                return
+            self.connect_due = True
+            self.after(self.host.delay() if self.host.network.live else 0, self.end_connect)
+        if self.waiting is not None:
+            self.host.scheduler.unpark(self.waiting)
+
+    # -- connections ----------------------------------------------------------------------------
+
+    def end_connect(self) -> None:
+        """N1: the handshake is over, one way or the other."""
+        connect = self.connect
+        self.connect_due = False
+        if connect is None or self.endpoint.state is SYN_SENT:
+            return
+        self.connect = None
+        error = self.endpoint.error if self.endpoint.state is CLOSED else None
+        if error is not None and not self.endpoint.reset:
+            self.endpoint.take_error()
+            self.finish(connect, 0, STATUS_OF_CONNECT.get(error, NtStatus.UNSUCCESSFUL))
+            return
+        self.establish(context=False)
+        if connect.data and self.endpoint.plain:
+            self.endpoint.write(connect.data)
+        self.finish(connect, len(connect.data), SUCCESS)
+
+    def pump_accepts(self) -> None:
+        """A1: gives waiting connections to the AcceptEx, oldest first."""
+        self.accepts_due = False
+        for accept in tuple(self.accepts):
+            if accept.child is not None:
+                continue
+            child = self.endpoint.accept()
+            if isinstance(child, Errno):
+                return
+            accept.child = child
+            if accept.buffer is None or not len(accept.buffer):
+                self._end_accept(accept, child, 0, SUCCESS)
+            else:
+                child.watch(partial(self._first_data, accept))
+                self._first_data(accept)
+
+    def _first_data(self, accept: Accept, _key: int = 0) -> None:
+        """A1: an AcceptEx with a buffer looks at its connection."""
+        child = accept.child
+        if child is None or accept not in self.accepts:
+            return
+        if child.inbox_size and accept.buffer is not None:
+            data = child.recv(len(accept.buffer))
+            if isinstance(data, bytes):
+                accept.buffer[: len(data)] = data
+                self._end_accept(accept, child, len(data), SUCCESS)
+        elif child.reset:
+            self._end_accept(accept, child, 0, NtStatus.CONNECTION_RESET)
+        elif child.eof:
+            self._end_accept(accept, child, 0, SUCCESS)
+
+    def accept_now(self, accept: Accept) -> None:
+        """An AcceptEx that ends in its call; there is a connection, and no other AcceptEx waits."""
+        child = self.endpoint.accept()
+        self.accepts.append(accept)
+        if not isinstance(child, Errno):
+            self._end_accept(accept, child, 0, SUCCESS, self.skip)
+
+    def _end_accept(
+        self, accept: Accept, child: Endpoint, nbytes: int, status: NtStatus, silent: bool = False
+    ) -> None:
+        self.accepts.remove(accept)
+        acceptor = accept.acceptor
+        acceptor.accepting = None
+        child.watchers = ()
+        if status is SUCCESS:
+            acceptor.endpoint.close()
+            acceptor.attach(child)
+            acceptor.establish(context=False)
+        else:
+            child.close()
+        self.finish(accept, nbytes, status, silent)
+
+    # -- cancel and close -----------------------------------------------------------------------
+
+    def pending(self) -> list[Operation]:
+        """All operations in flight; oldest first within a kind."""
+        operations: list[Operation] = [*self.receives, *self.sends, *self.accepts]
+        if self.connect is not None:
+            operations.append(self.connect)
+        return operations
+
+    def cancel(self, operation: Operation) -> None:
+        """Marks `operation`: its packet is CANCELLED, unless it ends before that.
+
+        "iocp.cancel_loses": the cancel came too late for an operation that could end now.
+        """
+        network = self.host.network
+        if operation.marked:
+            return
+        if network.live:
+            if self._may_win(operation) and network.draw("iocp.cancel_loses", 2):
+                return
+            delay = self.host.delay()
+            if delay:
+                operation.marked = True
+                self.host.scheduler.call_later(delay, lambda: self.end_cancelled(operation))
+                return
+        self.end_cancelled(operation)
+
+    def _may_win(self, operation: Operation) -> bool:
+        """Whether `operation` could end by itself now, so that a cancel may come too late."""
+        if isinstance(operation, Receive):
+            return self.endpoint.inbox_size > 0 or self.receive_end() is not None
+        if isinstance(operation, Accept):
+            return bool(operation.child or self.endpoint.accept_queue)
+        return True
+
+    def end_cancelled(self, operation: Operation) -> None:
+        """Ends `operation` with CANCELLED, if it has not ended."""
+        if operation not in self.pending():
+            return
+        self.forget(operation)
+        if isinstance(operation, Send):
+            self.fail_send(operation, NtStatus.CANCELLED)
+            if self.sends and not self.send_due:
+                self.pump_sends()
+        else:
+            if isinstance(operation, Connect):
+                self.renew()
+            self.finish(operation, 0, NtStatus.CANCELLED)
+
+    def renew(self) -> None:
+        """A fresh endpoint in place of the old one, with its local port."""
+        old = self.endpoint
+        old.close(linger_zero=True)
+        fresh = Endpoint(self.host.network)
+        fresh.local_port = old.local_port
+        self.connected = self.receivable = self.sendable = False
+        self.attach(fresh)
+
+    def forget(self, operation: Operation) -> None:
+        """Takes `operation` out of its queue."""
+        if isinstance(operation, Receive):
+            self.receives.remove(operation)
+        elif isinstance(operation, Send):
+            self.sends.remove(operation)
+        elif isinstance(operation, Accept):
+            self.accepts.remove(operation)
+            operation.acceptor.accepting = None
+            if operation.child is not None:
+                operation.child.close(linger_zero=True)
+        else:
+            self.connect = None
+
+    def close(self, linger_zero: bool = False) -> None:
+        """closesocket: every pending operation fails with one packet, some time later."""
+        host = self.host
+        unsent = any(send.written < send.size or self.endpoint.queued for send in self.sends)
+        if self.accepting is not None:
+            listener, accept = self.accepting
+            listener.end_cancelled(accept)
+        operations = self.pending()
+        for operation in operations:
+            self.forget(operation)
+        if operations:
+            self.after(host.delay() if host.network.live else 0, lambda: self._fail_all(operations))
+        self.endpoint.close(linger_zero or (unsent and host.profile.close_aborts_sends))
+
+    def _fail_all(self, operations: list[Operation]) -> None:
+        """The packets after closesocket: CANCELLED for AcceptEx, else the profile's status."""
+        status = self.host.profile.close_status
+        for operation in operations:
+            if isinstance(operation, Accept):
+                self.finish(operation, 0, NtStatus.CANCELLED)
+            elif isinstance(operation, Send):
+                self.fail_send(operation, status)
+            else:
+                self.finish(operation, 0, status)

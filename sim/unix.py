@@ -1,0 +1,205 @@
+"""AF_UNIX stream sockets (net/unix/af_unix.c), where they differ from TCP in what epoll shows.
+
+* There is no network: a write is a packet (skb) in the peer's queue at once, charged to the sender
+  by its true size until the reader has consumed all of it. A partial read frees nothing.
+* Space: writable while four times the charge fits in the send buffer; and every packet that the
+  peer consumes wakes the sender for OUT, asked for or not (unix_write_space has no SOCK_NOSPACE
+  gate as TCP has).
+* A peer's close is both directions at once: HUP, and ECONNRESET if it left our data unread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from model.errors import Errno
+from model.kernel import EPOLLERR, EPOLLHUP, EPOLLPRI, EPOLLRDHUP, EPOLLWRBAND, Shutdown
+from sim.files import KEY_IN, KEY_OUT, KEY_STATE, MASK_IN, MASK_OUT, File
+
+SNDBUF = 212_992  # net.core.wmem_default
+_HEADER = 256  # sizeof(struct sk_buff), as allocated
+_SHARED = 320  # sizeof(struct skb_shared_info), as aligned
+_PAGE = 4_096
+
+
+def true_size(size: int) -> int:
+    """What a packet of `size` bytes costs: SKB_TRUESIZE with the allocator's rounding."""
+    if size + _SHARED > _PAGE:
+        return _HEADER + _PAGE + -(-size // _PAGE) * _PAGE
+    rounded = 512
+    while rounded < size + _SHARED:
+        rounded *= 2
+    return _HEADER + rounded
+
+
+class UnixStream(File):
+    """One end of a connected pair, or a socket that is not connected."""
+
+    __slots__ = (
+        "accept_queue",
+        "address",
+        "backlog",
+        "charged",
+        "connected",
+        "error",
+        "inbox",
+        "peer",
+        "rcv_shut",
+        "snd_shut",
+        "sndbuf",
+        "urgent",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peer: UnixStream | None = None
+        self.connected = False
+        self.error: Errno | None = None
+        self.rcv_shut = False
+        self.snd_shut = False
+        self.sndbuf = SNDBUF
+        self.charged = 0
+        self.inbox: deque[tuple[bytes, int]] = deque()  # what is left of a packet, its true size
+        self.urgent = False
+        self.address = 0
+        self.backlog = 0
+        self.accept_queue: deque[UnixStream] | None = None
+
+    def pair_with(self, peer: UnixStream) -> None:
+        """socketpair(2)."""
+        self.peer, peer.peer = peer, self
+        self.connected = peer.connected = True
+
+    def poll(self) -> int:
+        """unix_poll."""
+        if self.accept_queue is not None:
+            return MASK_IN if self.accept_queue else 0
+        mask = 0
+        if self.error is not None:
+            mask |= EPOLLERR
+        if not self.connected or (self.rcv_shut and self.snd_shut):
+            mask |= EPOLLHUP
+        if self.rcv_shut:
+            mask |= MASK_IN | EPOLLRDHUP
+        if self.inbox:
+            mask |= MASK_IN
+        if self.writable():
+            mask |= MASK_OUT | EPOLLWRBAND
+        if self.urgent:
+            mask |= EPOLLPRI
+        return mask
+
+    def writable(self) -> bool:
+        """unix_writable: three quarters of the buffer are free."""
+        return self.charged << 2 <= self.sndbuf
+
+    def send(self, data: bytes) -> int | Errno:
+        """unix_stream_sendmsg: one packet for each half of the send buffer."""
+        peer = self.peer
+        if peer is None:
+            return Errno.ENOTCONN
+        if self.snd_shut or peer.rcv_shut:
+            return Errno.EPIPE
+        sent = 0
+        while sent < len(data) and self.charged < self.sndbuf:
+            part = data[sent : sent + (self.sndbuf >> 1) - 64]
+            size = true_size(len(part))
+            self.charged += size
+            peer.inbox.append((part, size))
+            sent += len(part)
+            peer.wake(KEY_IN)
+        return sent if sent or not data else Errno.EAGAIN
+
+    def recv(self, size: int, peek: bool = False) -> bytes | Errno:
+        """unix_stream_read_generic: data, then the pending error once, then end of file."""
+        if not self.connected:
+            return Errno.EINVAL
+        if not self.inbox:
+            return self._recv_nothing()
+        if peek:
+            return b"".join(data for data, _ in self.inbox)[:size]
+        parts = []
+        while size and self.inbox:
+            data, charge = self.inbox.popleft()
+            parts.append(data[:size])
+            if len(data) > size:
+                self.inbox.appendleft((data[size:], charge))
+                break
+            size -= len(data)
+            if self.peer is not None:
+                self.peer._freed(charge)
+        return b"".join(parts)
+
+    def _recv_nothing(self) -> bytes | Errno:
+        error = self.take_error()
+        if error is not None:
+            return error
+        return b"" if self.rcv_shut else Errno.EAGAIN
+
+    def _freed(self, charge: int) -> None:
+        """The peer consumed a whole packet: sock_wfree, unix_write_space."""
+        self.charged -= charge
+        if self.writable():
+            self.wake(KEY_OUT)
+
+    def take_error(self) -> Errno | None:
+        """SO_ERROR."""
+        error, self.error = self.error, None
+        return error
+
+    def shutdown(self, how: Shutdown) -> Errno | None:
+        """unix_shutdown: each direction for both ends; never an error."""
+        self._shut(how != "WR", how != "RD")
+        self.wake_all(KEY_STATE)
+        if self.peer is not None:
+            self.peer._shut(how != "RD", how != "WR")
+            self.peer.wake_all(KEY_STATE)
+        return None
+
+    def _shut(self, receive: bool, send: bool) -> None:
+        self.rcv_shut = self.rcv_shut or receive
+        self.snd_shut = self.snd_shut or send
+
+    def listen(self, backlog: int) -> Errno | None:
+        """unix_listen: needs an address."""
+        if not self.address or self.connected:
+            return Errno.EINVAL
+        self.backlog = backlog
+        if self.accept_queue is None:
+            self.accept_queue = deque()
+        return None
+
+    def connect(self, listener: UnixStream | None) -> Errno | None:
+        """unix_stream_connect: done at once; EAGAIN while the queue is full."""
+        if self.connected:
+            return Errno.EISCONN
+        if listener is None or listener.accept_queue is None or listener.rcv_shut:
+            return Errno.ECONNREFUSED
+        if len(listener.accept_queue) > listener.backlog:
+            return Errno.EAGAIN
+        child = UnixStream()
+        self.pair_with(child)
+        listener.accept_queue.append(child)
+        listener.wake(KEY_IN)
+        return None
+
+    def accept(self) -> UnixStream | Errno:
+        """unix_accept."""
+        if self.accept_queue is None:
+            return Errno.EINVAL
+        return self.accept_queue.popleft() if self.accept_queue else Errno.EAGAIN
+
+    def release(self) -> None:
+        """unix_release_sock."""
+        peer = self.peer
+        if peer is not None:
+            peer._shut(True, True)
+            if self.inbox:
+                peer.error = Errno.ECONNRESET
+            peer.wake_all(KEY_STATE)
+            peer.peer = None if not peer.connected else peer.peer
+        for child in self.accept_queue or ():
+            child.inbox.append((b"", 0))  # an embryo: its client sees a reset
+            child.release()
+        self.inbox.clear()
+        self.connected = False
