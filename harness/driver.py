@@ -13,8 +13,9 @@ timer that is due comes first. A run that never becomes quiet is given up after
 The driver is an application without bugs of its own: it never touches a bufferevent that it has
 freed (steps on it are not done), and closes the descriptors that are its own (without
 CLOSE_ON_FREE) only when the loop has let go of them. An exception out of the subject is a `crash`
-record; one out of duopoll (`DuopollError`) goes up, but for `Deadlock`: a loop that waits for ever
-although a timer is armed is the subject's doing.
+record, and so is a `SimulatorError`: its record names it, and a run that shows a defect of duopoll
+can be kept and shrunk like any other. (`sim.scheduler.Deadlock` is one: a loop that waits for ever
+although a timer is armed.) Other errors of duopoll, a strict replay's for one, go up.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any, Protocol
 from harness.live import ACTS, Live, arguments
 from harness.peers import Peer
 from harness.scenario import BuffereventEnd, PeerEnd, Scenario, longest_timeout_ns
-from model.errors import DuopollError, Errno, Win32Error
+from model.errors import DuopollError, Errno, SimulatorError, Win32Error
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EVLOOP_NONBLOCK,
@@ -38,7 +39,6 @@ from model.subject import (
 )
 from model.trace import BudgetExceeded, Record, Trace
 from model.world import World
-from sim.scheduler import Deadlock
 
 BACKLOG = 128
 TICKS_MAX = 20
@@ -81,12 +81,14 @@ class Driver:
         self.orphans: list[int] = []  # descriptors that are ours to close
         self.position = 0  # in the application's steps
         self.ticks = 0
+        self.quiet = False
         self.tick_ns = world.quiet_ns + longest_timeout_ns(scenario)
 
     def play(self) -> None:
         """The whole run, from the first listener to `base_free`."""
-        if self._guarded(self._begin):
-            self._guarded(self.base.loop)
+        if self._guarded(self._begin) and self._guarded(self.base.loop) and self.quiet:
+            # No timer of ours is left: does the loop know what it still waits for? (L-6)
+            self._guarded(partial(self.base.loop, EVLOOP_NONBLOCK))
         self._tear_down()
 
     def _guarded(self, action: Callable[[], object]) -> bool:
@@ -96,7 +98,7 @@ class Driver:
         except BudgetExceeded:
             return False  # the trace has its record
         except Exception as error:
-            if isinstance(error, DuopollError) and not isinstance(error, Deadlock):
+            if isinstance(error, DuopollError) and not isinstance(error, SimulatorError):
                 raise
             message = " ".join(str(error).split())[:200]
             self.trace.emit("crash", type(error).__name__, message, _where(error.__traceback__))
@@ -176,6 +178,7 @@ class Driver:
             self.base.once(left, self._tick)
             return
         if left <= 0:
+            self.quiet = True
             self.trace.emit("quiet")
         self.base.loopbreak()
 

@@ -8,8 +8,8 @@ over); the next round looks for others. The smallest run in which the property b
 failure's.
 
 Time is bounded everywhere: by `seconds` for all, of which every world gets an equal share, and
-shrinking by `SHRINK_S` for one failure. An interrupt from the keyboard ends the campaign and keeps
-what it has found.
+shrinking of one failure by `SHRINK_S` and a third of what is left of its world's share. An
+interrupt from the keyboard ends the campaign and keeps what it has found.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import strategies as st
 from hypothesis.errors import Flaky, HypothesisException
 
 from harness.compare import compare, race_free
@@ -182,7 +183,10 @@ class _Campaign:
             report_multiple_bugs=False,
             verbosity=Verbosity.quiet,
         )
-        body = given(scenarios(), tapes())(self._example)
+        drawn = scenarios()
+        if len(self.group) > 1:  # comparing needs some that can be compared
+            drawn = st.one_of(drawn, drawn, scenarios(race_free=True))
+        body = given(drawn, tapes())(self._example)
         search = seed(self.report.seed + 1_000_003 * number)(configured(body))
         finished = False
         try:
@@ -286,8 +290,8 @@ class _Campaign:
         self.target_size = _size(failure.outcome)
         self.shrink_deadline = monotonic() + SHRINK_S
         if self.deadline < self.started + FOREVER_S / 2:
-            left = max(1.0, self.deadline - monotonic())
-            self.shrink_deadline = min(self.shrink_deadline, monotonic() + left)
+            share = max(1.0, (self.deadline - monotonic()) / 3)
+            self.shrink_deadline = min(self.shrink_deadline, monotonic() + share)
         self.report.shrinking = failure.property
 
     def _shrink(self, scenario: Scenario, tape: tuple[int, ...]) -> bool:

@@ -8,6 +8,7 @@ What an end writes is its own stream of `model.content`, on from where it stoppe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.scenario import BuffereventEnd, Reaction
@@ -78,7 +79,7 @@ class Live:
         """Makes the bufferevent and sets it up."""
         base = self.driver.base
         self.bev = bev = base.bufferevent_socket_new(fd, self.options, name=self.name)
-        bev.setcb(self.readcb, self.writecb, self.eventcb)
+        bev.setcb(self.readcb, self.writecb if self.on_write else None, self.eventcb)
         self.do(self.setup)
 
     def readcb(self, bev: Bufferevent) -> None:
@@ -214,9 +215,10 @@ _AFTER_READS: dict[str, Callable[[Live], None]] = {
 _WITH_MASK = ("enable", "disable", "setwatermark", "trigger")
 
 
-def ready(steps: Reaction) -> list[Act]:
+@lru_cache(maxsize=4096)
+def ready(steps: Reaction) -> tuple[Act, ...]:
     """Steps as calls, with masks and flags as bits."""
-    return [(ACTS[do], arguments(do, args)) for do, args in steps]
+    return tuple([(ACTS[do], arguments(do, args)) for do, args in steps])
 
 
 def arguments(do: str, args: tuple[Any, ...]) -> tuple[Any, ...]:

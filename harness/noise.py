@@ -57,7 +57,7 @@ def _steps(do: str, *args: tuple[object, ...]) -> list[Step]:
 
 
 _WRITES = _steps("write", *((size,) for size in SIZES))
-_READS = _steps("read", (0,), (1,), (10,), (64,), (4096,))
+_READS = _steps("read", (0,), (1,), (10,), (63,), (64,), (100,), (4096,))
 _ECHO = _steps("echo", ())
 _DIRECTIONS = [
     *_steps("enable", ("R",), ("W",), ("RW",)),
@@ -88,14 +88,16 @@ _LISTENER = [*_steps("listener_disable", ()), *_steps("listener_enable", ())]
 
 #: what callbacks do; often used steps stand there more than once
 REACTION_STEPS: list[Step] = [
-    *_READS, *_WRITES, *_ECHO * 8, *_DIRECTIONS * 2, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
+    *_READS * 2, *_WRITES, *_ECHO * 8, *_DIRECTIONS * 2, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
     *_SETCB, *_BUSY, *_FREE * 8,
 ]  # fmt: skip
 #: what a set-up does behind its `enable`
 SETUP_STEPS: list[Step] = [
     *_WRITES, *_WATERMARKS * 2, *_TIMEOUTS, *_SETCB, *_TRIGGERS, *_DIRECTIONS, *_LISTENER * 2,
 ]  # fmt: skip
-ACCEPT_STEPS: list[Step] = [*_LISTENER * 10, *REACTION_STEPS]
+ACCEPT_STEPS: list[Step] = [
+    *_LISTENER * 20, *_WRITES, *_DIRECTIONS, *_WATERMARKS, *_TIMEOUTS, *_FREE * 4,
+]  # fmt: skip
 APP_STEPS: list[Step] = [
     *_WRITES, *_READS, *_ECHO * 2, *_DIRECTIONS * 3, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
     *_SETCB, *_FREE * 4, *_LISTENER * 2,
@@ -203,14 +205,14 @@ def _bufferevent(noise: Noise, after_reads: tuple[str, ...]) -> BuffereventEnd:
         on_read=noise.reactions(REACTION_STEPS, 3),
         on_write=noise.reactions(REACTION_STEPS, 3),
         on_event=noise.reactions(REACTION_STEPS, 3),
-        on_accept=noise.reactions(ACCEPT_STEPS, 1),
+        on_accept=noise.reactions(ACCEPT_STEPS, 3),
         after_reads=noise.pick(after_reads),
     )
 
 
 def _peer(noise: Noise, client: bool) -> PeerEnd:
     if client:
-        return PeerEnd(noise.steps(PEER_STEPS, 6), connects=noise.pick((1, 1, 1, 2, 3)))
+        return PeerEnd(noise.steps(PEER_STEPS, 6), connects=noise.pick((1, 1, 2, 3)))
     return PeerEnd(noise.steps(PEER_STEPS, 6), listens=noise.pick((True,) * 9 + (False,)))
 
 

@@ -12,6 +12,7 @@ of duopoll.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -149,6 +150,17 @@ def _lateness_ns(decisions: Sequence[Decision]) -> int:
     )
 
 
+def _run_uncollected(world: World, main: Callable[[], None]) -> None:
+    """A run makes thousands of objects and frees them together: the collector waits until then."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        world.run(main)
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def play(
     scenario: Scenario,
     world_name: str,
@@ -169,7 +181,7 @@ def play(
         records.extend(trace.records)  # what peers record from here on is no part of the run
 
     with nullcontext() if mutant is None else mutants.active(mutant):
-        world.run(main)
+        _run_uncollected(world, main)
     if not records:
         raise SimulatorError(f"the run in {world_name} ended without a record")
     return Played(world.kernel_version, tuple(choices.decisions), tuple(records))

@@ -22,13 +22,14 @@ _SCALARS: dict[str, tuple[type, ...]] = {
     "number": (int,),
     "number or null": (int, type(None)),
     "outcome": (str, int, bool, type(None)),
-    "value": (str, int, bool, type(None)),  # and lists of them, two deep
+    "value": (str, int, bool, type(None)),  # and lists of them, and of lists of integers
+    "arguments": (int, bool, type(None)),  # a list of them
 }
 
 #: field -> kind of field, in every kind of record
 FIELD_KINDS: dict[str, str] = {
     "acceptor": "number or null",
-    "args": "value",
+    "args": "arguments",
     "backlog": "number",
     "bev": "text",
     "bufferevents": "number",
@@ -75,6 +76,7 @@ _MEANING = {
         "a number, an outcome by name, content by its place in the content table"
         " (64@1000 is 64 bytes from place 1000; hex: is literal), null, or a list of these"
     ),
+    "arguments": "a list of numbers, flags and nulls",
 }
 _JSON_TYPE = {str: "string", int: "integer", bool: "boolean", type(None): "null"}
 _CONTENT_SIZE = re.compile(r"(\d{1,9})@")
@@ -107,8 +109,10 @@ def _kind_schema(kind: str, names: tuple[str, ...]) -> dict[str, Any]:
 def _field_schema(kind: str) -> dict[str, Any]:
     types = [_JSON_TYPE[each] for each in _SCALARS[kind]]
     schema: dict[str, Any] = {"type": types, "description": _MEANING[kind]}
+    if kind == "arguments":
+        return {"type": "array", "items": {"type": types}, "description": _MEANING[kind]}
     if kind == "value":
-        pair = {"type": "array", "items": {"type": types}}
+        pair = {"type": "array", "items": {"type": "integer"}}
         schema = {
             "description": _MEANING[kind],
             "anyOf": [
@@ -138,10 +142,18 @@ def check_fields(fields: Any) -> int:
 
 def _check_value(name: str, value: Any) -> int:
     kind = FIELD_KINDS[name]
-    if kind == "value" and isinstance(value, list):
-        items = [each for item in value for each in (item if isinstance(item, list) else [item])]
-        return sum(_check_scalar(name, kind, each) for each in items)
-    return _check_scalar(name, kind, value)
+    if kind == "arguments" and not isinstance(value, list):
+        raise UsageError(f"field {name!r} is {_short(value)}, expected {_MEANING[kind]}")
+    if kind not in {"arguments", "value"} or not isinstance(value, list):
+        return _check_scalar(name, kind, value)
+    size = 0
+    for item in value:
+        if isinstance(item, list) and kind == "value":
+            for number in item:
+                _check_scalar(name, "number", number)
+        else:
+            size += _check_scalar(name, kind, item)
+    return size
 
 
 def _check_scalar(name: str, kind: str, value: Any) -> int:

@@ -374,4 +374,6 @@ class AsyncBufferevent(Bufferevent):
         self.ok = fd is not None and self.poller.adopt(fd) is None
         if self.ok:
             self.enable(self.enabled)
+        else:
+            self._stop(EV_READ | EV_WRITE)
         return 0

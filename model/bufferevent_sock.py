@@ -125,7 +125,7 @@ class _WriteEvent(_IoEvent):
             return
         if not self.added:
             self._count()
-            self.time(bev.timeout_write_ns)
+            self.time(bev.timeout_write_ns if bev.writes else None)
         if not self.armed:
             self.armed = True
             bev.poller.watch_write(bev.fd, self)

@@ -67,8 +67,8 @@ class Operation(Event):
         raise SimulatorError(f"{type(self).__name__} does not say what its completion does")
 
     def forget(self) -> None:
-        """Its owner is gone."""
-        del self.poller.operations[self.overlapped]
+        """Its owner is gone. A second time does nothing."""
+        self.poller.operations.pop(self.overlapped, None)
 
 
 class CompletionPoller:

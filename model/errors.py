@@ -92,6 +92,7 @@ class NtStatus(enum.Enum):
     SUCCESS = 0x00000000
     PENDING = 0x00000103
     HANDLES_CLOSED = 0x8000000A  # Wine 8: closesocket with the operation pending
+    OBJECT_TYPE_MISMATCH = 0xC0000024  # Wine 8: the handle was closed under the operation
     CANCELLED = 0xC0000120
     LOCAL_DISCONNECT = 0xC000013B
     BUFFER_TOO_SMALL = 0xC0000023
@@ -126,6 +127,7 @@ WSA_ERROR_OF_STATUS: dict[NtStatus, Win32Error] = {
     NtStatus.HOST_UNREACHABLE: Win32Error.WSAEHOSTUNREACH,
     NtStatus.INSUFFICIENT_RESOURCES: Win32Error.WSAENOBUFS,
     NtStatus.UNSUCCESSFUL: Win32Error.WSAECONNABORTED,
+    NtStatus.OBJECT_TYPE_MISMATCH: Win32Error.WSAENOTSOCK,
 }
 
 

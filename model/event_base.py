@@ -223,14 +223,15 @@ class EventBase:
         return None
 
     def _run_timers(self) -> None:
-        if not self._timers:
+        timers = self._timers
+        if not timers:
             return
         now = self.now_ns()
-        while True:
+        while timers and timers[0][0] <= now:
             deadline = self._nearest_timer()
             if deadline is None or deadline > now:
                 return
-            event = heappop(self._timers)[2]
+            event = heappop(timers)[2]
             event.heap_ns = None
             event.deadline_ns = None
             self.timer_due(event)

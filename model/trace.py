@@ -153,7 +153,7 @@ def decode_record(fields: Any) -> Record:
     try:
         kind = fields["k"]
         names = FIELDS[kind]
-        if set(fields) != {"t", "k", *names} or not isinstance(fields["t"], int):
+        if set(fields) != {"t", "k", *names} or type(fields["t"]) is not int:
             raise ValueError("its fields are not those of its kind")
         values = (_decode_value(name, fields[name]) for name in names)
         return (fields["t"], kind, *values)

@@ -132,17 +132,16 @@ class TracedBufferevent:
 
     def _begin(self, which: str, what: int, error: KernelError | None) -> None:
         self._check_budget()
-        lengths = (self.input_length(), self.output_length())
-        self._append(
-            (self._now(), "cb", self.name, which, what, error, *lengths, self.get_enabled())
-        )
+        inside, outside = self.input_length(), self.output_length()
+        enabled = self.get_enabled()
+        self._append((self._now(), "cb", self.name, which, what, error, inside, outside, enabled))
 
     def _end(self, which: str) -> None:
         if self.freed:  # its lengths are nobody's business any more
             self._append((self._now(), "cb_end", self.name, which, None, None))
         else:
-            lengths = (self.input_length(), self.output_length())
-            self._append((self._now(), "cb_end", self.name, which, *lengths))
+            inside, outside = self.input_length(), self.output_length()
+            self._append((self._now(), "cb_end", self.name, which, inside, outside))
 
     def _traced_data(self, which: str, callback: DataCallback) -> DataCallback:
         def traced(_: Bufferevent) -> None:

@@ -175,7 +175,7 @@ _CONNECTEX = ctypes.WINFUNCTYPE(
 )
 
 
-def _extension(handle: int, guid: Guid) -> int:
+def extension(handle: int, guid: Guid) -> int:
     """Where an extension function of a socket's provider is."""
     pointer, size = c_size_t(), c_ulong()
     failed = WSAIoctl(
@@ -191,8 +191,8 @@ def _extension(handle: int, guid: Guid) -> int:
 def _load_extensions() -> tuple[Any, Any]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as any_socket:
         handle = any_socket.fileno()
-        accept = _ACCEPTEX(_extension(handle, _WSAID_ACCEPTEX))
-        return accept, _CONNECTEX(_extension(handle, _WSAID_CONNECTEX))
+        accept = _ACCEPTEX(extension(handle, _WSAID_ACCEPTEX))
+        return accept, _CONNECTEX(extension(handle, _WSAID_CONNECTEX))
 
 
 AcceptEx, ConnectEx = _load_extensions()

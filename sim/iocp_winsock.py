@@ -47,6 +47,10 @@ class SimWinsock(SimIocp):
 
     # -- status blocks --------------------------------------------------------------------------
 
+    def _block(self, overlapped: int) -> tuple[NtStatus, int]:
+        """Status and bytes; an overlapped that was never used has zeros."""
+        return (self._host.blocks or {}).get(overlapped, (SUCCESS, 0))
+
     def internal(self, overlapped: int) -> NtStatus | None:
         """OVERLAPPED.Internal: PENDING from submission, set before the packet is dequeued."""
         block = (self._host.blocks or {}).get(overlapped)
@@ -56,12 +60,12 @@ class SimWinsock(SimIocp):
         """WSAGetOverlappedResult without waiting; WSAENOTSOCK once the socket is closed."""
         if handle not in self._sockets:
             return Win32Error.WSAENOTSOCK
-        status, nbytes = (self._host.blocks or {})[overlapped]
+        status, nbytes = self._block(overlapped)
         return nbytes if status is SUCCESS else WSA_ERROR_OF_STATUS[status]
 
     def get_overlapped_result(self, handle: int, overlapped: int) -> int | Win32Error:
         """GetOverlappedResult without waiting: the same failure by its Win32 name."""
-        status, nbytes = (self._host.blocks or {})[overlapped]
+        status, nbytes = self._block(overlapped)
         return nbytes if status is SUCCESS else DOS_ERROR_OF_STATUS[status]
 
     # -- cancelling by thread -------------------------------------------------------------------
@@ -130,8 +134,10 @@ class SimWinsock(SimIocp):
         """Parks until the endpoint changes; False when the run is over."""
         scheduler = self.scheduler
         sock.waiting = scheduler.current
-        scheduler.park(None)
-        sock.waiting = None
+        try:
+            scheduler.park(None)
+        finally:  # a wait that can never end raises
+            sock.waiting = None
         return not scheduler.ending
 
     def connect(self, handle: int, port: int) -> Win32Error | None:

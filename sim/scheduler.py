@@ -206,8 +206,20 @@ class Scheduler:
         task.parked = True
         if task.on_block is not None:
             task.on_block()
-        self._switch()
+        self._leave()
         return task.woken
+
+    def _leave(self) -> None:
+        """Hands control on: to the only runnable task at once, else to the hub, which decides."""
+        runnable = self.runnable
+        if len(runnable) == 1:
+            task = runnable[0]
+            if task.greenlet is not None:
+                runnable.popleft()
+                self.current = task
+                task.greenlet.switch()
+                return
+        self._switch()
 
     def unpark(self, task: Task) -> bool:
         """Makes a parked task runnable; False if it was not parked."""
@@ -231,7 +243,7 @@ class Scheduler:
             return
         task.woken = True
         self.runnable.append(task)
-        self._switch()
+        self._switch()  # not the only one that is runnable
 
     def run(self, main: Callable[[], None]) -> None:
         """Runs `main` as the task "main" until it returns, then ends all other tasks.

@@ -137,9 +137,12 @@ class Connection(File):
         return self.sndbuf - self.queued >= self.queued >> 1
 
     def readable(self) -> bool:
-        """Enough received for SO_RCVLOWAT: tcp_epollin_ready. The urgent byte does not count."""
-        target = min(self.rcvlowat, max(self.rcvbuf >> 1, 1))
-        return self.inbox_size >= (target + 1 if self.urgent_at == 0 else target)
+        """Enough to read for SO_RCVLOWAT; an urgent byte that is next does not count: tcp_poll."""
+        return self.lowat_met(1 if self.urgent_at == 0 else 0)
+
+    def lowat_met(self, aside: int = 0) -> bool:
+        """Enough received, `aside` bytes of it not counted: tcp_epollin_ready."""
+        return self.inbox_size >= min(self.rcvlowat, max(self.rcvbuf >> 1, 1)) + aside
 
     # -- sending ---------------------------------------------------------------------------------
 
@@ -266,7 +269,7 @@ class Connection(File):
         self._carried_ack()
         self.inbox.append(data)
         self.inbox_size += size
-        if self.plain or self.eof or self.readable():
+        if self.plain or self.eof or self.lowat_met():
             self.wake(KEY_IN)
 
     def _arrive_urgent(self, data: bytes, behind: int) -> None:

@@ -71,7 +71,7 @@ class Stream(Connection):
         """SO_RCVLOWAT; wakes if that makes the socket readable (tcp_set_rcvlowat)."""
         self.rcvlowat = max(size, 1)
         self.refresh()
-        if self.eof or self.readable():
+        if self.eof or self.lowat_met():
             self.wake(KEY_IN)
 
     # -- receiving -------------------------------------------------------------------------------
@@ -102,7 +102,11 @@ class Stream(Connection):
         if not self.inbox_size:
             return self._recv_nothing()
         data = b"".join(self.inbox)
-        return data[: min(size, self.urgent_at) if self.urgent_at > 0 else size]
+        if self.urgent_at > 0:
+            return data[: min(size, self.urgent_at)]
+        if self.urgent_at == 0:  # the urgent byte is not part of the stream
+            data = data[1:]
+        return data[:size] if data else self._recv_nothing()
 
     def recv_urgent(self) -> bytes | Errno:
         """recv(2) of one byte with MSG_OOB (tcp_recv_urg)."""
@@ -251,13 +255,14 @@ class Stream(Connection):
             self.nospace = True
             return Errno.EAGAIN
         taken = min(size, room)
+        cut = 0
         if taken > 1 and network.live and not network.nt:
             cut = network.draw("tcp.short_write", 4)
-            if cut:
-                taken = (taken, 1, taken >> 1, taken - 1)[cut]
-                network.scheduler.call_later(SHORT_WRITE_PAUSE_NS, self._space)
-        if taken < size:
-            self.nospace = True
-            data = data[:taken]
-        self.write(data)
+            taken = (taken, 1, taken >> 1, taken - 1)[cut]
+        if taken == size:
+            self.write(data)
+            return size
+        self.write(data[:taken])
+        self.nospace = True
+        self._later(SHORT_WRITE_PAUSE_NS if cut else 0, self._space)
         return taken

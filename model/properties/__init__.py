@@ -72,8 +72,8 @@ def check(
     if records:
         resources.judge(run)
     checked = run.checked
-    checked["C-2"] = checked["L-5"] = run.callbacks
-    checked["W-2"] = run.callbacks
+    checked["L-5"] = run.callbacks
+    checked["C-2"] = checked["W-2"] = run.data_callbacks
     return Verdicts(tuple(run.violations), checked, tuple(unreadable))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from model.properties import liveness, resources
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
-from model.properties.view import Handler, Run, View
+from model.properties.view import Handler, Run, View, as_bytes, as_name
 from model.subject import (
     BEV_OPT_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
@@ -31,14 +31,15 @@ def write(run: Run, index: int, record: Record) -> None:
     if view is None or result == -1:
         return
     _output_grew(run, view, time)
-    view.outgoing.append(bytes(data))
+    view.outgoing.append(as_bytes(data))
     view.written += len(data)
     view.idle = 0
     run.idle_waits = 0
 
 
 def _output_grew(run: Run, view: View, time: int) -> None:
-    if view.written == view.sent and not view.completion:
+    waits = view.completion or view.connecting or view.write_enable_credits  # so it runs already
+    if view.written == view.sent and not waits:
         view.write_armed = run.pass_time  # bufferevent_sock.c: bufferevent_socket_outbuf_cb
     view.write_touched = time
 
@@ -48,7 +49,7 @@ def read(run: Run, index: int, record: Record) -> None:
     time, _, name, _, data = record
     view = run.views.get(name)
     if view is not None and data:
-        view.reads.append((view.taken, bytes(data), index))
+        view.reads.append((view.taken, as_bytes(data), index))
         _input_shrank(run, view, time, len(data))
 
 
@@ -68,7 +69,7 @@ def echo(run: Run, index: int, record: Record) -> None:
     """`echo`: the whole input went to the output."""
     time, _, name, size = record
     view = run.views.get(name)
-    if view is None or size <= 0:
+    if view is None or size <= 0 or size.__class__ is not int:
         return
     _output_grew(run, view, time)
     view.outgoing.append((view.taken, size))
@@ -133,7 +134,7 @@ def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, 
         view.read_touched = time
         if suspended and not 0 < high <= length:
             view.read_armed = run.pass_time
-        if view.completion and length < low:
+        if view.completion and view.fresh_in < low:
             view.unoffered = 0  # if it has not been processed yet
     if mask & EV_WRITE:
         view.write_low = low
@@ -246,7 +247,7 @@ def returned(run: Run, index: int, record: Record) -> None:
 def new(run: Run, index: int, record: Record) -> None:
     """`new`: a bufferevent (of an accepted descriptor, or of none yet) or a listener."""
     time, _, name, kind, options, fd = record
-    view = View(name, run.completion, time)
+    view = View(as_name(name), run.completion, time)
     run.views[name] = view
     view.is_listener = kind == "listener"
     if isinstance(options, int):
@@ -273,10 +274,14 @@ def step(run: Run, index: int, record: Record) -> None:
     run.idle_waits = 0
 
 
+def loop(run: Run, index: int, record: Record) -> None:
+    """`loop`: it begins."""
+    run.loop_flags = record[2]
+
+
 def loop_end(run: Run, index: int, record: Record) -> None:
     """`loop_end`: 1 means that no events were left."""
-    if record[2] == 1:
-        liveness.loop_ended(run, index)
+    liveness.loop_ended(run, index, record[2])
 
 
 def quiet(run: Run, index: int, record: Record) -> None:
@@ -326,6 +331,7 @@ HANDLERS: dict[str, Handler] = CALLBACK_HANDLERS | {
     "new": new,
     "attach": attach,
     "step": step,
+    "loop": loop,
     "loop_end": loop_end,
     "quiet": quiet,
     "teardown": teardown,

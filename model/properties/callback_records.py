@@ -60,6 +60,7 @@ def callback(run: Run, index: int, record: Record) -> None:
 
 
 def _read_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
+    run.data_callbacks += 1
     if view.connecting and (view.grown or not view.read_credits):
         order.before_connected(run, view, index, "read")
     if view.illicit:
@@ -78,7 +79,7 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
 
 
 def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
-    run.writes += 1
+    run.data_callbacks += 1
     if view.connecting and (view.shrunk or not view.write_credits):
         order.before_connected(run, view, index, "write")
     if view.shrunk:
@@ -89,8 +90,10 @@ def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -
         callbacks.write_without_progress(run, view, index)
     if length > view.write_low:
         watermarks.write_above_low(run, view, index, length)
-    if view.unoffered == 2 and view.deferred:
-        order.late_read(run, view, index, "write")
+    if view.deferred:
+        run.checked["O-3"] += 1
+        if view.unoffered == 2:
+            order.late_read(run, view, index, "write")
     view.untold_write = 0
     if not more:
         view.write_ok = view.write_credits > 0

@@ -86,10 +86,10 @@ def read_without_growth(run: Run, view: View, index: int) -> None:
 
 def write_without_progress(run: Run, view: View, index: int) -> None:
     """A write callback, although no bytes were sent since the previous one."""
-    if view.write_credits > 0:
-        view.write_credits -= 1
-    elif view.write_enable_credits > 0:
+    if view.write_enable_credits > 0:
         view.write_enable_credits -= 1
+    elif view.write_credits > 0:
+        view.write_credits -= 1
     else:
         run.violate(
             "C-2",

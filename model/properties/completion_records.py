@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from model.errors import NtStatus, Win32Error
 from model.properties import progress, resources
-from model.properties.view import Handler, Run
+from model.properties.view import Handler, Run, as_bytes
 from model.subject import EV_READ, EV_WRITE
 from model.trace import Record
 
@@ -114,7 +114,7 @@ def completion(run: Run, index: int, record: Record) -> None:
             view.write_zeros += 1
     elif operation == "recv":
         if result:
-            progress.arrived(run, view, index, time, bytes(result))
+            progress.arrived(run, view, index, time, as_bytes(result))
         elif view.read_size:
             progress.stream_ended(run, view, index, time)
 

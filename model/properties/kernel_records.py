@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from model.errors import Errno, Win32Error
 from model.properties import completion_records, liveness, readiness_records, resources
-from model.properties.view import Handler, Peer, Run
+from model.properties.view import Handler, Peer, Run, as_bytes, as_name
 from model.trace import Record
 
 
@@ -54,7 +54,7 @@ def peer(run: Run, index: int, record: Record) -> None:
     run.idle_waits = 0
     end = run.peers.get(name)
     if end is None:
-        end = run.peers[name] = Peer(name)
+        end = run.peers[name] = Peer(as_name(name))
     end.touched = time
     if isinstance(result, (Errno, Win32Error)):
         end.broken = True
@@ -64,7 +64,7 @@ def peer(run: Run, index: int, record: Record) -> None:
             end.given += len(result)
     elif operation == "recv":
         if result:
-            end.received.append(bytes(result))
+            end.received.append(as_bytes(result))
             end.received_count += len(result)
         elif result is not None:
             end.eof = True

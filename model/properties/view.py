@@ -131,9 +131,10 @@ class Run:
 
     __slots__ = (
         "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks", "checked",
-        "closed", "completion", "connect_caller", "cut", "idle_waits", "interest", "opened",
-        "operations", "over", "pass_time", "passes", "peers", "records", "reported",
-        "simulated", "tolerance", "views", "violations", "wait_index", "writes",
+        "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
+        "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
+        "peers", "records", "reported", "simulated", "tolerance", "views", "violations",
+        "wait_index",
     )  # fmt: skip
 
     def __init__(
@@ -158,7 +159,8 @@ class Run:
         self.passes = 0
         self.wait_index = -1
         self.idle_waits = 0
-        self.callbacks = self.writes = 0  # of any kind; of the write kind
+        self.loop_flags = 0
+        self.callbacks = self.data_callbacks = 0  # of any kind; read and write
         self.over = self.base_freed = self.cut = False  # over: the application's program
         self.violations: list[Violation] = []
         self.reported: set[tuple[str, str]] = set()
@@ -174,7 +176,7 @@ class Run:
         """The view of a bufferevent, made when it is first named."""
         view = self.views.get(name)
         if view is None:
-            view = self.views[name] = View(name, self.completion, time)
+            view = self.views[name] = View(as_name(name), self.completion, time)
         return view
 
     def other_end(self, name: str) -> View | Peer | None:
@@ -189,3 +191,17 @@ class Run:
 
 #: what a kind of record does; true: the application's program is over
 Handler: TypeAlias = Callable[[Run, int, Record], "bool | None"]
+
+
+def as_bytes(data: object) -> bytes:
+    """`data`, if a record may hold it as content; a TypeError makes the record unreadable."""
+    if not isinstance(data, bytes):
+        raise TypeError("content is bytes")
+    return data
+
+
+def as_name(name: object) -> str:
+    """`name`, if it can be that of a bufferevent or a peer."""
+    if not isinstance(name, str):
+        raise TypeError("a name is text")
+    return name

@@ -109,6 +109,7 @@ _OF_KIND: dict[str, st.SearchStrategy[Any]] = {
     "number": _NUMBERS,
     "number or null": st.one_of(st.none(), _NUMBERS),
     "outcome": st.one_of(st.none(), _NUMBERS, _OUTCOMES),
+    "arguments": st.lists(st.one_of(st.none(), _NUMBERS, st.booleans()), max_size=3).map(tuple),
     "value": st.one_of(
         _SCALARS,
         st.lists(_SCALARS, max_size=3),

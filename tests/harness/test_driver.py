@@ -27,8 +27,8 @@ from harness.scenario import (
 from harness.strategies import scenarios, tapes
 from model.choices import Choices
 from model.content import content
-from model.errors import Divergence, Errno, SimulatorError
-from model.subject import EV_READ
+from model.errors import Divergence, Errno, SimulatorError, UsageError
+from model.subject import EV_READ, EVLOOP_NONBLOCK
 from model.trace import Record, Trace
 from sim.scheduler import Deadlock
 from sim.world import SimWorld
@@ -261,6 +261,16 @@ def test_a_peer_does_its_program(world: str) -> None:
 
 
 @in_both
+def test_the_loop_is_asked_what_it_waits_for(world: str) -> None:
+    records = played(one(), world)
+    after = records[[record[1] for record in records].index("quiet") :]
+    assert next(r[2] for r in after if r[1] == "loop") == EVLOOP_NONBLOCK
+    results = [r[2] for r in after if r[1] == "loop_end"]
+    assert results[1] == 0, "a bufferevent still reads"
+    assert results[-1] == 1, "nothing is left in the end"
+
+
+@in_both
 def test_nobody_listens(world: str) -> None:
     records = played(one(None, peer(listens=False)), world)
     assert not of_kind(records, "peer")
@@ -318,7 +328,9 @@ def raising(error: BaseException) -> Callable[[], int]:
     return wrong
 
 
-@pytest.mark.parametrize("error", [AssertionError("a\nb"), KeyError(5), Deadlock("for ever")])
+@pytest.mark.parametrize(
+    "error", [AssertionError("a\nb"), KeyError(5), Deadlock("for ever"), SimulatorError("ours")]
+)
 def test_an_exception_of_the_subject_is_a_record(error: Exception) -> None:
     base, records = faulty(raising(error))
     crash = of_kind(tuple(records), "crash")[0]
@@ -327,8 +339,8 @@ def test_an_exception_of_the_subject_is_a_record(error: Exception) -> None:
     assert base.freed == 1 and of_kind(tuple(records), "teardown")
 
 
-@pytest.mark.parametrize("error", [SimulatorError("ours"), Divergence("elsewhere")])
-def test_our_own_errors_go_up(error: Exception) -> None:
+@pytest.mark.parametrize("error", [UsageError("bad"), Divergence("elsewhere")])
+def test_other_errors_of_ours_go_up(error: Exception) -> None:
     with pytest.raises(type(error)):
         faulty(raising(error))
 

@@ -170,7 +170,9 @@ def _with_record(text: str) -> list[bytes]:
         ('{"t":0,"k":"close","fd":1e999,"result":null}', "field 'fd' is inf"),
         ('{"t":0,"k":"close","fd":1,"result":"EWHAT"}', "cannot be read"),
         ('{"t":0,"k":"close","fd":1,"result":"hex:0"}', "cannot be read"),
-        ('{"t":0,"k":"close","fd":1,"result":[[[1]]]}', "field 'result' is [1]"),
+        ('{"t":0,"k":"close","fd":1,"result":[[[1]]]}', "is [1], expected an integer"),
+        ('{"t":0,"k":"op","bev":"c0","name":"free","args":null}', "field 'args' is None"),
+        ('{"t":0,"k":"op","bev":"c0","name":"free","args":["x"]}', "field 'args' is 'x'"),
         ('{"t":0,"k":"close","fd":1,"result":"9@99999999"}', "cannot be read"),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness.compare import race_free
 from harness.features import features
 from harness.noise import (
+    ACCEPT_STEPS,
     APP_STEPS,
     PEER_STEPS,
     REACTION_STEPS,
@@ -62,7 +63,9 @@ def test_no_noise_is_the_dullest_scenario() -> None:
     assert tape_of(b"") == ()
 
 
-@pytest.mark.parametrize("table", [APP_STEPS, PEER_STEPS, REACTION_STEPS, SETUP_STEPS])
+@pytest.mark.parametrize(
+    "table", [ACCEPT_STEPS, APP_STEPS, PEER_STEPS, REACTION_STEPS, SETUP_STEPS]
+)
 def test_every_entry_of_a_table_has_a_byte(table: list[object]) -> None:
     assert len(table) <= 256 - STOP
 

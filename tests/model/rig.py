@@ -1,4 +1,4 @@
-"""A base on a simulated world with an empty tape, and bufferevents whose callbacks are written down.
+"""A base on a simulated world with an empty tape, and bufferevents with written-down callbacks.
 
 Everything happens at time 0 unless a test waits, so the lists that tests compare are exact.
 """

@@ -29,7 +29,7 @@ def in_flight(rig: Rig) -> int:
 
 @in_worlds("iocp")
 def test_enable_before_connected(rig: Rig) -> None:
-    """1.1: -1 without a usable socket, but the mask is kept and honoured after the connect."""
+    """-1 without a usable socket, but the mask is kept and honoured after the connect."""
     listening = rig.world.raw_listen(1)
     client = rig.new()
     assert client.bev.enable(EV_READ) == -1
@@ -45,7 +45,7 @@ def test_enable_before_connected(rig: Rig) -> None:
 
 @in_worlds("iocp")
 def test_eof_kills_both_directions_and_keeps_the_mask(rig: Rig) -> None:
-    """Table 2.3: 11, ok=0, enabled unchanged; no write moves any more, enable gives -1."""
+    """11, ok=0, enabled unchanged; no write moves any more, enable gives -1."""
     client, peer = rig.peer()
     client.bev.enable(RW)
     rig.settle()
@@ -63,7 +63,7 @@ def test_eof_kills_both_directions_and_keeps_the_mask(rig: Rig) -> None:
 
 @in_worlds("iocp")
 def test_reset(rig: Rig) -> None:
-    """Table 2.3: 21, with the operation's error."""
+    """21, with the operation's error."""
     client, peer = rig.peer()
     client.bev.enable(EV_READ)
     rig.settle()
@@ -75,7 +75,7 @@ def test_reset(rig: Rig) -> None:
 
 @in_worlds("iocp")
 def test_buffers_are_frozen_while_an_operation_is_pending(rig: Rig) -> None:
-    """Section 14, B-3."""
+    """B-3."""
     client, _ = rig.peer()
     bev = inner(client)
     assert not bev.input.end_frozen
@@ -93,7 +93,7 @@ def test_buffers_are_frozen_while_an_operation_is_pending(rig: Rig) -> None:
 
 @in_worlds("iocp")
 def test_callbacks_are_deferred_always(rig: Rig) -> None:
-    """Section 14: user callbacks run from the loop."""
+    """User callbacks run from the loop."""
     client, _ = rig.peer()
     client.bev.trigger(RW, 0)
     client.bev.trigger_event(0x11, 0)
@@ -161,7 +161,12 @@ def test_late_end_while_suspended_waits(rig: Rig) -> None:
 def test_disabled_bufferevent_lets_the_loop_end(rig: Rig) -> None:
     """iocp/bufferevent_async: the callback disables READ, the loop ends by itself (L-6)."""
     client, server = rig.pair()
-    server.on_read = lambda spy: (spy.take(), spy.bev.disable(EV_READ)) and None
+
+    def reading(spy: Spy) -> None:
+        spy.take()
+        spy.bev.disable(EV_READ)
+
+    server.on_read = reading
     server.bev.enable(EV_READ)
     client.bev.write(b"a string")
     assert rig.base.loop() == 1
@@ -170,10 +175,15 @@ def test_disabled_bufferevent_lets_the_loop_end(rig: Rig) -> None:
 
 @in_worlds("iocp")
 def test_pending_operations_keep_the_loop(rig: Rig) -> None:
-    """Section 12: +1 while a read is added; L-6."""
+    """+1 while a read is added; L-6."""
     client, peer = rig.peer()
     client.bev.enable(EV_READ)
-    rig.world.spawn("peer", lambda: (rig.world.sleep(30 * MS), peer.shutdown()) and None)
+
+    def late() -> None:
+        rig.world.sleep(30 * MS)
+        peer.shutdown()
+
+    rig.world.spawn("peer", late)
     assert rig.base.loop() == 1
     assert client.events() == ["READING|EOF"]
     assert rig.base.virtual_events == 0
@@ -281,7 +291,7 @@ def test_write_timeout(rig: Rig) -> None:
 
 @in_worlds("iocp")
 def test_one_operation_of_each_kind(rig: Rig) -> None:
-    """Section 14: at most one read and one write outstanding, however often one enables."""
+    """At most one read and one write outstanding, however often one enables."""
     client, _ = rig.peer()
     for _ in range(3):
         client.bev.enable(RW)
@@ -298,11 +308,14 @@ def test_connect_that_cannot_begin(call: str, monkeypatch: pytest.MonkeyPatch) -
         kernel = kernel_of(rig)
         closed: list[int] = []
         close = kernel.closesocket
+
+        def closing(_: object, handle: int) -> Win32Error | None:
+            closed.append(handle)
+            return close(handle)
+
         with monkeypatch.context() as patch:
             patch.setattr(type(kernel), call, lambda *_: Win32Error.WSAENOBUFS)
-            patch.setattr(
-                type(kernel), "closesocket", lambda _, handle: (closed.append(handle), close(handle))[1]
-            )
+            patch.setattr(type(kernel), "closesocket", closing)
             assert client.bev.socket_connect(1_234) == -1
             assert client.bev.socket_error() is Win32Error.WSAENOBUFS
         rig.settle()
@@ -316,7 +329,7 @@ def test_connect_that_cannot_begin(call: str, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("call", ["wsa_recv", "wsa_send"])
 def test_launch_failure(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Section 14: ok=0 and one ERROR event with the launch's error."""
+    """Ok=0 and one ERROR event with the launch's error."""
 
     def body(rig: Rig) -> None:
         client, _ = rig.peer()

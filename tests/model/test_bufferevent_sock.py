@@ -1,4 +1,4 @@
-"""Bufferevents over readiness: what is particular to epoll (spec rows "sock")."""
+"""Bufferevents over readiness: what is particular to epoll (the "sock" columns of the contract)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import Errno
 from model.subject import BEV_OPT_CLOSE_ON_FREE, BEV_OPT_DEFER_CALLBACKS, EV_READ, EV_WRITE
-from tests.model.rig import MS, RW, Rig, Spy, in_worlds, play
+from tests.model.rig import KINDS, MS, RW, Rig, Spy, in_worlds, play
 
 
 def fd_of(spy: Spy) -> int:
@@ -17,7 +17,7 @@ def fd_of(spy: Spy) -> int:
 
 @in_worlds("epoll")
 def test_enable_write_with_empty_output_gives_one_write_callback(rig: Rig) -> None:
-    """Table 1.1: the next pass gives a write callback, each time; never inside the call."""
+    """The next pass gives a write callback, each time; never inside the call."""
     client, _ = rig.pair()
     for count in (1, 2):
         client.bev.enable(EV_WRITE)
@@ -28,7 +28,7 @@ def test_enable_write_with_empty_output_gives_one_write_callback(rig: Rig) -> No
 
 @in_worlds("epoll")
 def test_eof_leaves_writing_alone(rig: Rig) -> None:
-    """Table 2.3, peer EOF: 11, READ disabled, WRITE untouched; half-close: writes go on (X-2)."""
+    """11, READ disabled, WRITE untouched; half-close: writes go on (X-2)."""
     client, peer = rig.peer()
     client.bev.enable(RW)
     peer.shutdown()
@@ -42,7 +42,7 @@ def test_eof_leaves_writing_alone(rig: Rig) -> None:
 
 @in_worlds("epoll")
 def test_reset(rig: Rig) -> None:
-    """Table 2.3: read error 21, READ disabled, the error readable in the callback (E-2)."""
+    """Read error 21, READ disabled, the error readable in the callback (E-2)."""
     client, peer = rig.peer()
     client.bev.enable(EV_READ)
     rig.settle()
@@ -56,7 +56,7 @@ def test_reset(rig: Rig) -> None:
 
 @in_worlds("epoll")
 def test_write_error(rig: Rig) -> None:
-    """Table 2.3: 22, WRITE disabled."""
+    """22, WRITE disabled."""
     client, peer = rig.peer()
     peer.reset()
     client.bev.write(b"x")
@@ -66,99 +66,38 @@ def test_write_error(rig: Rig) -> None:
     assert client.errors[-1] in (Errno.EPIPE, Errno.ECONNRESET)
 
 
-@in_worlds("epoll")
-def test_disable_write_while_connecting(rig: Rig) -> None:
-    """1.1 and section 3: CONNECTED comes even with WRITE disabled; the output then waits."""
-    listening = rig.world.raw_listen(1)
-    client = rig.new()
-    client.bev.write(b"later")
-    assert client.bev.socket_connect(listening.port) == 0
-    client.bev.disable(EV_WRITE)
-    rig.settle()
-    assert client.seen == [("event", "CONNECTED")]
-    assert client.bev.output_length() == 5
-    client.bev.enable(EV_WRITE)
-    rig.settle()
-    assert client.seen == [("event", "CONNECTED"), ("write", 0)]
-
-
-@in_worlds("epoll")
-def test_connected_is_not_followed_by_a_write_callback(rig: Rig) -> None:
-    """2.2: not directly after CONNECTED with empty output; with output it is written at once."""
-    listening = rig.world.raw_listen(4)
-    client, writing = rig.new(), rig.new()
-    writing.bev.write(b"abc")
-    for spy in (client, writing):
-        assert spy.bev.socket_connect(listening.port) == 0
-        assert spy.seen == [], "no callback inside socket_connect (LE-182)"
-    rig.settle()
-    assert client.seen == [("event", "CONNECTED")]
-    assert writing.seen == [("event", "CONNECTED"), ("write", 0)]
-
-
-@in_worlds("epoll")
-def test_connect_refused_keeps_the_mask_and_the_descriptor(rig: Rig) -> None:
-    """Section 3: ERROR without direction, enabled unchanged, fd attached."""
-    client = rig.new()
-    client.bev.enable(RW)
-    assert client.bev.socket_connect(rig.world.raw_unused_port()) == 0
-    rig.settle()
-    assert client.seen == [("event", "ERROR")]
-    assert client.errors == [Errno.ECONNREFUSED]
-    assert client.bev.get_enabled() == RW
-    assert client.bev.getfd() is not None
-
-
-@in_worlds("epoll")
-def test_enabled_before_connect_with_a_descriptor_of_its_own(rig: Rig) -> None:
-    """A write that was put off before the connect is no proof that the connect ended (E-1)."""
-    assert rig.world.readiness is not None
-    fd = rig.world.readiness.socket()
-    assert isinstance(fd, int)
-    client = rig.new(fd)
-    client.bev.enable(EV_WRITE)
-    assert client.bev.socket_connect(rig.world.raw_unused_port()) == 0
-    rig.settle()
-    assert client.seen == [("event", "ERROR")]
-
-
-def test_slow_connect_with_write_enabled_before() -> None:
-    """The same with latency: CONNECTED must not come before the network said so."""
+@pytest.mark.parametrize("options", [0, BEV_OPT_DEFER_CALLBACKS])
+@pytest.mark.parametrize("where", ["read", "write", "event"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_free_then_close_inside_the_callback(kind: str, where: str, options: int) -> None:
+    """Without CLOSE_ON_FREE the owner may close the descriptor as soon as free has returned."""
 
     def body(rig: Rig) -> None:
-        assert rig.world.readiness is not None
-        listening = rig.world.raw_listen(1)
-        fd = rig.world.readiness.socket()
-        assert isinstance(fd, int)
-        client = rig.new(fd)
-        client.bev.enable(EV_WRITE)
-        started = rig.world.now_ns()
-        when: list[int] = []
-        client.on_event = lambda _: when.append(rig.world.now_ns() - started)
-        assert client.bev.socket_connect(listening.port) == 0
-        rig.settle(100 * MS)
-        assert client.events() == ["CONNECTED"]
-        assert when[0] >= 1_000_000
+        client, peer = rig.peer(options)
+        fd = fd_of(client)
 
-    play("epoll", body, tape=(3, 3, 3, 3))
+        def gone(spy: Spy) -> None:
+            spy.free()
+            rig.base.close_fd(fd)
 
+        if where == "read":
+            client.on_read = gone
+        elif where == "write":
+            client.on_write = gone
+        else:
+            client.on_event = gone
+        client.bev.enable(EV_READ)
+        if where == "write":
+            client.bev.write(b"x")
+        else:
+            peer.send(b"x")
+            peer.close()
+        rig.settle()
+        assert client.freed
+        assert client.seen[-1][0] == where
+        assert rig.base.loop() == 1
 
-@in_worlds("epoll")
-def test_free_then_close_inside_the_callback(rig: Rig) -> None:
-    """Without CLOSE_ON_FREE the owner may close the descriptor as soon as free has returned."""
-    client, peer = rig.peer(options=0)
-    fd = fd_of(client)
-
-    def gone(spy: Spy) -> None:
-        spy.free()
-        rig.base.close_fd(fd)
-
-    client.on_event = gone
-    client.bev.enable(EV_READ)
-    peer.close()
-    rig.settle()
-    assert client.events() == ["READING|EOF"]
-    assert rig.base.loop() == 1
+    play(kind, body)
 
 
 @in_worlds("epoll")
@@ -210,13 +149,39 @@ def test_setfd(rig: Rig) -> None:
 
 @in_worlds("epoll")
 def test_descriptor_stays_open_until_the_finaliser_ran(rig: Rig) -> None:
-    """Section 6: CLOSE_ON_FREE closes from the loop, not inside free."""
+    """CLOSE_ON_FREE closes from the loop, not inside free."""
     client, peer = rig.peer(options=BEV_OPT_CLOSE_ON_FREE)
     client.free()
     assert rig.base.bufferevents == 1
     rig.settle()
     assert rig.base.bufferevents == 0
     assert peer.recv(10) == b""
+
+
+@pytest.mark.parametrize(("options", "closes"), [(0, 0), (BEV_OPT_CLOSE_ON_FREE, 1)])
+def test_the_descriptor_is_closed_once(
+    options: int, closes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S-2: once with CLOSE_ON_FREE, never without."""
+
+    def body(rig: Rig) -> None:
+        kernel = rig.world.readiness
+        assert kernel is not None
+        client, _ = rig.peer(options)
+        fd, close = fd_of(client), kernel.close
+        closed: list[int] = []
+
+        def closing(_: object, which: int) -> Errno | None:
+            closed.append(which)
+            return close(which)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(kernel), "close", closing)
+            client.free()
+            rig.settle()
+        assert closed == [fd] * closes
+
+    play("epoll", body)
 
 
 @in_worlds("epoll")
@@ -279,89 +244,3 @@ def test_upstream_bufferevent_timeout(rig: Rig) -> None:
     assert client.events() == ["READING|TIMEOUT"]
     assert times == [150 * MS]
     assert client.bev.get_enabled() == EV_WRITE
-
-
-@in_worlds("epoll")
-def test_connect_timeout_then_answer(rig: Rig) -> None:
-    """Section 3: TIMEOUTs may come first; then still exactly one of CONNECTED and ERROR."""
-    client = rig.new()
-    client.bev.set_timeouts(None, 5 * MS)
-    assert client.bev.socket_connect(rig.world.raw_unused_port()) == 0
-    rig.settle(50 * MS)
-    assert client.events()[-1] == "ERROR"
-    assert client.events().count("ERROR") == 1
-
-
-@pytest.mark.parametrize("errno", [Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS])
-def test_connect_without_a_socket(errno: Errno, monkeypatch: pytest.MonkeyPatch) -> None:
-    """E-1: -1 means that no event will come; the error is there to read (LE-110)."""
-
-    def body(rig: Rig) -> None:
-        assert rig.world.readiness is not None
-        with monkeypatch.context() as patch:
-            patch.setattr(type(rig.world.readiness), "socket", lambda _: errno)
-            client = rig.new()
-            assert client.bev.socket_connect(1_234) == -1
-            assert client.bev.socket_error() is errno
-        rig.settle()
-        assert client.seen == []
-        assert client.bev.getfd() is None
-
-    play("epoll", body)
-
-
-@pytest.mark.parametrize(
-    ("answer", "result", "events", "enabled"),
-    [
-        (Errno.ECONNREFUSED, 0, ["ERROR"], 0),
-        (Errno.ENETUNREACH, -1, [], RW),
-        (Errno.EADDRNOTAVAIL, -1, [], RW),
-    ],
-)
-def test_connect_fails_at_once(
-    answer: Errno,
-    result: int,
-    events: list[str],
-    enabled: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Section 3 and LE-033: refused at once is an event; the rest is -1 and our socket closed."""
-
-    def body(rig: Rig) -> None:
-        assert rig.world.readiness is not None
-        client = rig.new()
-        client.bev.enable(RW)
-        with monkeypatch.context() as patch:
-            patch.setattr(type(rig.world.readiness), "connect", lambda *_: answer)
-            assert client.bev.socket_connect(1_234) == result
-        assert client.seen == []
-        rig.settle()
-        assert client.events() == events
-        assert client.bev.get_enabled() == enabled
-        assert (client.bev.getfd() is None) is (result == -1)
-
-    play("epoll", body)
-
-
-def test_connect_succeeds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """LE-182: CONNECTED comes from the loop, not from inside the call."""
-
-    def body(rig: Rig) -> None:
-        kernel = rig.world.readiness
-        assert kernel is not None
-        listening = rig.world.raw_listen(1)
-        client = rig.new()
-        connect = kernel.connect
-
-        def at_once(_: object, fd: int, port: int) -> Errno | None:
-            connect(fd, port)
-            return None
-
-        with monkeypatch.context() as patch:
-            patch.setattr(type(kernel), "connect", at_once)
-            assert client.bev.socket_connect(listening.port) == 0
-        assert client.seen == []
-        rig.settle()
-        assert client.seen == [("event", "CONNECTED")]
-
-    play("epoll", body)

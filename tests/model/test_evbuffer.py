@@ -13,9 +13,7 @@ from model.evbuffer import Change, Evbuffer
 
 KINDS = (bytes, bytearray, memoryview)
 WHICH = st.sampled_from((0, 1))
-DATA = st.builds(
-    lambda data, kind: kind(data), st.binary(max_size=40), st.sampled_from(KINDS)
-)
+DATA = st.builds(lambda data, kind: kind(data), st.binary(max_size=40), st.sampled_from(KINDS))
 SIZES = st.integers(0, 200)
 
 

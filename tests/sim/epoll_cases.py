@@ -1,4 +1,4 @@
-"""Plays the cases of tests/cases/epoll.jsonl on the simulated Linux.
+"""Plays the cases of tests/cases/epoll*.jsonl on the simulated Linux.
 
 A case is a list of steps `[operation, argument, ...]` and a list of what each gives; the names in
 it are labels. `Player` has one method an operation, found through `OPERATIONS`.
@@ -20,7 +20,7 @@ from sim.scheduler import Scheduler, Task
 from sim.tcp import Endpoint
 from sim.unix import UnixStream
 
-CASES = Path(__file__).parent.parent / "cases" / "epoll.jsonl"
+CASES = Path(__file__).parent.parent / "cases"
 NOBODY = 9_999  # a descriptor that is never open
 MS = 1_000_000
 SETTLE_NS = 20 * MS
@@ -28,8 +28,9 @@ PIECE = b"x" * 65_536
 
 
 def load_cases() -> list[dict[str, Any]]:
-    """All cases, in the order of the file."""
-    return [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
+    """All cases, in the order of the files."""
+    texts = (CASES / name for name in ("epoll.jsonl", "epoll_found.jsonl"))
+    return [json.loads(line) for path in texts for line in path.read_text("utf-8").splitlines()]
 
 
 def matches(expected: Any, got: Any) -> bool:

@@ -198,7 +198,7 @@ def test_a_thread_that_blocks_or_ends_makes_room_for_another(blocks: bool) -> No
 
 
 def test_packets_come_after_the_handle_was_reused() -> None:
-    scene = Scene([3, 0, 1])  # the failed packet takes 1 ms, the FIN none; the number comes again
+    scene = Scene([3, 0, 0, 1])  # the packet takes 1 ms, the FIN and its ACK none; same number
 
     def body() -> None:
         assert scene.recv(10) is PENDING

@@ -151,6 +151,83 @@ def test_without_a_tape_nothing_is_late_and_nothing_is_decided() -> None:
     assert in_world(body).choices.decisions == []
 
 
+# -- decisions by name --------------------------------------------------------------------------
+
+
+class Scripted(Choices):
+    """Answers the decisions of one name in turn, and 0 to all else."""
+
+    def __init__(self, **answers: list[int]) -> None:
+        super().__init__()
+        self.answers = {name.replace("__", "."): list(values) for name, values in answers.items()}
+
+    def draw(self, name: str, bound: int) -> int:
+        values = self.answers.get(name)
+        return values.pop(0) % bound if values else 0
+
+
+def scripted(body: Callable[[Scheduler, Endpoint, Endpoint], None], **answers: list[int]) -> None:
+    """Runs `body` on a connected pair under these decisions."""
+    scheduler = Scheduler(Scripted(**answers))
+    network = Network(scheduler)
+    scheduler.run(lambda: body(scheduler, *make_pair(scheduler, network)))
+
+
+def test_a_segment_does_not_overtake_the_one_before() -> None:
+    def body(scheduler: Scheduler, one: Endpoint, other: Endpoint) -> None:
+        one.send((b"slow",))
+        one.send((b"quick",))
+        scheduler.park(LATENCIES[4] - 1)
+        assert other.recv(99) is Errno.EAGAIN
+        scheduler.park(1)
+        assert other.recv(99) == b"slowquick"
+
+    scripted(body, tcp__latency=[4, 0])
+
+
+def test_a_short_write_is_followed_by_a_wake_for_space() -> None:
+    def body(scheduler: Scheduler, one: Endpoint, other: Endpoint) -> None:
+        keys: list[int] = []
+        one.watch(keys.append)
+        assert one.send((b"abcd",)) == 1
+        assert keys == []
+        scheduler.park(1_000_000)
+        assert [mask_name(key) for key in keys] == ["OUT|WRNORM|WRBAND"]
+
+    scripted(body, tcp__short_write=[1])
+
+
+def test_a_short_read_is_followed_by_a_wake_for_the_rest() -> None:
+    def body(scheduler: Scheduler, one: Endpoint, other: Endpoint) -> None:
+        one.send((b"abcd",))
+        keys: list[int] = []
+        other.watch(keys.append)
+        assert other.recv(4) == b"abc"
+        assert [mask_name(key) for key in keys] == ["IN|PRI|RDNORM|RDBAND"]
+
+    scripted(body, tcp__short_read=[3])
+
+
+@pytest.mark.parametrize("carrier", ["data", "fin"])
+def test_a_late_ack_of_a_fin_is_carried_by_what_the_peer_sends(carrier: str) -> None:
+    def body(scheduler: Scheduler, one: Endpoint, other: Endpoint) -> None:
+        keys: list[int] = []
+        one.shutdown("WR")
+        one.watch(keys.append)
+        assert not one.fin_acked
+        if carrier == "data":
+            other.send((b"x",))
+            assert one.fin_acked
+            assert keys[0] == 0  # FIN-WAIT-2 is a change of state
+        else:
+            other.shutdown("WR")
+            assert one.state is CLOSED
+        scheduler.park(LONG)
+        assert len(keys) == 2
+
+    scripted(body, tcp__ack_latency=[4])
+
+
 # -- EPOLLOUT -----------------------------------------------------------------------------------
 
 

@@ -1,28 +1,34 @@
-"""Runs cases of tests/cases/iocp.jsonl on the simulated completion kernel.
+"""The operations of the iocp cases, on the simulated completion kernel.
 
 A case is a list of operations on things that it names (`a`, `p`, `o`); every operation has a
-result in plain JSON values. Here each is one method `do_...` of `Machine`; the vocabulary is
-described there. `settle` lets virtual time pass until nothing more happens by itself.
+result in plain JSON values. Here each is one method `do_...` of `Machine`; `OPERATIONS` names them.
+`real.iocp_cases` has the same operations on Windows. `settle` lets virtual time pass until nothing
+more happens by itself.
+
+An overlapped is a name for the last operation that was submitted with it. A name that no step has
+made is a `UsageError`; the name of a closed socket or port is an invalid handle. A plain call that
+can never return gives "BLOCKED".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from model.choices import Choices
-from model.errors import NtStatus, Win32Error
+from model.errors import NtStatus, UsageError, Win32Error
 from model.kernel import Completion
 from sim.iocp_handles import INVALID_HANDLE_VALUE
-from sim.iocp_profile import Profile
+from sim.iocp_profile import PROFILES
 from sim.iocp_winsock import DOS_ERROR_OF_STATUS, SimWinsock
 from sim.network import Network
-from sim.scheduler import Scheduler, Task
+from sim.scheduler import Deadlock, Scheduler, Task
 
 MS = 1_000_000
 SETTLE_NS = 100 * MS
 MSG_PEEK = 2
 BACKLOG = 16
+BLOCKED = "BLOCKED"
 
 
 def plain(outcome: object) -> Any:
@@ -48,12 +54,20 @@ def status_name(status: NtStatus) -> str:
     return f"{status.value:#x}"
 
 
+def named(things: dict[str, Any], name: str) -> Any:
+    """What a name stands for. Raises `UsageError` when no step has made it."""
+    try:
+        return things[name]
+    except KeyError:
+        raise UsageError(f"the name {name!r} stands for nothing: no step before made it") from None
+
+
 class Machine:
     """A kernel, and what the names of a case stand for."""
 
-    def __init__(self, scheduler: Scheduler, profile: Profile) -> None:
+    def __init__(self, scheduler: Scheduler, profile: str) -> None:
         self.scheduler = scheduler
-        self.kernel = SimWinsock(scheduler, Network(scheduler), profile)
+        self.kernel = SimWinsock(scheduler, Network(scheduler), PROFILES[profile])
         self.handles: dict[str, int] = {}
         self.ports: dict[str, int] = {}  # TCP ports of listeners
         self.overlapped: dict[str, int] = {}
@@ -62,17 +76,26 @@ class Machine:
         self.threads: dict[str, tuple[Task, list[Any]]] = {}
         self.spawned = 0
 
-    def step(self, operation: str, *args: Any) -> Any:
-        """One operation of the vocabulary."""
-        method: Callable[..., Any] = getattr(self, f"do_{operation}")
-        return method(*args)
+    def perform(self, operation: str, args: Sequence[Any]) -> Any:
+        """One operation of the vocabulary. Raises `UsageError` for a name that nothing has."""
+        try:
+            return OPERATIONS[operation](self, *args)
+        except Deadlock:
+            return BLOCKED
+
+    def handle(self, name: str) -> int:
+        """The handle of a socket or a port."""
+        return int(named(self.handles, name))
+
+    def new_ov(self, name: str) -> int:
+        """A number for an operation that is being submitted."""
+        number = self.overlapped[name] = 1 + len(self.names)
+        self.names[number] = name
+        return number
 
     def ov(self, name: str) -> int:
-        """The number of an overlapped."""
-        if name not in self.overlapped:
-            number = self.overlapped[name] = 1 + len(self.overlapped)
-            self.names[number] = name
-        return self.overlapped[name]
+        """The number of the operation submitted last with this overlapped."""
+        return self.overlapped[name] if name in self.overlapped else self.new_ov(name)
 
     def entry(self, packet: Completion) -> tuple[int, str | None]:
         """Key and name of a packet's overlapped."""
@@ -86,22 +109,22 @@ class Machine:
         return "ok"
 
     def do_assoc(self, p: str, s: str, key: int) -> Any:
-        return plain(self.kernel.associate(self.handles[s], self.handles[p], key))
+        return plain(self.kernel.associate(self.handle(s), self.handle(p), key))
 
     def do_assoc_invalid(self, p: str) -> Any:
-        return plain(self.kernel.associate(INVALID_HANDLE_VALUE, self.handles[p], 0))
+        return plain(self.kernel.associate(INVALID_HANDLE_VALUE, self.handle(p), 0))
 
     def do_close_port(self, p: str) -> Any:
-        return plain(self.kernel.close_port(self.handles[p]))
+        return plain(self.kernel.close_port(self.handle(p)))
 
     def do_post(self, p: str, nbytes: int, key: int, o: str | None = None) -> Any:
         overlapped = None if o is None else self.ov(o)
         return plain(
-            self.kernel.post_queued_completion_status(self.handles[p], nbytes, key, overlapped)
+            self.kernel.post_queued_completion_status(self.handle(p), nbytes, key, overlapped)
         )
 
     def do_get(self, p: str, ms: int = 0) -> Any:
-        got = self.kernel.get_queued_completion_status(self.handles[p], 1, ms * MS)
+        got = self.kernel.get_queued_completion_status(self.handle(p), 1, ms * MS)
         if isinstance(got, Win32Error):
             return ["none", got.value]
         packet = got[0]
@@ -114,7 +137,7 @@ class Machine:
         return [self.do_get(p, ms) for _ in range(count)]
 
     def do_getex(self, p: str, most: int, ms: int = 0) -> Any:
-        got = self.kernel.get_queued_completion_status(self.handles[p], most, ms * MS)
+        got = self.kernel.get_queued_completion_status(self.handle(p), most, ms * MS)
         if isinstance(got, Win32Error):
             return ["err", got.value]
         return [[*self.entry(one), one.nbytes, status_name(one.status)] for one in got]
@@ -136,7 +159,7 @@ class Machine:
         return "ok"
 
     def do_join(self, thread: str) -> Any:
-        task, results = self.threads[thread]
+        task, results = named(self.threads, thread)
         for _ in range(100):
             if not task.alive:
                 return results[0] if len(results) == 1 else results
@@ -165,7 +188,7 @@ class Machine:
         return "ok"
 
     def do_bind(self, s: str) -> Any:
-        bound = self.kernel.bind(self.handles[s], 0)
+        bound = self.kernel.bind(self.handle(s), 0)
         if isinstance(bound, int):
             self.ports[s] = bound
             return "ok"
@@ -174,7 +197,7 @@ class Machine:
     def do_listen(self, s: str, backlog: int = BACKLOG) -> Any:
         if s not in self.ports:
             self.do_bind(s)
-        return plain(self.kernel.listen(self.handles[s], backlog))
+        return plain(self.kernel.listen(self.handle(s), backlog))
 
     def do_closed_port(self, s: str) -> Any:
         port = self.kernel.network.allocate_port()
@@ -183,10 +206,10 @@ class Machine:
         return "ok"
 
     def do_connect(self, c: str, listener: str) -> Any:
-        return plain(self.kernel.connect(self.handles[c], self.ports[listener]))
+        return plain(self.kernel.connect(self.handle(c), named(self.ports, listener)))
 
     def do_accept(self, listener: str, s: str) -> Any:
-        accepted = self.kernel.accept(self.handles[listener])
+        accepted = self.kernel.accept(self.handle(listener))
         if isinstance(accepted, Win32Error):
             return plain(accepted)
         self.handles[s] = accepted
@@ -202,51 +225,51 @@ class Machine:
             ("accept", "(listener)", b),
             ("close", "(listener)"),
         ):
-            outcome = self.step(*step)
+            outcome = self.perform(step[0], step[1:])
             if outcome != "ok":
                 return outcome
         return "ok"
 
     def do_nonblocking(self, s: str) -> Any:
-        return plain(self.kernel.set_nonblocking(self.handles[s]))
+        return plain(self.kernel.set_nonblocking(self.handle(s)))
 
     def do_close(self, s: str) -> Any:
-        return plain(self.kernel.closesocket(self.handles[s]))
+        return plain(self.kernel.closesocket(self.handle(s)))
 
     def do_close_rst(self, s: str) -> Any:
-        return plain(self.kernel.close_reset(self.handles[s]))
+        return plain(self.kernel.close_reset(self.handle(s)))
 
     def do_shutdown(self, s: str, how: Any) -> Any:
-        return plain(self.kernel.shutdown(self.handles[s], how))
+        return plain(self.kernel.shutdown(self.handle(s), how))
 
     def do_sndbuf(self, s: str, size: int) -> Any:
-        return plain(self.kernel.set_sndbuf(self.handles[s], size))
+        return plain(self.kernel.set_sndbuf(self.handle(s), size))
 
     def do_rcvbuf(self, s: str, size: int) -> Any:
-        return plain(self.kernel.set_rcvbuf(self.handles[s], size))
+        return plain(self.kernel.set_rcvbuf(self.handle(s), size))
 
     def do_so_error(self, s: str) -> Any:
-        error = self.kernel.so_error(self.handles[s])
+        error = self.kernel.so_error(self.handle(s))
         return 0 if error is None else error.value
 
     def do_getpeername(self, s: str) -> Any:
-        outcome = self.kernel.getpeername(self.handles[s])
+        outcome = self.kernel.getpeername(self.handle(s))
         return "ok" if isinstance(outcome, int) else plain(outcome)
 
     def do_raw_send(self, s: str, size: int) -> Any:
-        return plain(self.kernel.send(self.handles[s], b"x" * size))
+        return plain(self.kernel.send(self.handle(s), b"x" * size))
 
     def do_raw_send_str(self, s: str, text: str) -> Any:
-        return plain(self.kernel.send(self.handles[s], text.encode()))
+        return plain(self.kernel.send(self.handle(s), text.encode()))
 
     def do_raw_recv(self, s: str, size: int) -> Any:
-        data = self.kernel.recv(self.handles[s], size)
+        data = self.kernel.recv(self.handle(s), size)
         return len(data) if isinstance(data, bytes) else plain(data)
 
     def do_raw_recv_exact(self, s: str, size: int) -> Any:
         total = 0
         while total < size:
-            data = self.kernel.recv(self.handles[s], size - total)
+            data = self.kernel.recv(self.handle(s), size - total)
             if isinstance(data, Win32Error):
                 return plain(data)
             if not data:
@@ -260,14 +283,14 @@ class Machine:
         buffer = self.buffers[o] = bytearray(size)
         peek = bool(flags & MSG_PEEK)
         return submitted(
-            self.kernel.wsa_recv(self.handles[s], self.ov(o), memoryview(buffer), peek)
+            self.kernel.wsa_recv(self.handle(s), self.new_ov(o), memoryview(buffer), peek)
         )
 
     def do_send(self, s: str, o: str, size: int) -> Any:
-        return submitted(self.kernel.wsa_send(self.handles[s], self.ov(o), (bytes(size),)))
+        return submitted(self.kernel.wsa_send(self.handle(s), self.new_ov(o), (bytes(size),)))
 
     def do_send_event_lowbit(self, s: str, o: str, size: int) -> Any:
-        sent = self.kernel.wsa_send(self.handles[s], self.ov(o), (bytes(size),), silent=True)
+        sent = self.kernel.wsa_send(self.handle(s), self.new_ov(o), (bytes(size),), silent=True)
         return submitted(sent)
 
     def do_event_set(self, o: str) -> Any:
@@ -277,77 +300,82 @@ class Machine:
         buffer = self.buffers[o] = bytearray(size)
         return submitted(
             self.kernel.accept_ex(
-                self.handles[listener], self.handles[c], self.ov(o), memoryview(buffer)
+                self.handle(listener), self.handle(c), self.new_ov(o), memoryview(buffer)
             )
         )
 
     def do_connectex(self, c: str, listener: str, o: str, size: int = 0) -> Any:
         return submitted(
-            self.kernel.connect_ex(self.handles[c], self.ports[listener], self.ov(o), bytes(size))
+            self.kernel.connect_ex(
+                self.handle(c), named(self.ports, listener), self.new_ov(o), bytes(size)
+            )
         )
 
     def do_disconnectex(self, s: str, o: str | None, flags: int = 0) -> Any:
-        overlapped = None if o is None else self.ov(o)
-        return submitted(self.kernel.disconnect_ex(self.handles[s], overlapped, flags))
+        overlapped = None if o is None else self.new_ov(o)
+        return submitted(self.kernel.disconnect_ex(self.handle(s), overlapped, flags))
 
     def do_cancel(self, s: str, o: str | None = None) -> Any:
         overlapped = None if o is None else self.ov(o)
-        return plain(self.kernel.cancel_io_ex(self.handles[s], overlapped))
+        return plain(self.kernel.cancel_io_ex(self.handle(s), overlapped))
 
     def do_cancelio(self, s: str) -> Any:
-        return plain(self.kernel.cancel_io(self.handles[s]))
+        return plain(self.kernel.cancel_io(self.handle(s)))
 
     def do_result(self, s: str, o: str) -> Any:
-        outcome = self.kernel.wsa_get_overlapped_result(self.handles[s], self.ov(o))
+        outcome = self.kernel.wsa_get_overlapped_result(self.handle(s), self.ov(o))
         return ["ok", outcome] if isinstance(outcome, int) else plain(outcome)
 
     def do_gresult(self, s: str, o: str) -> Any:
-        outcome = self.kernel.get_overlapped_result(self.handles[s], self.ov(o))
+        outcome = self.kernel.get_overlapped_result(self.handle(s), self.ov(o))
         return ["ok", outcome] if isinstance(outcome, int) else plain(outcome)
 
     def do_internal(self, o: str) -> Any:
         status = self.kernel.internal(self.ov(o))
-        return status if status is None else status_name(status)
+        return "0x0" if status is None else status_name(status)
 
     def do_data(self, o: str, size: int) -> Any:
-        return bytes(self.buffers[o][:size]).decode()
+        return bytes(named(self.buffers, o)[:size]).decode("latin-1")
 
     def do_skip_on_success(self, s: str) -> Any:
-        return plain(self.kernel.set_skip_on_success(self.handles[s]))
+        return plain(self.kernel.set_skip_on_success(self.handle(s)))
 
     def do_update_accept(self, c: str, listener: str) -> Any:
-        return plain(self.kernel.update_accept_context(self.handles[c], self.handles[listener]))
+        return plain(self.kernel.update_accept_context(self.handle(c), self.handle(listener)))
 
     def do_update_connect(self, c: str) -> Any:
-        return plain(self.kernel.update_connect_context(self.handles[c]))
+        return plain(self.kernel.update_connect_context(self.handle(c)))
 
 
-def run_case(case: dict[str, Any], profile: Profile, choices: Choices | None = None) -> list[Any]:
-    """The results of all steps."""
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    name.removeprefix("do_"): method
+    for name, method in vars(Machine).items()
+    if name.startswith("do_")
+}
+
+
+def play(
+    steps: Sequence[Sequence[Any]],
+    profile: str = "nt",
+    choices: Choices | None = None,
+    before: Callable[[int], object] | None = None,
+) -> list[Any]:
+    """The results of all steps, on a kernel of their own; `before` is told each step's number.
+
+    Raises `UsageError` that names the step.
+    """
     scheduler = Scheduler(Choices() if choices is None else choices)
     machine = Machine(scheduler, profile)
     results: list[Any] = []
-    scheduler.run(lambda: results.extend(machine.step(*step) for step in case["steps"]))
+
+    def main() -> None:
+        for number, (operation, *args) in enumerate(steps):
+            if before is not None:
+                before(number)
+            try:
+                results.append(machine.perform(operation, args))
+            except UsageError as error:
+                raise UsageError(f"step {number}, {operation}: {error}") from None
+
+    scheduler.run(main)
     return results
-
-
-def agrees(result: Any, expected: Any) -> bool:
-    """Whether a result is what a case expects: null is anything, also inside a list."""
-    if expected is None:
-        return True
-    if isinstance(expected, dict):
-        if "any" in expected:
-            return any(agrees(result, each) for each in expected["any"])
-        return sorted(map(repr, result)) == sorted(map(repr, expected["set"]))
-    if isinstance(expected, list) and isinstance(result, list):
-        return len(result) == len(expected) and all(map(agrees, result, expected))
-    return bool(result == expected)
-
-
-def expectation(case: dict[str, Any], profile: Profile) -> list[Any]:
-    """What a case expects under a profile."""
-    expected = list(case["expect"])
-    if profile.name == "wine-8":
-        for step, value in case.get("wine_actual", {}).items():
-            expected[int(step)] = value
-    return expected

@@ -1,0 +1,1 @@
+"""Kernels one can believe: the simulated kernels beside the real ones, operation by operation."""
