@@ -186,10 +186,12 @@ class Driver:
         """How much longer nothing must happen."""
         if any(peer.pausing for peer in self.peers.values()):
             return self.tick_ns
+        last_ns = max([0, *(peer.rested_ns for peer in self.peers.values())])
         for record in reversed(self.trace.records):
             if not _found_nothing(record):
-                return int(record[0]) + self.tick_ns - self.world.now_ns()
-        return 0
+                last_ns = max(last_ns, record[0])
+                break
+        return last_ns + self.tick_ns - self.world.now_ns()
 
     def free(self, end: Live) -> None:
         """Frees a bufferevent; without CLOSE_ON_FREE its descriptor is ours from then on."""
@@ -208,14 +210,19 @@ class Driver:
             self._guarded(partial(self.free, end))
         for listener in self.listeners.values():
             self._guarded(listener.free)
-        if self._guarded(partial(self.base.loop, EVLOOP_NONBLOCK)):
-            for fd in self.orphans:
-                self._guarded(partial(self.base.close_fd, fd))
-            self._guarded(self._empty_loop)
+        self._guarded(self._empty_loop)
         self._guarded(self.base.free)
 
     def _empty_loop(self) -> None:
-        """Runs the loop until nothing is left in it; waits for what the kernel still owes."""
+        """Runs the loop until nothing is left in it; waits for what the kernel still owes.
+
+        Descriptors that are ours are closed behind the first pass: the loop has let go of them.
+        """
+        first = self.base.loop(EVLOOP_NONBLOCK)
+        for fd in self.orphans:
+            self.base.close_fd(fd)
+        if first == 1 and not self.orphans:
+            return
         for attempt in range(TEARDOWN_PASSES):
             if self.base.loop(EVLOOP_NONBLOCK) == 1:
                 return

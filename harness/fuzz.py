@@ -275,8 +275,14 @@ class _Campaign:
         return False
 
     def _failures_across(self, scenario: Scenario, outcomes: list[Outcome]) -> list[Failure]:
-        """What breaks when the worlds of the group are compared, where they can be."""
-        if len(outcomes) < 2 or not race_free(scenario):
+        """What breaks when worlds are compared, where they can be: those of the group, and a real
+        world with the simulated ones."""
+        if not race_free(scenario):
+            return []
+        if not is_simulated(self.group[0]):
+            simulated = [world for world in self.report.worlds if is_simulated(world)]
+            outcomes = outcomes + [self._run(scenario, world, ()) for world in simulated]
+        if len(outcomes) < 2:
             return []
         compared = compare(outcomes)
         said = [name for name, times in compared.checked.items() if times]

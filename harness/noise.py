@@ -89,7 +89,7 @@ _LISTENER = [*_steps("listener_disable", ()), *_steps("listener_enable", ())]
 #: what callbacks do; often used steps stand there more than once
 REACTION_STEPS: list[Step] = [
     *_READS * 2, *_WRITES, *_ECHO * 8, *_DIRECTIONS * 2, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
-    *_SETCB, *_BUSY, *_FREE * 8,
+    *_SETCB, *_BUSY, *_FREE * 8, *_steps("disable", ("R",)) * 8,
 ]  # fmt: skip
 #: what a set-up does behind its `enable`
 SETUP_STEPS: list[Step] = [
@@ -181,7 +181,7 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
     one = _calm_connection if race_free else _connection
     connections = tuple([one(noise) for _ in range(count)])
     if race_free:
-        app = _app(noise, _names(connections, "c"), _WRITES) if _REFUSED not in connections else ()
+        app = _app(noise, _calm_names(connections), _WRITES)
     else:
         app = _app(noise, _names(connections, "cs"), APP_STEPS)
     return Scenario(connections, app, network)
@@ -250,6 +250,17 @@ def _names(connections: tuple[Connection, ...], sides: str) -> list[str]:
         if "s" in sides and isinstance(connection.server, BuffereventEnd):
             names.append(f"s{index}")
     return names
+
+
+def _calm_names(connections: tuple[Connection, ...]) -> list[str]:
+    """The client ends that may be written to without a race: see harness.compare."""
+    return [
+        f"c{index}"
+        for index, connection in enumerate(connections)
+        if isinstance(connection.client, BuffereventEnd)
+        and connection.client.after_reads != "echo"
+        and connection != _REFUSED
+    ]
 
 
 def _app(noise: Noise, names: list[str], table: Sequence[Step]) -> tuple[AppStep, ...]:

@@ -25,9 +25,13 @@ BACKLOG = 16
 
 
 class Peer:
-    """One raw end. `pausing` is true while its program rests: a run is not quiet then."""
+    """One raw end.
 
-    __slots__ = ("end", "name", "pausing", "sent", "stream", "trace", "world")
+    `pausing` is true while its program rests, `rested_ns` is when it last stopped to: a run is not
+    quiet in a rest, nor right after it.
+    """
+
+    __slots__ = ("end", "name", "pausing", "rested_ns", "sent", "stream", "trace", "world")
 
     def __init__(self, name: str, stream: int, end: PeerEnd, world: World, trace: Trace) -> None:
         self.name = name
@@ -37,6 +41,7 @@ class Peer:
         self.trace = trace
         self.sent = 0  # bytes of the stream
         self.pausing = False
+        self.rested_ns = 0
 
     def listen(self) -> int:
         """Starts a server end: the port to connect to, on which nobody may listen."""
@@ -51,7 +56,8 @@ class Peer:
         self.world.spawn(self.name, lambda: self._call(port))
 
     def _record(self, operation: str, size: int, result: object) -> None:
-        self.trace.emit("peer", self.name, operation, size, result)
+        trace = self.trace
+        trace.append((trace.now_ns(), "peer", self.name, operation, size, result))
 
     def _serve(self, listener: RawListener) -> None:
         accepted = listener.accept()
@@ -103,7 +109,7 @@ class Peer:
 
     def _receive(self, connection: RawSocket, size: int) -> bytes:
         """One recv; empty bytes at end of file and after an error."""
-        data = connection.recv(min(size, RECEIVE_SIZE))
+        data = connection.recv(size if size < RECEIVE_SIZE else RECEIVE_SIZE)
         self._record("recv", size, data)
         return b"" if isinstance(data, Errno) else data
 
@@ -126,6 +132,7 @@ class Peer:
     def _pause(self, connection: RawSocket, duration_ns: int) -> None:
         self.pausing = True
         self.world.sleep(duration_ns)
+        self.rested_ns = self.world.now_ns()
         self.pausing = False
 
     def _shutdown(self, connection: RawSocket) -> None:

@@ -22,9 +22,9 @@ from harness.driver import Driver
 from harness.scenario import Scenario
 from harness.worlds import check_name, is_completion, is_remote, is_simulated, make_world
 from model import mutants
+from model.bases import new_base
 from model.choices import Choices, Decision
 from model.errors import SimulatorError, UsageError
-from model.event_base import new_base
 from model.kernel import CompletionKernel, ReadinessKernel
 from model.properties import Verdicts, check
 from model.subject import Base

@@ -3,7 +3,8 @@
 On Linux the world `iocp` needs a Windows interpreter (`real.wine`). It runs `python -m
 harness.worker PORT TOKEN`, connects back to that loopback port, says TOKEN and answers jobs: a job
 is one line of JSON, an answer one line with what it was and how many records follow, then the
-records as lines of a trace. Nothing else goes over the connection. A worker plays any world that
+records as lines of a trace. A job with `cases` has kernel cases played (`harness.conform`): its
+answer is one line with their results. Nothing else goes over the connection. A worker plays any world that
 its interpreter can, simulated ones too: their traces must be the same bytes everywhere.
 
 A worker that dies or hangs in a run is ended by its process id and the next run gets a new one. The
@@ -104,24 +105,38 @@ class Worker:
             "record_budget": record_budget,
         }
         waits_ns = sum(step.args[0] for step in steps_of(scenario) if step.do in _WAITING)
+        head, records = self._ask(job, self._job_s + waits_ns / 1e9)
+        decisions = tuple([Decision(*decision) for decision in head["decisions"]])
+        return Answer(self.kernel_version, decisions, records)
+
+    def cases(
+        self, kernel: str, batch: Sequence[Sequence[Sequence[Any]]], pace: float
+    ) -> list[list[Any]]:
+        """The results of kernel cases, each a list of steps, on the worker's real kernel.
+
+        Raises `UsageError` for a case that names what nothing has made, or `WorkerFailed`.
+        """
+        job = {"kernel": kernel, "cases": [list(steps) for steps in batch], "pace": pace}
+        head, _ = self._ask(job, self._job_s + sum(map(_longest_s, batch)) * pace)
+        results: list[list[Any]] = head["results"]
+        return results
+
+    def _ask(self, job: dict[str, Any], timeout_s: float) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """One job's head and records."""
         if self._process is not None and self._process.poll() is not None:
             self.close()  # it died between two runs, which is no run's fault
         lines = self._lines or self._launch()
         try:
-            return self._exchange(lines, job, self._job_s + waits_ns / 1e9)
+            lines.send(job)
+            deadline = monotonic() + timeout_s
+            head = json.loads(lines.receive(deadline))
+            if "error" in head:
+                raise _raised(head["error"], head["message"])
+            records = tuple([lines.receive(deadline) for _ in range(head["records"])])
         except (OSError, ValueError) as error:
             raise WorkerFailed(self._obituary(error)) from None
-
-    def _exchange(self, lines: _Lines, job: dict[str, Any], timeout_s: float) -> Answer:
-        lines.send(job)
-        deadline = monotonic() + timeout_s
-        head = json.loads(lines.receive(deadline))
-        if "error" in head:
-            raise _raised(head["error"], head["message"])
-        records = tuple([lines.receive(deadline) for _ in range(head["records"])])
         self.kernel_version = head["kernel_version"]
-        decisions = tuple([Decision(*decision) for decision in head["decisions"]])
-        return Answer(self.kernel_version, decisions, records)
+        return head, records
 
     def _launch(self) -> _Lines:
         """Starts the process and waits until it has connected and said its token."""
@@ -221,6 +236,30 @@ def remote_run(
     return Played(answer.kernel_version, answer.decisions, records)
 
 
+def remote_cases(
+    kernel: str,
+    batch: Sequence[Sequence[Sequence[Any]]],
+    pace: float,
+    worker: Worker | None = None,
+) -> list[list[Any]]:
+    """Kernel cases in a worker. One that takes the worker down has no results."""
+    worker = worker or shared()
+    if worker.pid is None:
+        wine.find_interpreter()
+    try:
+        return worker.cases(kernel, batch, pace)
+    except WorkerFailed:
+        if len(batch) == 1:
+            return [[]]
+        return [remote_cases(kernel, [steps], pace, worker)[0] for steps in batch]
+
+
+def _longest_s(steps: Sequence[Sequence[Any]]) -> float:
+    """More than a case may take: each number that may be milliseconds, and a blocked call."""
+    waits = [arg for step in steps for arg in step[1:] if type(arg) is int and 0 < arg <= 60_000]
+    return sum(waits) / 1e3 + 6.0 * len(steps)
+
+
 def _raised(kind: str, message: str) -> DuopollError:
     """The exception that ended the run in the worker, as the same class here."""
     known = getattr(errors, kind, None)
@@ -279,6 +318,8 @@ def serve(port: int, token: str) -> None:
 
 def _answer(job: dict[str, Any]) -> list[str]:
     try:
+        if "cases" in job:
+            return [json.dumps(_play_cases(job))]
         played = play(
             from_json(job["scenario"]),
             job["world"],
@@ -297,6 +338,14 @@ def _answer(job: dict[str, Any]) -> list[str]:
         "records": len(lines),
     }
     return [json.dumps(head), *lines]
+
+
+def _play_cases(job: dict[str, Any]) -> dict[str, Any]:
+    from harness.conform.arms import play_here
+    from real.world import kernel_version
+
+    results = [play_here(job["kernel"], steps, job["pace"]) for steps in job["cases"]]
+    return {"kernel_version": kernel_version(), "records": 0, "results": results}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.completion import Operation
+from model.operation import Operation
 
 if TYPE_CHECKING:
     from model.bufferevent_async import AsyncBufferevent

@@ -1,74 +1,23 @@
 """The base's completion side: one port, the operations in flight, and how a packet finds its
 operation (libevent: event_iocp.c).
 
-An operation is a long-lived object with a number of its own, which is its OVERLAPPED: a bufferevent
-has one for reading, one for writing and one for connecting, each used for one submission at a
-time. Sockets are associated with the port and told to skip packets for what succeeds at once;
-such a success runs from the active queue like a packet would. The loop's thread is the only one
-that takes packets here.
+Sockets are associated with the port and told to skip packets for what succeeds at once. The loop's
+thread is the only one that takes packets here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from model.errors import NtStatus, SimulatorError, Win32Error
-from model.event_base import Event, EventBase
+from model.bufferevent import Bufferevent
+from model.bufferevent_async import AsyncBufferevent
+from model.errors import SimulatorError, Win32Error
+from model.event_base import EventBase
 from model.kernel import CompletionKernel
-from model.subject import EV_READ, AcceptCallback, KernelError
-
-if TYPE_CHECKING:
-    from model.bufferevent import Bufferevent
-    from model.listener import Listener
+from model.listener import CompletionListener, Listener
+from model.operation import DONE, Operation
+from model.subject import AcceptCallback, KernelError
 
 PACKETS_MAX = 64  # of one dequeue
 _CLOSE_WAIT_NS = 2_000_000_000  # for packets still owed when the base is freed
-_DONE = EV_READ  # `Event.result` of an operation that completed
-
-
-class Operation(Event):
-    """One overlapped operation. `pending` from an accepted submission to its completion."""
-
-    __slots__ = ("nbytes", "overlapped", "pending", "poller", "status")
-
-    def __init__(self, poller: CompletionPoller) -> None:
-        super().__init__(poller.base)
-        self.poller = poller
-        self.overlapped = poller.register(self)
-        self.pending = False
-        self.nbytes = 0
-        self.status = NtStatus.SUCCESS
-
-    def submitted(self, answer: int | Win32Error) -> Win32Error | None:
-        """Takes a submission's answer: None when a completion will come, else the failure."""
-        if isinstance(answer, int):
-            self.pending = True
-            self.poller.in_flight += 1
-            self.nbytes = answer
-            self.status = NtStatus.SUCCESS
-            self.base.activate_soon(self, _DONE)
-            return None
-        if answer is Win32Error.WSA_IO_PENDING:
-            self.pending = True
-            self.poller.in_flight += 1
-            return None
-        return answer
-
-    def run(self) -> None:
-        if self.result:
-            self.result = 0
-            self.last_pass = self.base.pass_number
-            self.pending = False
-            self.poller.in_flight -= 1
-            self.complete()
-
-    def complete(self) -> None:
-        """The operation ended with `status` and `nbytes`."""
-        raise SimulatorError(f"{type(self).__name__} does not say what its completion does")
-
-    def forget(self) -> None:
-        """Its owner is gone. A second time does nothing."""
-        self.poller.operations.pop(self.overlapped, None)
 
 
 class CompletionPoller:
@@ -115,18 +64,14 @@ class CompletionPoller:
                 )
             operation.nbytes = nbytes
             operation.status = status
-            activate(operation, _DONE)
+            activate(operation, DONE)
 
     def bufferevent(self, fd: int | None, options: int) -> Bufferevent:
-        from model.bufferevent_async import AsyncBufferevent
-
         return AsyncBufferevent(self, fd, options)
 
     def listener(
         self, callback: AcceptCallback | None, port: int, backlog: int
     ) -> Listener | KernelError:
-        from model.listener import CompletionListener
-
         return CompletionListener.bind(self, callback, port, backlog)
 
     def close_fd(self, fd: int) -> None:

@@ -91,8 +91,9 @@ class NtStatus(enum.Enum):
 
     SUCCESS = 0x00000000
     PENDING = 0x00000103
-    HANDLES_CLOSED = 0x8000000A  # Wine 8: closesocket with the operation pending
-    OBJECT_TYPE_MISMATCH = 0xC0000024  # Wine 8: the handle was closed under the operation
+    HANDLES_CLOSED = 0x8000000A  # Wine 8: closesocket with a receive pending
+    INVALID_HANDLE = 0xC0000008  # Wine 8: closesocket with a send pending
+    OBJECT_TYPE_MISMATCH = 0xC0000024  # the same, when the handle's number was something else's
     CANCELLED = 0xC0000120
     LOCAL_DISCONNECT = 0xC000013B
     BUFFER_TOO_SMALL = 0xC0000023
@@ -117,6 +118,8 @@ WSA_ERROR_OF_STATUS: dict[NtStatus, Win32Error] = {
     NtStatus.CONNECTION_ABORTED: Win32Error.WSAECONNABORTED,
     NtStatus.LOCAL_DISCONNECT: Win32Error.WSAECONNABORTED,
     NtStatus.HANDLES_CLOSED: Win32Error.WSAECONNABORTED,
+    NtStatus.INVALID_HANDLE: Win32Error.WSAENOTSOCK,
+    NtStatus.OBJECT_TYPE_MISMATCH: Win32Error.WSAENOTSOCK,
     NtStatus.CONNECTION_REFUSED: Win32Error.WSAECONNREFUSED,
     NtStatus.CONNECTION_INVALID: Win32Error.WSAENOTCONN,
     NtStatus.IO_TIMEOUT: Win32Error.WSAETIMEDOUT,

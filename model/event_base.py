@@ -24,7 +24,6 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
 from model.errors import SimulatorError
-from model.kernel import CompletionKernel, ReadinessKernel
 from model.subject import (
     EV_TIMEOUT,
     EVLOOP_NO_EXIT_ON_EMPTY,
@@ -309,30 +308,3 @@ class EventBase:
             self.active += self.later
             self.later.clear()
             self._run_active()
-
-
-class _HasKernel(Protocol):
-    """The part of `model.world.World` that a base needs."""
-
-    @property
-    def readiness(self) -> ReadinessKernel | None: ...
-
-    @property
-    def completion(self) -> CompletionKernel | None: ...
-
-    def now_ns(self) -> int: ...
-
-
-def new_base(world: _HasKernel) -> EventBase:
-    """An event base on the world's kernel, readiness or completion."""
-    from model.completion import CompletionPoller  # they know the base, not the reverse
-    from model.readiness import ReadinessPoller
-
-    base = EventBase(world.now_ns)
-    if world.readiness is not None:
-        base.poller = ReadinessPoller(base, world.readiness)
-    elif world.completion is not None:
-        base.poller = CompletionPoller(base, world.completion)
-    else:
-        raise SimulatorError("a world needs a readiness or a completion kernel, and has neither")
-    return base

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from model.completion import Operation
 from model.errors import Errno, NtStatus, Win32Error
 from model.event_base import Event
+from model.operation import Operation
 from model.subject import AcceptCallback
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ before writing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from model.bufferevent import Bufferevent
+from model.bufferevent_sock import SocketBufferevent
 from model.errors import Errno, SimulatorError
 from model.event_base import Event, EventBase
 from model.kernel import (
@@ -24,11 +24,8 @@ from model.kernel import (
     EPOLLRDHUP,
     ReadinessKernel,
 )
+from model.listener import Listener, ReadinessListener
 from model.subject import EV_READ, EV_WRITE, AcceptCallback, KernelError
-
-if TYPE_CHECKING:
-    from model.bufferevent import Bufferevent
-    from model.listener import Listener
 
 MAX_EVENTS = 256  # of one epoll_wait
 
@@ -116,15 +113,11 @@ class ReadinessPoller:
                 activate(watch.read, EV_READ)
 
     def bufferevent(self, fd: int | None, options: int) -> Bufferevent:
-        from model.bufferevent_sock import SocketBufferevent
-
         return SocketBufferevent(self, fd, options)
 
     def listener(
         self, callback: AcceptCallback | None, port: int, backlog: int
     ) -> Listener | KernelError:
-        from model.listener import ReadinessListener
-
         return ReadinessListener.bind(self, callback, port, backlog)
 
     def close_fd(self, fd: int) -> None:

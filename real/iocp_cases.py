@@ -34,6 +34,7 @@ assert sys.platform == "win32", "real.iocp_cases needs Windows, or Wine (duopoll
 
 SETTLE_S = 0.02
 THREAD_S = 0.02  # until a thread that was started waits
+JOIN_S = 1.0  # a thread that has not ended by then is blocked
 CLOSE_S = 0.2  # for what is pending when a case is over
 PENDING = NtStatus.PENDING.value
 
@@ -192,7 +193,7 @@ class Machine(base.Sockets):
 
     def do_join(self, thread: str) -> Any:
         started, results = named(self.threads, thread)
-        started.join(base.BLOCKED_S * self.pace)
+        started.join(JOIN_S)
         if started.is_alive():
             return base.BLOCKED
         return results[0] if len(results) == 1 else results

@@ -61,7 +61,9 @@ class Files:
         """Gives names to new descriptors, or the errno that came instead."""
         if isinstance(fds, Errno):
             return fds.name
-        self.fds.update(zip(names, fds, strict=True))
+        for name, fd in zip(names, fds, strict=True):
+            self.fds[name] = fd
+            self.ports.pop(name, None)
         return "ok"
 
     def name_it(self, name: str, fd: Any) -> Any:
@@ -299,7 +301,5 @@ class Files:
 
     def do_rcvlowat(self, x: str, size: int) -> Any:
         return plain(
-            self.kernel.on_socket(
-                self.fd(x), lambda tcp: tcp.set_rcvlowat(size), lambda unix: None
-            )
+            self.kernel.on_socket(self.fd(x), lambda tcp: tcp.set_rcvlowat(size), lambda unix: None)
         )

@@ -134,9 +134,7 @@ class Machine(Files):
                 self.results[thread] = self.wait_on(epfd, timeout_ms, maxevents)
 
         # names of threads may be used again, tasks' names may not
-        self.threads[thread] = self.scheduler.spawn(
-            f"{thread} {len(self.scheduler.tasks)}", body
-        )
+        self.threads[thread] = self.scheduler.spawn(f"{thread} {len(self.scheduler.tasks)}", body)
         self.results[thread] = BLOCKED
         self.scheduler.park(MS)  # until it waits
         return "ok"

@@ -69,6 +69,7 @@ class File:
             for registration in self.registrations:
                 registration.drop()
             self.registrations = ()
+            self.watchers = self.exclusive = ()
             self.release()
 
     def release(self) -> None:

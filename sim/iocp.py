@@ -16,7 +16,10 @@ Free decisions, by name; 0 is dull: "iocp.sync" (1: an operation that could end 
 and its packet comes later), "iocp.accept_sync" (1: AcceptEx takes a waiting connection in the
 call), "iocp.completion_delay" (how long a packet takes), "iocp.completion_order" (1: overtakes the
 last packet of another handle at the same instant), "iocp.cancel_loses" (1: the cancel came too
-late), "iocp.handle_reuse" (1: a new socket gets the number of the socket closed last).
+late), "iocp.handle_reuse" (1: a new socket gets the number of the socket closed last),
+"iocp.reset_taken" (Wine 8; 1: a pending send takes the error of a reset, and the receives behind it
+end as at end of file), "iocp.close_number_reused" (Wine 8; 1: the number of a closed socket with sends pending belongs to
+something else already).
 
 The rules of operations are in `sim.iocp_socket`, those of ports in `sim.iocp_port`; the switches
 between NT and Wine 8 in `sim.iocp_profile`, with their sources. `sim.iocp_winsock` adds the calls
@@ -32,12 +35,14 @@ Where it differs from a real NT, and why:
 * closesocket with a receive pending and nothing unread sends FIN; NT may reset (inferred).
 * A cancelled send that TCP has taken is still delivered; documentation leaves the prefix open.
 * SO_RCVBUF 0 does not make arrival depend on a posted receive (Microsoft, SO_RCVBUF).
+* A receive or send on a listening socket fails, as on an unconnected one; on Wine 8 it pends.
 * A ConnectEx that was cancelled leaves an unconnected socket, bound as before (inferred).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from model.errors import Errno, NtStatus, Win32Error
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
 _PENDING = Win32Error.WSA_IO_PENDING
 _NOTSOCK = Win32Error.WSAENOTSOCK
 _new = tuple.__new__
+_serial = attrgetter("serial")
 
 
 class SimIocp(Handles):
@@ -71,16 +77,16 @@ class SimIocp(Handles):
         if sock is None:
             return _NOTSOCK
         if not sock.receivable:
-            return self._not_ready(sock, Win32Error.WSAENOTCONN)
+            return self._not_ready(sock, Win32Error.WSAENOTCONN)  # rule U3
         endpoint = sock.endpoint
         if (endpoint.inbox_size or not endpoint.plain) and not sock.receives:
             outcome = self._recv_at_once(sock, overlapped, buffer, peek)
             if outcome is not None:
-                return outcome
+                return outcome  # rule R6
         sock.receives.append(Receive(overlapped, buffer, len(buffer), self.scheduler.current, peek))
         if self._host.blocks is not None:
-            self._host.blocks[overlapped] = (NtStatus.PENDING, 0)
-        return _PENDING
+            self._host.blocks[overlapped] = (NtStatus.PENDING, 0)  # rule U5
+        return _PENDING  # rule R8
 
     def _recv_at_once(
         self, sock: Socket, overlapped: int, buffer: memoryview, peek: bool
@@ -91,7 +97,7 @@ class SimIocp(Handles):
             if status is None:
                 return None
             if status is not SUCCESS and self._host.profile.reset_fails_receives:
-                reset = status is NtStatus.CONNECTION_RESET
+                reset = status is NtStatus.CONNECTION_RESET  # rule R7
                 return Win32Error.WSAECONNRESET if reset else Win32Error.WSAECONNABORTED
         if self.network.live and self.network.draw("iocp.sync", 2):
             sock.receive_due = True
@@ -123,10 +129,10 @@ class SimIocp(Handles):
             if type(data) is not bytes:
                 data = bytes(data)
             size = len(data)
-            self._ended_at_once(sock, overlapped, size, silent)  # ahead of what it causes
+            self._ended_at_once(sock, overlapped, size, silent)  # before what it causes; rule S4
             taken = endpoint.send((data,))
             if taken != size:
-                endpoint.write(data[taken if type(taken) is int else 0 :])
+                endpoint.write(data[taken if type(taken) is int else 0 :])  # rule S5
             return size
         return self._send(sock, overlapped, b"".join(chunks), silent)
 
@@ -134,7 +140,7 @@ class SimIocp(Handles):
         """`wsa_send` with everything that may come up."""
         endpoint = sock.endpoint
         if not sock.sends and endpoint.state is not ESTABLISHED:
-            return Win32Error.WSAECONNRESET
+            return Win32Error.WSAECONNRESET  # rule S7
         if sock.sends or endpoint.queued >= endpoint.sndbuf:
             return self._send_later(sock, Send(overlapped, data, 0, None, silent))
         if self.network.live and self.network.draw("iocp.sync", 2):
@@ -143,7 +149,7 @@ class SimIocp(Handles):
             self._ended_at_once(sock, overlapped, len(data), silent)
             taken = endpoint.send((data,))
             if taken != len(data):
-                endpoint.write(data[taken if isinstance(taken, int) else 0 :])
+                endpoint.write(data[taken if isinstance(taken, int) else 0 :])  # rule S5
             return len(data)
         return self._send_rest(sock, overlapped, data, endpoint.send((data,)), silent)
 
@@ -156,8 +162,8 @@ class SimIocp(Handles):
                 return Win32Error.WSAECONNRESET
             taken = 0
         if taken < len(data):
-            return self._send_later(sock, Send(overlapped, data, taken, None, silent))
-        self._ended_at_once(sock, overlapped, len(data), silent)
+            return self._send_later(sock, Send(overlapped, data, taken, None, silent))  # rule S5
+        self._ended_at_once(sock, overlapped, len(data), silent)  # rule S4
         return len(data)
 
     def _send_later(self, sock: Socket, send: Send) -> Win32Error:
@@ -192,7 +198,9 @@ class SimIocp(Handles):
 
     def _not_ready(self, sock: Socket, unconnected: Win32Error) -> Win32Error:
         """Why a socket cannot receive or send: shut down by us, or not connected."""
-        return Win32Error.WSAESHUTDOWN if sock.connected else unconnected
+        if sock.connected:
+            return Win32Error.WSAESHUTDOWN  # rule U7
+        return unconnected  # rule U6
 
     def _ended_at_once(
         self, sock: Socket, overlapped: int, nbytes: int, silent: bool = False
@@ -202,12 +210,12 @@ class SimIocp(Handles):
             self._host.blocks[overlapped] = (SUCCESS, nbytes)
         port = sock.port
         if port is None or sock.skip or silent:
-            return
+            return  # rule U2 U4
         packet = _new(Completion, (sock.key, overlapped, nbytes, SUCCESS))
         if port.waiters or port.closed:
             port.add(packet)
         else:
-            port.packets.append(packet)
+            port.packets.append(packet)  # rule U1
 
     # -- connections ----------------------------------------------------------------------------
 
@@ -221,11 +229,11 @@ class SimIocp(Handles):
             return _NOTSOCK
         checked = self._host.profile.accept_checks_sockets
         if checked and sock.endpoint.state is not LISTEN:
-            return Win32Error.WSAEINVAL
+            return Win32Error.WSAEINVAL  # rule A6
         if accepting.accepting is not None or accepting.connect is not None:
-            return Win32Error.WSAEINVAL
-        if checked if accepting.connected else accepting.endpoint.local_port:
-            return Win32Error.WSAEINVAL
+            return Win32Error.WSAEINVAL  # rule A5
+        if checked and (accepting.connected or accepting.endpoint.local_port):
+            return Win32Error.WSAEINVAL  # rule A6
         accept = Accept(overlapped, accepting, buffer, self.scheduler.current)
         accepting.accepting = (sock, accept)
         if self._host.blocks is not None:
@@ -251,12 +259,14 @@ class SimIocp(Handles):
 
     def update_accept_context(self, acceptor: int, listener: int) -> Win32Error | None:
         """SO_UPDATE_ACCEPT_CONTEXT; WSAENOTCONN when `acceptor` has no connection."""
+        if not self._host.profile.context_needed:
+            return None
         sock = self._sockets.get(acceptor)
         if sock is None or listener not in self._sockets:
             return _NOTSOCK
         if not sock.connected:
             return Win32Error.WSAENOTCONN
-        sock.context = True
+        sock.context = True  # rule K2
         return None
 
     def connect_ex(
@@ -267,15 +277,15 @@ class SimIocp(Handles):
         if sock is None:
             return _NOTSOCK
         if sock.connected:
-            return Win32Error.WSAEISCONN
+            return Win32Error.WSAEISCONN  # rule N4
         if not sock.bound or sock.connect is not None or sock.endpoint.state is LISTEN:
-            return Win32Error.WSAEINVAL
+            return Win32Error.WSAEINVAL  # rule N3
         connect = Connect(overlapped, data, self.scheduler.current)
         endpoint = sock.endpoint
         sock.connect_due = True
         error = endpoint.connect(port)
         if error is Errno.ECONNABORTED and self._host.profile.connect_again_after_refusal:
-            error = endpoint.connect(port)
+            error = endpoint.connect(port)  # rule N5
         sock.connect_due = False
         if error is not None and error is not Errno.EINPROGRESS:
             return WSA_ERROR_OF_ERRNO[error]
@@ -287,12 +297,14 @@ class SimIocp(Handles):
 
     def update_connect_context(self, handle: int) -> Win32Error | None:
         """SO_UPDATE_CONNECT_CONTEXT; WSAENOTCONN when not connected."""
+        if not self._host.profile.context_needed:
+            return None
         sock = self._sockets.get(handle)
         if sock is None:
             return _NOTSOCK
         if not sock.connected:
             return Win32Error.WSAENOTCONN
-        sock.context = True
+        sock.context = True  # rule K2
         return None
 
     # -- cancelling -----------------------------------------------------------------------------
@@ -307,12 +319,12 @@ class SimIocp(Handles):
         if overlapped is not None:
             operations = [each for each in operations if each.overlapped == overlapped]
         elif profile.cancel_all_newest_first:
-            operations.reverse()
+            operations = sorted(operations, key=_serial, reverse=True)  # rule C3
         for operation in operations:
             sock.cancel(operation)
         if operations or (overlapped is None and not profile.cancel_nothing_fails):
             return None
-        return Win32Error.ERROR_NOT_FOUND
+        return Win32Error.ERROR_NOT_FOUND  # rule C2
 
 
 if TYPE_CHECKING:

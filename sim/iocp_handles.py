@@ -91,7 +91,7 @@ class Handles:
             return _NOTSOCK
         bound = sock.endpoint.bind(port)
         if isinstance(bound, Errno):
-            return WSA_ERROR_OF_ERRNO[bound]
+            return WSA_ERROR_OF_ERRNO[bound]  # rule H6
         sock.bound = True
         return bound
 
@@ -121,8 +121,12 @@ class Handles:
         sock = self._sockets.get(handle)
         if sock is None:
             return _NOTSOCK
-        if not (sock.connected and sock.context):
-            return Win32Error.WSAENOTCONN
+        if not sock.connected:
+            return Win32Error.WSAENOTCONN  # rule H5
+        if not sock.context:
+            return Win32Error.WSAENOTCONN  # rule K1
+        if sock.endpoint.reset and self._host.profile.reset_forgets_peer:
+            return Win32Error.WSAENOTCONN  # rule H5
         return sock.endpoint.peer_port
 
     def shutdown(self, handle: int, how: Shutdown) -> Win32Error | None:
@@ -130,14 +134,16 @@ class Handles:
         sock = self._sockets.get(handle)
         if sock is None:
             return _NOTSOCK
-        if not (sock.connected and sock.context):
-            return Win32Error.WSAENOTCONN
+        if not sock.connected:
+            return Win32Error.WSAENOTCONN  # rule B1
+        if not sock.context:
+            return Win32Error.WSAENOTCONN  # rule K1
         if how != "WR":
             sock.receivable = False
         if how != "RD" and sock.sendable:
             sock.sendable = False
             if sock.sends:
-                sock.fin_wanted = True
+                sock.fin_wanted = True  # rule S3
             elif sock.endpoint.state is ESTABLISHED:
                 sock.endpoint.shutdown("WR")
         return None
@@ -146,7 +152,7 @@ class Handles:
         """closesocket; every pending operation still yields exactly one failed packet."""
         sock = self._sockets.pop(handle, None)
         if sock is None:
-            return _NOTSOCK
+            return _NOTSOCK  # rule H3
         self._closed.append(handle)
         sock.close()
         return None
@@ -174,12 +180,12 @@ class Handles:
         if found is None:
             return Win32Error.ERROR_INVALID_HANDLE
         if handle == INVALID_HANDLE_VALUE:
-            return Win32Error.ERROR_INVALID_PARAMETER
+            return Win32Error.ERROR_INVALID_PARAMETER  # rule H2
         sock = self._sockets.get(handle)
         if sock is None:
             return Win32Error.ERROR_INVALID_HANDLE
         if sock.port is not None:
-            return Win32Error.ERROR_INVALID_PARAMETER
+            return Win32Error.ERROR_INVALID_PARAMETER  # rule H1
         sock.port = found
         sock.key = key
         return None
@@ -198,7 +204,7 @@ class Handles:
         """GetQueuedCompletionStatusEx. Packets that are queued are taken without blocking."""
         found = self._ports.get(port)
         if found is None:
-            return Win32Error.ERROR_INVALID_HANDLE
+            return Win32Error.ERROR_INVALID_HANDLE  # rule H4
         packets = found.packets
         if found.limit:
             threads = found.threads  # the only running thread may take the next packet at once
@@ -206,7 +212,7 @@ class Handles:
                 return found.dequeue_limited(max_entries, timeout_ns)
         if packets:
             if max_entries == 1 or len(packets) == 1:
-                return [packets.popleft()]
+                return [packets.popleft()]  # rule P2
             return found.take(max_entries)
         return found.wait(max_entries, timeout_ns)
 
@@ -217,5 +223,5 @@ class Handles:
         found = self._ports.get(port)
         if found is None:
             return Win32Error.ERROR_INVALID_HANDLE
-        found.add(Completion(key, overlapped, nbytes, SUCCESS))
+        found.add(Completion(key, overlapped, nbytes, SUCCESS))  # rule P12
         return None

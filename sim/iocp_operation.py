@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from model.errors import Errno, NtStatus
@@ -41,10 +42,14 @@ class Host:
         return DELAYS[self.network.draw("iocp.completion_delay", len(DELAYS))]
 
 
+#: operations are numbered, since an order of submission is all that some rules ask
+_next_serial = count().__next__
+
+
 class Receive:
     """A pending receive of `size` bytes. `marked`: a cancel is on its way."""
 
-    __slots__ = ("buffer", "marked", "overlapped", "peek", "size", "task")
+    __slots__ = ("buffer", "marked", "overlapped", "peek", "serial", "size", "task")
 
     def __init__(
         self, overlapped: int, buffer: memoryview, size: int, task: Task | None, peek: bool
@@ -55,6 +60,7 @@ class Receive:
         self.task = task
         self.peek = peek
         self.marked = False
+        self.serial = _next_serial()
 
 
 class Send:
@@ -64,7 +70,10 @@ class Send:
     has the low bit set, so there is no packet.
     """
 
-    __slots__ = ("buffered", "data", "marked", "overlapped", "silent", "size", "task", "written")
+    __slots__ = (
+        *("buffered", "data", "marked", "overlapped", "serial", "silent", "size", "task"),
+        "written",
+    )
 
     def __init__(
         self, overlapped: int, data: bytes, written: int, task: Task | None, silent: bool
@@ -77,12 +86,13 @@ class Send:
         self.silent = silent
         self.buffered = False
         self.marked = False
+        self.serial = _next_serial()
 
 
 class Accept:
     """A pending AcceptEx into `acceptor`; `child` is the connection it got, if any."""
 
-    __slots__ = ("acceptor", "buffer", "child", "marked", "overlapped", "task")
+    __slots__ = ("acceptor", "buffer", "child", "marked", "overlapped", "serial", "task")
 
     def __init__(
         self, overlapped: int, acceptor: Socket, buffer: memoryview | None, task: Task | None
@@ -93,18 +103,20 @@ class Accept:
         self.task = task
         self.child: Endpoint | None = None
         self.marked = False
+        self.serial = _next_serial()
 
 
 class Connect:
     """A pending ConnectEx, with the data that it sends first."""
 
-    __slots__ = ("data", "marked", "overlapped", "task")
+    __slots__ = ("data", "marked", "overlapped", "serial", "task")
 
     def __init__(self, overlapped: int, data: bytes, task: Task | None) -> None:
         self.overlapped = overlapped
         self.data = data
         self.task = task
         self.marked = False
+        self.serial = _next_serial()
 
 
 Operation: TypeAlias = Receive | Send | Accept | Connect

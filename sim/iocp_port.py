@@ -99,11 +99,11 @@ class Port:
         limit = self.limit
         if not limit:
             return True
-        return sum(task.alive and not task.parked for task in self.threads) < limit
+        return sum(task.alive and not task.parked for task in self.threads) < limit  # rule P7
 
     def _hand_over(self, packet: Completion) -> None:
-        waiter = self.waiters.pop(-1 if self.profile.waiters_lifo else 0)
-        waiter.packet = packet
+        waiter = self.waiters.pop(-1 if self.profile.waiters_lifo else 0)  # rule P5
+        waiter.packet = packet  # rule P6
         task = waiter.task
         if task is not None:
             self._enter(task)
@@ -112,7 +112,7 @@ class Port:
     def _release(self) -> None:
         """A thread of this port blocked or ended: a waiter may take its place."""
         while self.packets and self.waiters and self.may_run():
-            self._hand_over(self.packets.popleft())
+            self._hand_over(self.packets.popleft())  # rule P8
 
     # -- packets out --------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class Port:
         packets = self.packets
         if most == 1 or len(packets) == 1:
             return [packets.popleft()]
-        return [packets.popleft() for _ in range(min(most, len(packets)))]
+        return [packets.popleft() for _ in range(min(most, len(packets)))]  # rule P3
 
     def dequeue_limited(self, most: int, timeout_ns: int | None) -> list[Completion] | Win32Error:
         """GetQueuedCompletionStatusEx on a port whose concurrency value counts."""
@@ -132,12 +132,12 @@ class Port:
             return self.wait(most, timeout_ns)
         if task is not None:
             self._enter(task)
-        return self.take(most)
+        return self.take(most)  # rule P9
 
     def wait(self, most: int, timeout_ns: int | None) -> list[Completion] | Win32Error:
         """Blocks until there is a packet: up to `most`, WAIT_TIMEOUT or ERROR_ABANDONED_WAIT_0."""
         if timeout_ns is not None and timeout_ns <= 0:
-            return Win32Error.WAIT_TIMEOUT
+            return Win32Error.WAIT_TIMEOUT  # rule P4
         waiter = Waiter(self.scheduler.current)
         self.waiters.append(waiter)
         try:
@@ -146,9 +146,9 @@ class Port:
             if waiter in self.waiters:
                 self.waiters.remove(waiter)
         if waiter.packet is None:
-            return (
-                Win32Error.ERROR_ABANDONED_WAIT_0 if waiter.abandoned else Win32Error.WAIT_TIMEOUT
-            )
+            if waiter.abandoned:
+                return Win32Error.ERROR_ABANDONED_WAIT_0
+            return Win32Error.WAIT_TIMEOUT  # rule P4
         taken = [waiter.packet]
         if most > 1 and self.packets:
             taken += self.take(most - 1)
@@ -171,11 +171,11 @@ class Port:
     def close(self) -> None:
         """CloseHandle: drops the queued packets; ends every wait, on NT."""
         self.closed = True
-        self.packets.clear()
+        self.packets.clear()  # rule P11
         if not self.profile.close_port_wakes_waiters:
             return
         for waiter in self.waiters:
-            waiter.abandoned = True
+            waiter.abandoned = True  # rule P10
             if waiter.task is not None:
                 self.scheduler.unpark(waiter.task)
         self.waiters = []

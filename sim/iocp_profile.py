@@ -40,6 +40,18 @@ class Profile:
         "what closesocket makes of a pending receive or send: Wine's"
         " iocp_async_read_closesocket (todo_wine)"
     )
+    close_send_status: NtStatus = _switch(
+        "what closesocket makes of a pending send: as for receives on NT; Wine 8 looks for its"
+        " handle, which is gone or something else's by then (observed)"
+    )
+    sends_fail_first: bool = _switch(
+        "order of the packets of one reset or close, undocumented: observed on Wine 8, a reset"
+        " fails the oldest send, the receives, the other sends, and a close all sends first"
+    )
+    reset_forgets_peer: bool = _switch(
+        "getpeername after a reset gives WSAENOTCONN: ENOTCONN of Linux on Wine 8, observed;"
+        " inferred for NT, which keeps the address"
+    )
     reset_fails_receives: bool = _switch(
         "a receive after a reset fails with WSAECONNRESET and no packet: Wine's test_tcp_reset"
         " (todo_wine); on Wine 8 it is end of file"
@@ -64,12 +76,13 @@ class Profile:
         "a send on a socket that never was connected: inferred for NT; EPIPE of Linux on Wine 8"
     )
     accept_checks_sockets: bool = _switch(
-        "AcceptEx on a socket that does not listen, or into a connected one, gives WSAEINVAL:"
-        " Wine's test_AcceptEx (todo_wine); pending on Wine 8"
+        "AcceptEx on a socket that does not listen, or into one that is bound or connected, gives"
+        " WSAEINVAL: Wine's test_AcceptEx (todo_wine); pending on Wine 8"
     )
     context_needed: bool = _switch(
         "getpeername, getsockname and shutdown give WSAENOTCONN until SO_UPDATE_*_CONTEXT:"
-        " Microsoft, AcceptEx and ConnectEx"
+        " Microsoft, AcceptEx and ConnectEx; on Wine 8 that option always succeeds and does"
+        " nothing (observed)"
     )
     connect_again_after_refusal: bool = _switch(
         "ConnectEx on a socket that was refused: inferred for NT; ECONNABORTED of Linux on Wine 8"
@@ -91,6 +104,10 @@ class Profile:
         "DisconnectEx queues a packet in spite of skip-on-success: Wine's"
         " test_shutdown_completion_port (todo_wine, source only)"
     )
+    reuse_makes_fresh: bool = _switch(
+        "TF_REUSE_SOCKET makes a handle as new: Microsoft, DisconnectEx; Wine 8 only disconnects"
+        " (observed)"
+    )
     accept_may_be_synchronous: bool = _switch(
         "AcceptEx may take a waiting connection at once and return TRUE: Microsoft, AcceptEx;"
         " Wine's server always answers STATUS_PENDING (source only)"
@@ -103,6 +120,9 @@ NT = Profile(
     concurrency_enforced=True,
     close_port_wakes_waiters=True,
     close_status=NtStatus.CONNECTION_ABORTED,
+    close_send_status=NtStatus.CONNECTION_ABORTED,
+    sends_fail_first=False,
+    reset_forgets_peer=False,
     reset_fails_receives=True,
     reset_discards_unread=True,
     cancel_nothing_fails=True,
@@ -116,6 +136,7 @@ NT = Profile(
     send_waits_for_ack=True,
     close_aborts_sends=True,
     disconnect_always_queues=True,
+    reuse_makes_fresh=True,
     accept_may_be_synchronous=True,
 )
 
@@ -125,6 +146,9 @@ WINE_8 = Profile(
     concurrency_enforced=False,
     close_port_wakes_waiters=False,
     close_status=NtStatus.HANDLES_CLOSED,
+    close_send_status=NtStatus.INVALID_HANDLE,
+    sends_fail_first=True,
+    reset_forgets_peer=True,
     reset_fails_receives=False,
     reset_discards_unread=False,
     cancel_nothing_fails=False,
@@ -138,6 +162,7 @@ WINE_8 = Profile(
     send_waits_for_ack=False,
     close_aborts_sends=False,
     disconnect_always_queues=False,
+    reuse_makes_fresh=False,
     accept_may_be_synchronous=False,
 )
 

@@ -1,20 +1,7 @@
 """An overlapped socket: its operations in flight, and how the network ends them.
 
-A socket keeps a queue for each direction. The rules, with the ids by which docstrings call them:
-
-* R1 A receive ends with at least one byte, from the oldest data, in order of submission.
-* R2 A zero-byte receive ends when there is data or end of file, and consumes nothing.
-* R3 End of file ends all pending receives with success and 0 bytes.
-* R4 A reset fails all pending receives and sends with CONNECTION_RESET.
-* S1 A send ends whole or fails; the next one starts when it has ended.
-* S2 NT: a send that was not buffered is handed to TCP whole and ends when all is acknowledged.
-  Wine 8: when the socket has taken its last byte.
-* S3 FIN, asked for by shutdown, goes behind the pending sends.
-* A1 A listener's AcceptEx take connections in order of submission; with a receive buffer they end
-  with the first data of the connection, or its end of file.
-* N1 A ConnectEx ends when the handshake does.
-* P1 An operation's packet goes to the port that its socket (for AcceptEx: its listener) has when
-  it ends; no port, no packet.
+A socket keeps a queue for each direction. The rules are in `sim.iocp_rules`; a mark behind a line
+says which rule the line applies.
 
 The endpoint wakes `woken` after every change. While the tape lasts, what an operation waited for
 may take a while to become its packet ("iocp.completion_delay"): the wake then only starts a timer,
@@ -55,6 +42,8 @@ class Socket(Stream):
     def woken(self, _key: int) -> None:
         """The endpoint's watcher: ends what can end, or sets a timer for it."""
         if self.receives and not self.receive_due:
+            if self.sends and self.endpoint.reset and self.host.profile.sends_fail_first:
+                self.pump_sends()  # rule S8
             if not self.host.network.live:
                 self.pump_receives()
             elif self.endpoint.inbox_size or self.receive_end() is not None:
@@ -89,12 +78,13 @@ class Socket(Stream):
         error = self.endpoint.error if self.endpoint.state is CLOSED else None
         if error is not None and not self.endpoint.reset:
             self.endpoint.take_error()
-            self.finish(connect, 0, STATUS_OF_CONNECT.get(error, NtStatus.UNSUCCESSFUL))
+            status = STATUS_OF_CONNECT.get(error, NtStatus.UNSUCCESSFUL)
+            self.finish(connect, 0, status)  # rule N2
             return
         self.establish(context=False)
         if connect.data and self.endpoint.plain:
-            self.endpoint.write(connect.data)
-        self.finish(connect, len(connect.data), SUCCESS)
+            self.endpoint.write(connect.data)  # rule N6
+        self.finish(connect, len(connect.data), SUCCESS)  # rule N1
 
     def pump_accepts(self) -> None:
         """A1: gives waiting connections to the AcceptEx, oldest first."""
@@ -107,7 +97,7 @@ class Socket(Stream):
                 return
             accept.child = child
             if accept.buffer is None or not len(accept.buffer):
-                self._end_accept(accept, child, 0, SUCCESS)
+                self._end_accept(accept, child, 0, SUCCESS)  # rule A1
             else:
                 child.watch(partial(self._first_data, accept))
                 self._first_data(accept)
@@ -121,11 +111,11 @@ class Socket(Stream):
             data = child.recv(len(accept.buffer))
             if isinstance(data, bytes):
                 accept.buffer[: len(data)] = data
-                self._end_accept(accept, child, len(data), SUCCESS)
+                self._end_accept(accept, child, len(data), SUCCESS)  # rule A2
         elif child.reset:
-            self._end_accept(accept, child, 0, NtStatus.CONNECTION_RESET)
+            self._end_accept(accept, child, 0, NtStatus.CONNECTION_RESET)  # rule A4
         elif child.eof:
-            self._end_accept(accept, child, 0, SUCCESS)
+            self._end_accept(accept, child, 0, SUCCESS)  # rule A3
 
     def accept_now(self, accept: Accept) -> None:
         """An AcceptEx that ends in its call; there is a connection, and no other AcceptEx waits."""
@@ -196,7 +186,7 @@ class Socket(Stream):
         else:
             if isinstance(operation, Connect):
                 self.renew()
-            self.finish(operation, 0, NtStatus.CANCELLED)
+            self.finish(operation, 0, NtStatus.CANCELLED)  # rule C1
 
     def renew(self) -> None:
         """A fresh endpoint in place of the old one, with its local port."""
@@ -225,23 +215,40 @@ class Socket(Stream):
         """closesocket: every pending operation fails with one packet, some time later."""
         host = self.host
         unsent = any(send.written < send.size or self.endpoint.queued for send in self.sends)
+        aborts = unsent and host.profile.close_aborts_sends
         if self.accepting is not None:
             listener, accept = self.accepting
-            listener.end_cancelled(accept)
+            listener.end_cancelled(accept)  # rule X3
         operations = self.pending()
         for operation in operations:
             self.forget(operation)
         if operations:
             self.after(host.delay() if host.network.live else 0, lambda: self._fail_all(operations))
-        self.endpoint.close(linger_zero or (unsent and host.profile.close_aborts_sends))
+        if linger_zero:
+            self.endpoint.close(linger_zero=True)  # rule X5
+        elif aborts:
+            self.endpoint.close(linger_zero=True)  # rule X4
+        else:
+            self.endpoint.close()
 
     def _fail_all(self, operations: list[Operation]) -> None:
         """The packets after closesocket: CANCELLED for AcceptEx, else the profile's status."""
-        status = self.host.profile.close_status
+        profile = self.host.profile
+        if profile.sends_fail_first:
+            operations.sort(key=lambda operation: not isinstance(operation, Send))
         for operation in operations:
             if isinstance(operation, Accept):
-                self.finish(operation, 0, NtStatus.CANCELLED)
+                self.finish(operation, 0, NtStatus.CANCELLED)  # rule X2
             elif isinstance(operation, Send):
-                self.fail_send(operation, status)
+                self.finish(operation, 0, self._close_send_status(), operation.silent)  # rule X1
             else:
-                self.finish(operation, 0, status)
+                self.finish(operation, 0, profile.close_status)  # rule X1
+
+    def _close_send_status(self) -> NtStatus:
+        """Wine 8 looks for the handle, whose number may be something else's by then."""
+        status = self.host.profile.close_send_status
+        network = self.host.network
+        if status is NtStatus.INVALID_HANDLE and network.live:
+            if network.draw("iocp.close_number_reused", 2):
+                return NtStatus.OBJECT_TYPE_MISMATCH
+        return status

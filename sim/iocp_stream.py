@@ -1,6 +1,6 @@
 """The two directions of an overlapped socket: its receives and sends in flight.
 
-The base of `sim.iocp_socket.Socket`; rules R1 to R4, S1 to S3 and P1 are stated there.
+The base of `sim.iocp_socket.Socket`. Rules are stated in `sim.iocp_rules`.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Stream:
         elif port.waiters or port.closed:
             port.add(packet)
         else:
-            port.packets.append(packet)
+            port.packets.append(packet)  # rule P1
 
     # -- receiving ------------------------------------------------------------------------------
 
@@ -117,9 +117,9 @@ class Stream:
         if endpoint.plain:
             return None
         if endpoint.reset:
-            return _RESET
+            return _RESET  # rule R4
         if endpoint.eof:
-            return SUCCESS
+            return SUCCESS  # rule R3
         if endpoint.state is ESTABLISHED:
             return None
         return NtStatus.CONNECTION_ABORTED
@@ -142,7 +142,7 @@ class Stream:
                     size = len(data)
                     receive.buffer[:size] = data
                 receives.popleft()
-                self.finish(receive, size, SUCCESS)
+                self.finish(receive, size, SUCCESS)  # rule R1
                 continue
             status = self.receive_end()
             if status is None:
@@ -155,8 +155,11 @@ class Stream:
         """Reads what there is into `buffer`; the number of bytes."""
         size = len(buffer)
         if not size:
-            return 0  # R2
-        data = self.endpoint.peek(size) if peek else self.endpoint.recv(size)
+            return 0  # rule R2
+        if peek:
+            data = self.endpoint.peek(size)  # rule R5
+        else:
+            data = self.endpoint.recv(size)
         if not isinstance(data, bytes):
             return 0
         size = len(data)
@@ -183,18 +186,28 @@ class Stream:
             send = sends[0]
             if self.endpoint.state is not ESTABLISHED and not send.buffered:
                 sends.popleft()
-                self.fail_send(send, _RESET)
+                self.fail_send(send, _RESET)  # rule S6
+                if self.receives and self.host.profile.sends_fail_first:
+                    self._fail_receives()  # rule S8
                 continue
             if send.written < send.size and not self._write(send):
                 break
             if self._unacknowledged(send):
                 break
             sends.popleft()
-            self.finish(send, send.size, SUCCESS, send.silent)
+            self.finish(send, send.size, SUCCESS, send.silent)  # rule S1
         self.send_due = False
         if self.fin_wanted and not sends:
-            self.fin_wanted = False
+            self.fin_wanted = False  # rule S3
             self.endpoint.shutdown("WR")
+
+    def _fail_receives(self) -> None:
+        """The receives after the oldest send: a send that took the error leaves end of file."""
+        network = self.host.network
+        if network.live and network.draw("iocp.reset_taken", 2):
+            while self.receives:
+                self.finish(self.receives.popleft(), 0, SUCCESS)
+        self.pump_receives()
 
     def _write(self, send: Send) -> bool:
         """Hands `send` to TCP: all of it (NT), or what fits. Whether it has all of it."""
@@ -202,12 +215,12 @@ class Stream:
         if self.host.profile.send_waits_for_ack:
             rest = send.data[send.written :]
             send.written = send.size
-            endpoint.write(rest)
+            endpoint.write(rest)  # rule S2
             return True
         while send.written < send.size:  # until EAGAIN: a wake within `send` finds us busy
             taken = endpoint.send((send.data[send.written :],))
             if not isinstance(taken, int):
-                return False
+                return False  # rule S2
             send.written += taken
         return True
 
@@ -222,5 +235,5 @@ class Stream:
         return False
 
     def fail_send(self, send: Send, status: NtStatus) -> None:
-        counted = send.written if self.host.profile.failed_send_counts_written else 0
+        counted = send.written if self.host.profile.failed_send_counts_written else 0  # rule C5
         self.finish(send, counted, status, send.silent)

@@ -17,7 +17,7 @@ from sim.iocp_socket import Socket
 from sim.iocp_stream import SUCCESS
 from sim.network import Network
 from sim.scheduler import Scheduler, Task
-from sim.tcp import ESTABLISHED, SYN_SENT
+from sim.tcp import ESTABLISHED, LISTEN, SYN_SENT
 
 TF_REUSE_SOCKET = 2
 LEAST_BUFFER = 2_304  # SOCK_MIN_RCVBUF (include/net/sock.h): what Linux makes of less
@@ -30,6 +30,8 @@ DOS_ERROR_OF_STATUS = {
     NtStatus.CONNECTION_ABORTED: Win32Error.ERROR_CONNECTION_ABORTED,
     NtStatus.CONNECTION_REFUSED: Win32Error.ERROR_CONNECTION_REFUSED,
     NtStatus.HANDLES_CLOSED: Win32Error.ERROR_HANDLES_CLOSED,
+    NtStatus.INVALID_HANDLE: Win32Error.ERROR_INVALID_HANDLE,
+    NtStatus.OBJECT_TYPE_MISMATCH: Win32Error.ERROR_INVALID_HANDLE,
     NtStatus.IO_TIMEOUT: Win32Error.ERROR_SEM_TIMEOUT,
     NtStatus.PENDING: Win32Error.ERROR_IO_INCOMPLETE,
     NtStatus.INVALID_PARAMETER: Win32Error.ERROR_INVALID_PARAMETER,
@@ -61,12 +63,14 @@ class SimWinsock(SimIocp):
         if handle not in self._sockets:
             return Win32Error.WSAENOTSOCK
         status, nbytes = self._block(overlapped)
-        return nbytes if status is SUCCESS else WSA_ERROR_OF_STATUS[status]
+        if status is NtStatus.HANDLES_CLOSED:
+            return Win32Error.WSAEINVAL  # a warning, which Wine 8 has no Winsock name for
+        return nbytes if status is SUCCESS else WSA_ERROR_OF_STATUS[status]  # rule O1
 
     def get_overlapped_result(self, handle: int, overlapped: int) -> int | Win32Error:
         """GetOverlappedResult without waiting: the same failure by its Win32 name."""
         status, nbytes = self._block(overlapped)
-        return nbytes if status is SUCCESS else DOS_ERROR_OF_STATUS[status]
+        return nbytes if status is SUCCESS else DOS_ERROR_OF_STATUS[status]  # rule O2
 
     # -- cancelling by thread -------------------------------------------------------------------
 
@@ -75,19 +79,22 @@ class SimWinsock(SimIocp):
         sock = self._sockets.get(handle)
         if sock is None:
             return Win32Error.ERROR_INVALID_HANDLE
-        for operation in sock.pending():
+        operations = sock.pending()
+        if self.profile.cancel_all_newest_first:
+            operations.sort(key=lambda operation: operation.serial, reverse=True)
+        for operation in operations:
             if operation.task is self.scheduler.current:
-                sock.cancel(operation)
+                sock.cancel(operation)  # rule C4
         return None
 
     def thread_exited(self, task: Task) -> None:
         """A thread's end cancels its operations on sockets without a port (since Vista)."""
         for sock in tuple(self._sockets.values()):
             if sock.port is not None:
-                continue
+                continue  # rule T2
             for operation in sock.pending():
                 if operation.task is task:
-                    sock.end_cancelled(operation)
+                    sock.end_cancelled(operation)  # rule T1
 
     # -- options --------------------------------------------------------------------------------
 
@@ -117,7 +124,7 @@ class SimWinsock(SimIocp):
 
     def so_error(self, handle: int) -> Win32Error | None:
         """SO_ERROR: None, also after a reset (Wine's test_tcp_reset)."""
-        return None if handle in self._sockets else Win32Error.WSAENOTSOCK
+        return None if handle in self._sockets else Win32Error.WSAENOTSOCK  # rule O3
 
     def close_reset(self, handle: int) -> Win32Error | None:
         """closesocket with SO_LINGER 0: a reset for the peer."""
@@ -145,6 +152,8 @@ class SimWinsock(SimIocp):
         sock = self._sockets.get(handle)
         if sock is None:
             return Win32Error.WSAENOTSOCK
+        if sock.endpoint.state is LISTEN:
+            return Win32Error.WSAEINVAL
         if sock.connected:
             return Win32Error.WSAEISCONN
         error = sock.endpoint.connect(port)
@@ -154,7 +163,7 @@ class SimWinsock(SimIocp):
             if not self._wait(sock):
                 return Win32Error.WSAECONNABORTED
         if sock.endpoint.state is not ESTABLISHED and not sock.endpoint.reset:
-            return WSA_ERROR_OF_ERRNO[sock.endpoint.take_error() or Errno.ECONNREFUSED]
+            return WSA_ERROR_OF_ERRNO[sock.endpoint.take_error() or Errno.ECONNREFUSED]  # rule B4
         sock.bound = True
         sock.establish(context=True)
         return None
@@ -169,7 +178,7 @@ class SimWinsock(SimIocp):
             if child is not Errno.EAGAIN:
                 break
             if sock.nonblocking:
-                return Win32Error.WSAEWOULDBLOCK
+                return Win32Error.WSAEWOULDBLOCK  # rule B5
             if not self._wait(sock):
                 return Win32Error.WSAECONNABORTED
         if isinstance(child, Errno):
@@ -194,7 +203,7 @@ class SimWinsock(SimIocp):
             if status is not None:
                 return WSA_ERROR_OF_STATUS[status]
             if sock.nonblocking:
-                return Win32Error.WSAEWOULDBLOCK
+                return Win32Error.WSAEWOULDBLOCK  # rule B2
             if not self._wait(sock):
                 return Win32Error.WSAECONNABORTED
         data = sock.endpoint.recv(size)
@@ -213,7 +222,7 @@ class SimWinsock(SimIocp):
         if self.profile.send_overshoots and sock.nonblocking:
             if endpoint.state is ESTABLISHED and endpoint.queued >= max(endpoint.sndbuf, 1):
                 endpoint.nospace = True
-                return Win32Error.WSAEWOULDBLOCK
+                return Win32Error.WSAEWOULDBLOCK  # rule B3
         while True:
             taken = endpoint.send((rest,))
             if isinstance(taken, int):
@@ -237,17 +246,19 @@ class SimWinsock(SimIocp):
         if sock is None:
             return Win32Error.WSAENOTSOCK
         if not sock.connected:
-            return Win32Error.WSAENOTCONN
+            return Win32Error.WSAENOTCONN  # rule D4
         sock.context = True
         self.shutdown(handle, "WR")
-        if flags & TF_REUSE_SOCKET:
-            self._reuse(sock)
+        if flags & TF_REUSE_SOCKET and self.profile.reuse_makes_fresh:
+            self._reuse(sock)  # rule D5
         if overlapped is None:
-            return 0
+            return 0  # rule D2
         self._host.blocks = self._host.blocks or {}
         self._host.blocks[overlapped] = (SUCCESS, 0)
-        if sock.port is not None and (self.profile.disconnect_always_queues or not sock.skip):
-            sock.port.add(Completion(sock.key, overlapped, 0, SUCCESS))
+        if sock.port is not None and not sock.skip:
+            sock.port.add(Completion(sock.key, overlapped, 0, SUCCESS))  # rule D1
+        elif sock.port is not None and self.profile.disconnect_always_queues:
+            sock.port.add(Completion(sock.key, overlapped, 0, SUCCESS))  # rule D3
         return Win32Error.WSA_IO_PENDING
 
     @staticmethod

@@ -59,6 +59,8 @@ class PipeReader(File):
     def read(self, size: int) -> bytes | Errno:
         """pipe_read."""
         pages = self.pipe.pages
+        if not size:
+            return b""
         if not pages:
             return b"" if self.pipe.writer is None else Errno.EAGAIN
         was_full = len(pages) == PIPE_PAGES

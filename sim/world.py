@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from model.choices import Choices
 from model.errors import Errno, UsageError
 from model.kernel import CompletionKernel, ReadinessKernel
+from sim.epoll import SimEpoll
+from sim.iocp import SimIocp
 from sim.network import Network
 from sim.peers import SimRawListener, SimRawSocket, raw_listen
 from sim.scheduler import Scheduler
@@ -47,13 +49,9 @@ class SimWorld:
         self.completion: CompletionKernel | None = None
         scheduler = self.scheduler = Scheduler(self.choices)
         if kind == "epoll":
-            from sim.epoll import SimEpoll
-
             self.network = Network(scheduler, sndbuf, rcvbuf, "linux")
             self.readiness = SimEpoll(scheduler, self.network)
         elif kind == "iocp":
-            from sim.iocp import SimIocp
-
             self.network = Network(scheduler, sndbuf, rcvbuf, "nt")
             self.completion = SimIocp(scheduler, self.network)
         else:

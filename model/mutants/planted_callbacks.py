@@ -183,7 +183,7 @@ CALLBACKS: tuple[Mutant, ...] = (
         "eof-before-data",
         "a deferred EOF overtakes the data",
         "O-2",
-        BOTH,
+        ("completion",),
         (Bufferevent, "run", run_events_first),
     ),
     planted(

@@ -20,7 +20,7 @@ from model.properties import PROPERTIES
 from tests.harness.made import SCENARIO, failure, report, start
 
 ROOT = Path(__file__).resolve().parents[2]
-MUTANT = "write-callback-for-reads"  # lives in both worlds and is found at once
+MUTANT = "timeout-early"  # lives in both worlds and is found at once
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from harness import replay as module
 from harness.failure import FailureFile, load, save, save_in
 from harness.replay import CLEAN, OTHER, REPRODUCED, first_difference, replay
 from harness.run import Outcome, run
-from harness.scenario import Connection, PeerEnd, Scenario, Step
+from harness.scenario import BuffereventEnd, Connection, PeerEnd, Scenario, Step
 from harness.scenario_json import to_json
 from harness.strategies import scenarios, tapes
 from model.choices import Decision
@@ -29,7 +29,10 @@ WORLDS = ["sim-epoll", "sim-iocp"]
 #: the bufferevent writes nothing, so that a write callback after a read is wrong
 READING = Scenario(
     connections=(
-        Connection(server=PeerEnd(steps=(Step("send", ((9, 64, 100),)), Step("shutdown")))),
+        Connection(
+            client=BuffereventEnd(on_write=((),)),
+            server=PeerEnd(steps=(Step("send", ((9, 64, 100),)), Step("shutdown"))),
+        ),
     )
 )
 

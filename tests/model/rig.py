@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
+from model.bases import new_base
 from model.choices import Choices
 from model.errors import Errno, Win32Error
-from model.event_base import EventBase, new_base
+from model.event_base import EventBase
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EV_READ,

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.bases import new_base
 from model.errors import SimulatorError
-from model.event_base import MAX_DEFERREDS_QUEUED, Event, TimerEvent, new_base
+from model.event_base import MAX_DEFERREDS_QUEUED, Event, TimerEvent
 from model.subject import (
     EV_READ,
     EV_TIMEOUT,

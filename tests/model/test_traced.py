@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.bases import new_base
 from model.choices import Choices
 from model.content import content
 from model.errors import Errno, Win32Error
-from model.event_base import new_base
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     BEV_OPT_DEFER_CALLBACKS,
