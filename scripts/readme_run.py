@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-COMMAND = "duopoll fuzz --mutant LE-174 --world sim-iocp --runs 100 --seed 2"
+COMMAND = "duopoll fuzz --mutant LE-174 --world sim-iocp --runs 150 --seed 3"
 LINE_MAX = 116
 BLOCK = re.compile(r"(<!-- run -->\n).*(<!-- end of run -->\n)", re.DOTALL)
 PROGRAM = re.compile(r"^# \S+ in .*?^raise SystemExit.*?\n", re.DOTALL | re.MULTILINE)

@@ -17,6 +17,9 @@ from sim.pipes import EventFd, Pipe, PipeReader, PipeWriter, RegularFile
 from sim.tcp import Endpoint
 from sim.unix import UnixStream
 
+LEAST_SNDBUF = 4_608  # SOCK_MIN_SNDBUF
+LEAST_RCVBUF = 2_304  # SOCK_MIN_RCVBUF
+
 
 class SimLinux(SimEpoll):
     """SimEpoll and more. Descriptors may be of any kind of file."""
@@ -94,6 +97,19 @@ class SimLinux(SimEpoll):
         self._files[new] = file
         file.refs += 1
         return new
+
+    def set_buffers(self, fd: int, sndbuf: int | None, rcvbuf: int | None) -> None:
+        """SO_SNDBUF and SO_RCVBUF: doubled, and not below the least (net/core/sock.c).
+
+        Of a receive buffer three quarters hold bytes when segments are large, the rest is what
+        the kernel keeps with them (measured on Linux 6.18: 24,576 of 32,768).
+        """
+        file = self._files.get(fd)
+        if isinstance(file, Endpoint):
+            if sndbuf is not None:
+                file.sndbuf = max(2 * sndbuf, LEAST_SNDBUF)
+            if rcvbuf is not None:
+                file.rcvbuf = max(2 * rcvbuf, LEAST_RCVBUF) * 3 // 4
 
     def close_reset(self, fd: int) -> Errno | None:
         """close(2) with SO_LINGER 0."""

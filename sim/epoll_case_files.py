@@ -87,13 +87,10 @@ class Files:
         return self.name_them((a, b), self.kernel.unix_pair())
 
     def do_tcp_pair(self, a: str, b: str, sizes: dict[str, int] | None = None) -> Any:
-        """The client end is `a`; setsockopt(2) doubles buffer sizes."""
+        """The client end is `a`."""
         kernel = self.kernel
-        listener, connecting = Endpoint(self.network), Endpoint(self.network)
-        for option, size in (sizes or {}).items():
-            setattr(listener, option, 2 * size)
-            setattr(connecting, option, 2 * size)
-        client = kernel.install(connecting)
+        listener = Endpoint(self.network)
+        client = kernel.socket()
         if isinstance(client, Errno):
             return client.name
         listener.listen(1)
@@ -106,6 +103,9 @@ class Files:
         if isinstance(accepted, Errno):
             kernel.close(client)
             return accepted.name
+        for fd in (client, accepted):
+            sizes = sizes or {}
+            kernel.set_buffers(fd, sizes.get("sndbuf"), sizes.get("rcvbuf"))
         return self.name_them((a, b), (client, accepted))
 
     def do_tcp_pair_opt(self, a: str, b: str, sizes: dict[str, int]) -> Any:

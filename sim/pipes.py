@@ -100,10 +100,10 @@ class PipeWriter(File):
 
     def write(self, data: bytes) -> int | Errno:
         """pipe_write."""
-        if self.pipe.reader is None:
-            return Errno.EPIPE
         if not data:
             return 0
+        if self.pipe.reader is None:
+            return Errno.EPIPE
         pages = self.pipe.pages
         sent = 0
         odd = len(data) % PAGE

@@ -245,9 +245,6 @@ class Stream(Connection):
         """`send` where the buffer or the tape may have a say."""
         network = self.network
         room = self.sndbuf - self.queued
-        peer = self.peer
-        if peer is not None and not self.outbox:
-            room += max(peer.rcvbuf - peer.inbox_size - self.flight, 0) if not self.wire else 0
         size = len(data)
         if not size:
             return 0
@@ -262,6 +259,7 @@ class Stream(Connection):
         if taken == size:
             self.write(data)
             return size
+        self.nospace = True
         self.write(data[:taken])
         self.nospace = True
         self._later(SHORT_WRITE_PAUSE_NS if cut else 0, self._space)

@@ -198,6 +198,8 @@ class UnixStream(File):
                 peer.error = Errno.ECONNRESET
             peer.wake_all(KEY_STATE)
             peer.peer = None if not peer.connected else peer.peer
+            for _data, charge in self.inbox:
+                peer._freed(charge)
         for child in self.accept_queue or ():
             child.inbox.append((b"", 0))  # an embryo: its client sees a reset
             child.release()

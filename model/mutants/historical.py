@@ -15,6 +15,7 @@ from model.listener import CompletionListener, ReadinessListener, _Accept
 from model.mutants.mutant import BOTH, Mutant
 from model.subject import (
     BEV_EVENT_EOF,
+    BEV_EVENT_ERROR,
     BEV_OPT_DEFER_CALLBACKS,
     EV_READ,
     EV_TIMEOUT,
@@ -103,7 +104,9 @@ def on_read_shared(self: AsyncBufferevent, status: NtStatus, nbytes: int) -> Non
     if nbytes:
         self.input.append_frozen(self.read_buffer[:nbytes])
     if self.ok:
-        if status is not NtStatus.SUCCESS or not nbytes:
+        if status is not NtStatus.SUCCESS:
+            self._reading_failed(BEV_EVENT_ERROR, status)
+        elif not nbytes:
             self._reading_failed(BEV_EVENT_EOF, status)
         else:
             self._received()

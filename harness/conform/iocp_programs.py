@@ -1,0 +1,303 @@
+"""Random programs in the vocabulary of the iocp cases, for comparing kernels.
+
+A program is drawn through one function, `pick(n)`: an integer below n, where 0 is the dull answer;
+so whatever draws integers can draw programs. It makes a port, a pair or two and perhaps a listener,
+does some twenty operations on them, and ends with a look at every packet that is left.
+
+An operation that moves something, and every one while a thread waits, is followed by a `settle`.
+What is left to chance even so is blanked by `comparable`: how many bytes of a failed send TCP had
+taken, and what an overlapped holds whose submission failed at once. Never drawn are calls that may
+block for ever, and operations on listening sockets (see `sim.iocp`). A close with a send pending is
+followed by a longer sleep: Wine's packets come when Linux next looks at the socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.conform.cases import Step
+
+Pick = Callable[[int], int]
+
+OPERATIONS_MAX = 24
+THREADS_MAX = 2
+LARGE = 8_000_000  # bytes; no buffers of Linux take so much
+CLOSE_MS = 400  # until the packets of a close with a send pending have come
+ENDLESS_MS = 60_000
+
+_SIZES = (8, 1, 3, 100, 0, 1_000, 5_000)
+_KEYS = (7, 0, 1, 1 << 40)
+_HOW = ("WR", "RD", "RDWR")
+_SUBMISSIONS = frozenset(
+    {"recv", "send", "acceptex", "connectex", "disconnectex", "send_event_lowbit", "recv_in_thread"}
+)
+_ASKS = frozenset({"internal", "result", "gresult", "event_set", "data"})
+
+
+class Program:
+    """A program that is being drawn: its steps, and what its names stand for."""
+
+    def __init__(self, pick: Pick) -> None:
+        self.pick = pick
+        self.steps: list[list[Any]] = [["port", "p"]]
+        self.streams: list[str] = []
+        self.plain: set[str] = set()  # non-blocking: plain calls on them come back
+        self.large: set[str] = set()  # with a large send pending, perhaps
+        self.listeners: list[str] = []
+        self.fresh: list[str] = []  # sockets not yet connected
+        self.operations: list[tuple[str, str, int]] = []  # socket, overlapped, size
+        self.threads: list[str] = []
+        self.made = 0
+
+    def one(self, things: Sequence[Any]) -> Any:
+        """One of these."""
+        return things[self.pick(len(things))]
+
+    def new(self, kind: str) -> str:
+        """A name that nothing has had."""
+        self.made += 1
+        return f"{kind}{self.made}"
+
+    def add(self, *step: Any, moves: bool = False) -> None:
+        """A step; one that `moves` something is followed by a settle."""
+        self.steps.append(list(step))
+        if moves or self.threads:
+            self.steps.append(["settle"])
+
+    def submit(self, operation: str, s: str, *args: Any, size: int = 0, moves: bool = True) -> None:
+        """An overlapped operation with an overlapped of its own, before the last arguments."""
+        o = self.new("o")
+        self.operations.append((s, o, size))
+        self.add(operation, s, *(o if arg is Program else arg for arg in args), moves=moves)
+
+    # -- making ---------------------------------------------------------------------------------
+
+    def make_pair(self) -> None:
+        a, b = self.new("s"), self.new("s")
+        self.add("tcp_pair", a, b)
+        for s in (a, b):
+            if self.pick(6) != 5:
+                self.add("assoc", "p", s, self.one(_KEYS))
+            if self.pick(4) == 3:
+                self.add("nonblocking", s)
+                self.plain.add(s)
+        self.streams += [a, b]
+
+    def make_listener(self) -> None:
+        s = self.new("l")
+        self.add("socket", s)
+        self.add("listen", s)
+        self.add("assoc", "p", s, self.one(_KEYS))
+        self.listeners.append(s)
+
+    def make_socket(self) -> None:
+        s = self.new("s")
+        self.add("socket", s)
+        if self.pick(2):
+            self.add("bind", s)
+        if self.pick(3):
+            self.add("assoc", "p", s, self.one(_KEYS))
+        self.fresh.append(s)
+
+    # -- operations -----------------------------------------------------------------------------
+
+    def recv(self) -> None:
+        s, size = self.one(self.streams), self.one(_SIZES)
+        flags = (2,) if size and self.pick(8) == 7 else ()
+        self.submit("recv", s, Program, size, *flags, size=size)
+
+    def send(self) -> None:
+        s = self.one(self.streams)
+        kind = "send_event_lowbit" if self.pick(12) == 11 else "send"
+        self.submit(kind, s, Program, self.one(_SIZES))
+
+    def send_large(self) -> None:
+        s = self.one(self.streams)
+        if s not in self.large:
+            self.add("sndbuf", s, 0)
+            self.submit("send", s, Program, LARGE)
+            self.large.add(s)
+
+    def plain_send(self) -> None:
+        self.add("raw_send", self.one(self.streams), 1 + self.pick(20), moves=True)
+
+    def plain_recv(self) -> None:
+        s = self.one(self.streams)
+        if s in self.plain:
+            self.add("raw_recv", s, self.one((9, 1, 3)), moves=True)
+
+    def dequeue(self) -> None:
+        self.add(*self.one((["get", "p", 0], ["getex", "p", 8, 0], ["getex", "p", 2, 0])))
+
+    def cancel(self) -> None:
+        if self.operations and self.pick(3):
+            s, o, _ = self.one(self.operations)
+            self.add("cancel", s, o, moves=True)
+        else:
+            s = self.one(self.streams + self.listeners + self.fresh)
+            self.add(self.one(("cancel", "cancelio")), s, moves=True)
+
+    def ask(self) -> None:
+        if self.operations:
+            s, o, size = self.one(self.operations)
+            what = self.one(("internal", "result", "gresult", "data"))
+            args = (o, min(size, 8)) if what == "data" else (o,) if what == "internal" else (s, o)
+            self.add(what, *args)
+
+    def shut(self) -> None:
+        self.add("shutdown", self.one(self.streams), self.one(_HOW), moves=True)
+
+    def close(self) -> None:
+        s = self.one(self.streams + self.listeners + self.fresh)
+        self.add(self.one(("close", "close", "close_rst")), s, moves=True)
+        if s in self.large:
+            self.steps.append(["sleep", CLOSE_MS])
+
+    def option(self) -> None:
+        s = self.one(self.streams + self.fresh)
+        self.add(self.one(("getpeername", "so_error", "skip_on_success")), s)
+
+    def disconnect(self) -> None:
+        s = self.one(self.streams + self.fresh)
+        self.submit("disconnectex", s, self.one((Program, Program, None)), self.pick(2))
+
+    def post(self) -> None:
+        o = self.one((None, self.new("x")))
+        self.add("post", "p", self.one(_SIZES), self.one(_KEYS), o)
+
+    def tie(self) -> None:
+        self.add("assoc", "p", self.one(self.streams + self.fresh), self.one(_KEYS))
+
+    def accept(self) -> None:
+        if self.listeners:
+            if not self.fresh or not self.pick(2):
+                self.make_socket()
+            acceptor = self.one(self.fresh)
+            size = self.one((0, 0, 8))
+            self.submit("acceptex", self.one(self.listeners), acceptor, Program, size, size=size)
+            self.streams.append(acceptor)
+
+    def connect(self) -> None:
+        if not self.listeners:
+            return self.make_listener()
+        self.make_socket()
+        s, to = self.one(self.fresh), self.one(self.listeners)
+        if self.pick(3) == 2:
+            self.add("connect", s, to, moves=True)
+        else:
+            self.submit("connectex", s, to, Program, self.one((0, 0, 5)))
+        self.streams.append(s)
+        return None
+
+    def update(self) -> None:
+        s = self.one(self.streams)
+        if self.listeners and self.pick(2):
+            self.add("update_accept", s, self.one(self.listeners))
+        else:
+            self.add("update_connect", s)
+
+    def thread(self) -> None:
+        if len(self.threads) < THREADS_MAX:
+            name = self.new("T")
+            self.threads.append(name)
+            self.add("start_get", name, "p", ENDLESS_MS)
+
+    def die(self) -> None:
+        s, size = self.one(self.streams), self.one(_SIZES)
+        self.submit("recv_in_thread", s, Program, size, size=size)
+
+    # -- the whole ------------------------------------------------------------------------------
+
+    def act(self) -> None:
+        """One operation."""
+        total = sum(weight for weight, _ in _ACTIONS)
+        point = self.pick(total)
+        for weight, action in _ACTIONS:
+            point -= weight
+            if point < 0:
+                action(self)
+                return
+
+    def end(self) -> None:
+        """Ends the threads, and looks at every packet that is left."""
+        for name in self.threads:
+            self.add("post", "p", 0, 99)
+        for name in self.threads:
+            self.add("join", name)
+        self.steps += [["settle"], ["getex", "p", 64, 0]]
+
+
+_ACTIONS: tuple[tuple[int, Callable[[Program], None]], ...] = (
+    (20, Program.recv),
+    (14, Program.send),
+    (14, Program.plain_send),
+    (14, Program.dequeue),
+    (8, Program.cancel),
+    (6, Program.shut),
+    (5, Program.close),
+    (4, Program.ask),
+    (4, Program.connect),
+    (4, Program.accept),
+    (4, Program.plain_recv),
+    (3, Program.option),
+    (3, Program.post),
+    (2, Program.send_large),
+    (2, Program.disconnect),
+    (2, Program.update),
+    (2, Program.thread),
+    (1, Program.tie),
+    (1, Program.die),
+)
+
+
+def program(pick: Pick) -> list[list[Any]]:
+    """A program of `OPERATIONS_MAX` operations at most, beside making things and a last look."""
+    made = Program(pick)
+    made.make_pair()
+    if pick(4) == 3:
+        made.make_pair()
+    if pick(3) == 2:
+        made.make_listener()
+    for _ in range(4 + pick(OPERATIONS_MAX - 4)):
+        made.act()
+    made.end()
+    return made.steps
+
+
+# What is left to chance.
+
+
+def comparable(steps: Sequence[Step], results: Sequence[Any]) -> list[Any]:
+    """`results` without what two runs on one kernel may differ in."""
+    sends: set[str] = set()
+    failed: dict[str, bool] = {}  # by overlapped: its last submission failed at once
+    plain = []
+    for (operation, *args), result in zip(steps, results, strict=False):
+        if operation in _SUBMISSIONS:
+            o = _overlapped(operation, args)
+            failed[o] = isinstance(result, list) and result[0] == "err"
+            if operation.startswith("send"):
+                sends.add(o)
+        elif operation in _ASKS and failed.get(args[1] if len(args) > 1 else args[0], False):
+            result = None
+        if operation in {"get", "getex", "get_n", "join"}:
+            result = _without_counts(result, sends)
+        plain.append(result)
+    return plain
+
+
+def _overlapped(operation: str, args: Sequence[Any]) -> str:
+    return str(args[2] if operation in {"acceptex", "connectex"} else args[1])
+
+
+def _without_counts(result: Any, sends: set[str]) -> Any:
+    """Packets without the byte counts of failed sends."""
+    match result:
+        case ["fail", error, key, str(o), _] if o in sends:
+            return ["fail", error, key, o, None]
+        case [key, str(o), _, str(status)] if o in sends and status != "0x0":
+            return [key, o, None, status]
+        case list():
+            return [_without_counts(each, sends) for each in result]
+    return result
