@@ -174,6 +174,7 @@ class _Campaign:
         """One use of Hypothesis, up to one failure."""
         self.target = None
         examples = min(self.examples_left, ROUND_RUNS)
+        left = self.examples_left - examples
         configured = settings(
             max_examples=examples,
             database=None,
@@ -191,7 +192,7 @@ class _Campaign:
         finished = False
         try:
             search()
-            self.examples_left -= examples  # fewer when there is no more to draw
+            self.examples_left = min(self.examples_left, left)  # there may be fewer to draw
             finished = True
         except _Broken:
             finished = True

@@ -141,13 +141,21 @@ class AsyncBufferevent(Bufferevent):
             self.untold_error = error
             self._add_read(False)
 
-    def _tell_untold(self) -> None:
-        """Reading runs again: tells what came while it did not."""
-        untold, self.untold = self.untold, 0
-        if untold & EV_READ:
+    def _tell_untold_end(self) -> None:
+        """Reading runs again: tells the end that came while it did not."""
+        what = self.untold & ~EV_READ
+        if what:
+            self.untold &= EV_READ
+            self._die(what, self.untold_error)
+
+    def enable(self, mask: int) -> int:
+        """Bytes that came while reading was disabled are told now, suspended or not: only taking
+        them can end the suspension of a full input."""
+        result = super().enable(mask)
+        if self.untold & EV_READ and mask & EV_READ:
+            self.untold &= ~EV_READ
             self.trigger_nolock(EV_READ, 0)
-        if untold & ~EV_READ:
-            self._die(untold & ~EV_READ, self.untold_error)
+        return result
 
     # Writing.
 
@@ -246,11 +254,11 @@ class AsyncBufferevent(Bufferevent):
             if self.timeout_read_ns is not None:
                 self.read_timer.start(self.timeout_read_ns)
             if self.untold:
-                self._tell_untold()
+                self._tell_untold_end()
             self._consider_reading()
             if self.read_op.pending:
                 self._add_read(True)
-        if mask & EV_WRITE:
+        if mask & EV_WRITE and self.ok:  # starting to read may have ended it
             self._restart_write_timer()
             self._consider_writing()
             if self.write_op.pending:

@@ -76,7 +76,7 @@ class SimLinux(SimEpoll):
             return Errno.EBADF
         new = self._install(file)
         if isinstance(new, int):
-            file.refs += 1
+            file.refs += 1  # rule FD6
         return new
 
     def dup2(self, fd: int, new: int) -> int | Errno:
@@ -109,21 +109,18 @@ class SimLinux(SimEpoll):
             if sndbuf is not None:
                 file.sndbuf = max(2 * sndbuf, LEAST_SNDBUF)
             if rcvbuf is not None:
-                file.rcvbuf = max(2 * rcvbuf, LEAST_RCVBUF) * 3 // 4
+                file.rcvbuf = max(2 * rcvbuf, LEAST_RCVBUF) * 3 // 4  # rule TW7
 
     def close_reset(self, fd: int) -> Errno | None:
         """close(2) with SO_LINGER 0."""
         file = self._files.get(fd)
-        if isinstance(file, Endpoint) and file.refs == 1:
-            for registration in file.registrations:
-                registration.drop()
-            file.registrations = ()
-            file.close(linger_zero=True)
+        if isinstance(file, Endpoint):
+            file.linger_zero = True
         return self.close(fd)
 
     def epoll_ctl_without_event(self, epfd: int, op: int, fd: int) -> Errno | None:
         """epoll_ctl(2) with a null event: copied, where it is used, before all other checks."""
-        return self.epoll_ctl(epfd, op, fd, 0) if op == EPOLL_CTL_DEL else Errno.EFAULT
+        return self.epoll_ctl(epfd, op, fd, 0) if op == EPOLL_CTL_DEL else Errno.EFAULT  # rule EW13
 
     def poll(self, fd: int, mask: int, timeout_ns: int | None = 0) -> int | Errno:
         """poll(2) on one descriptor: the events, 0 after the timeout, or EINTR."""
@@ -144,10 +141,10 @@ class SimLinux(SimEpoll):
             while True:
                 now = file.poll() & wanted
                 if now or scheduler.ending:
-                    return now
+                    return now  # rule EW15
                 if task is not None and task.interrupted:
                     task.interrupted = False
-                    return Errno.EINTR
+                    return Errno.EINTR  # rule EW14
                 if deadline is not None and scheduler.now >= deadline:
                     return 0
                 scheduler.park(None if deadline is None else deadline - scheduler.now)

@@ -58,7 +58,7 @@ class SimEpoll:
     def _install(self, file: File) -> int | Errno:
         """Gives `file` the lowest free descriptor."""
         if self.fd_limit is not None and len(self._files) >= self.fd_limit:
-            return Errno.EMFILE
+            return Errno.EMFILE  # rule FD5
         if self._free:
             fd = heappop(self._free)
         else:
@@ -108,7 +108,7 @@ class SimEpoll:
     def accept(self, fd: int) -> Accepted | Errno:
         """accept4(2): the descriptor is allocated first, so EMFILE leaves the queue alone."""
         if self.fd_limit is not None and len(self._files) >= self.fd_limit:
-            return Errno.EMFILE
+            return Errno.EMFILE  # rule FD5
         listener = self._endpoint(fd)
         if isinstance(listener, Errno):
             return listener
@@ -168,11 +168,11 @@ class SimEpoll:
         epoll = files.get(epfd)
         file = files.get(fd)
         if epoll is None or file is None:
-            return Errno.EBADF
+            return Errno.EBADF  # rule EW1
         if not file.pollable:
-            return Errno.EPERM
+            return Errno.EPERM  # rule EW2
         if type(epoll) is not Epoll:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule EW3
         return epoll.control(op, file, fd, mask, data)
 
     def epoll_wait(
@@ -181,9 +181,9 @@ class SimEpoll:
         """epoll_wait(2). EINTR only if nothing is ready."""
         epoll = self._files.get(epfd)
         if type(epoll) is not Epoll:
-            return Errno.EBADF if epoll is None else Errno.EINVAL
+            return Errno.EBADF if epoll is None else Errno.EINVAL  # rule EW4
         if maxevents <= 0:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule EW5
         self._busy += 1
         if self._busy > BUSY_WAITS:
             self._busy = 0
@@ -195,17 +195,17 @@ class SimEpoll:
         if epoll.ready:
             events = epoll.harvest(maxevents)
             if events:
-                return events
+                return events  # rule EW6
         if timeout_ns == 0:
             self._scheduler.pass_turn()
-            return epoll.harvest(maxevents)
+            return epoll.harvest(maxevents)  # rule EW7
         return self._block(epoll, maxevents, timeout_ns)
 
     def _block(
         self, epoll: Epoll, maxevents: int, timeout_ns: int | None
     ) -> list[tuple[int, int]] | Errno:
         """ep_poll: waits, and waits again when another thread was quicker."""
-        epoll.refs += 1  # closing the descriptor does not end a wait
+        epoll.refs += 1  # closing the descriptor does not end a wait; rule EW8
         try:
             return self._wait(epoll, maxevents, timeout_ns)
         finally:
@@ -220,7 +220,7 @@ class SimEpoll:
         deadline = None
         if timeout_ns is not None:
             late = LATE_NS[self._network.draw("epoll_wait.late", len(LATE_NS))]
-            deadline = scheduler.now + timeout_ns + late
+            deadline = scheduler.now + timeout_ns + late  # rule EW9
         while True:
             if task is not None:
                 epoll.waiters.append(task)
@@ -229,9 +229,9 @@ class SimEpoll:
                 epoll.waiters.remove(task)
             events = epoll.harvest(maxevents) if epoll.ready else []
             if events:
-                return events
+                return events  # rule EW10
             if task is not None and task.interrupted:
                 task.interrupted = False
-                return Errno.EINTR
+                return Errno.EINTR  # rule EW11
             if scheduler.ending or (deadline is not None and scheduler.now >= deadline):
-                return []
+                return []  # rule EW12

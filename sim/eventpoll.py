@@ -72,12 +72,14 @@ class Item:
     def wake(self, key: int) -> bool:
         """ep_poll_callback; true when an exclusive wake-up may stop here."""
         mask = self.mask
-        if not mask & EVENTS or (key and not key & mask):
-            return False
+        if not mask & EVENTS:
+            return False  # rule EP1
+        if key and not key & mask:
+            return False  # rule EP2
         epoll = self.epoll
         if not self.linked:
             self.linked = True
-            epoll.ready.append(self)
+            epoll.ready.append(self)  # rule EP3
         useful = bool(epoll.waiters) and self._concerned(key)
         epoll.announce()
         return useful
@@ -85,11 +87,11 @@ class Item:
     def _concerned(self, key: int) -> bool:
         """Whether the waiter that this wakes can use it (the switch in ep_poll_callback)."""
         what = key & IN_OR_OUT
-        return not what or what == IN_OR_OUT or bool(what & self.mask)
+        return not what or what == IN_OR_OUT or bool(what & self.mask)  # rule EP4
 
     def drop(self) -> None:
         """The file is gone, and with it this registration."""
-        self.epoll.forget(self)
+        self.epoll.forget(self)  # rule EP30
 
 
 class Epoll(File):
@@ -109,13 +111,13 @@ class Epoll(File):
         if self.waiters:
             self._wake_one()
         if self.watchers or self.exclusive:
-            self.wake(EPOLLIN)
+            self.wake(EPOLLIN)  # rule EP6
 
     def _wake_one(self) -> None:
         """The newest waiter that is still blocked (__add_wait_queue_exclusive at the head)."""
         waiters = self.waiters
         while waiters:
-            if self.scheduler.unpark(waiters.pop()):
+            if self.scheduler.unpark(waiters.pop()):  # rule EP5
                 return
 
     def harvest(self, maxevents: int) -> list[tuple[int, int]]:
@@ -128,21 +130,21 @@ class Epoll(File):
             mask = item.mask
             now = item.file.poll() & mask
             if not now:
-                item.linked = False
+                item.linked = False  # rule EP7
                 continue
-            events.append((item.data, now))
+            events.append((item.data, now))  # rule EP8
             if not mask & NOT_LEVEL:
-                again.append(item)
+                again.append(item)  # rule EP9
             else:
-                item.linked = False
+                item.linked = False  # rule EP10
                 if mask & EPOLLONESHOT:
-                    item.mask = mask & FLAGS
+                    item.mask = mask & FLAGS  # rule EP11
             if len(events) == maxevents:
-                break
+                break  # rule EP12
         if again:
             ready.extend(again)
         if ready and self.waiters:
-            self._wake_one()
+            self._wake_one()  # rule EP13
         return events
 
     def poll(self) -> int:
@@ -151,7 +153,7 @@ class Epoll(File):
         while ready:
             item = ready[0]
             if item.file.poll() & item.mask:
-                return MASK_IN
+                return MASK_IN  # rule EP14
             ready.popleft()
             item.linked = False
         return 0
@@ -161,39 +163,39 @@ class Epoll(File):
         if op == EPOLL_CTL_MOD:
             item = self.items.get((file, fd))
             if item is not None and not (item.mask | mask) & EPOLLEXCLUSIVE and file is not self:
-                self._modify(item, mask & ~EPOLLWAKEUP | ALWAYS, data)
+                self._modify(item, mask & ~EPOLLWAKEUP | ALWAYS, data)  # rule EP16
                 return None
         if file is self:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule EP17
         if mask & EPOLLEXCLUSIVE and op != EPOLL_CTL_DEL:
             if op == EPOLL_CTL_MOD:
-                return Errno.EINVAL
+                return Errno.EINVAL  # rule EP18
             if op == EPOLL_CTL_ADD and (type(file) is Epoll or mask & ~EXCLUSIVE_OK):
-                return Errno.EINVAL
+                return Errno.EINVAL  # rule EP19
         if op == EPOLL_CTL_ADD and type(file) is Epoll and self._would_loop(file):
-            return Errno.ELOOP
+            return Errno.ELOOP  # rule EP20
         item = self.items.get((file, fd))
         if op == EPOLL_CTL_ADD:
             if item is not None:
-                return Errno.EEXIST
-            self._add(Item(self, file, fd, mask & ~EPOLLWAKEUP | ALWAYS, data))
+                return Errno.EEXIST  # rule EP21
+            self._add(Item(self, file, fd, mask & ~EPOLLWAKEUP | ALWAYS, data))  # rule EP22
             return None
         if op not in {EPOLL_CTL_DEL, EPOLL_CTL_MOD}:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule EP23
         if item is None:
-            return Errno.ENOENT
+            return Errno.ENOENT  # rule EP24
         if op == EPOLL_CTL_MOD:
-            return Errno.EINVAL  # an exclusive item
-        self._delete(item)
+            return Errno.EINVAL  # an exclusive item; rule EP18
+        self._delete(item)  # rule EP25
         return None
 
     def _add(self, item: Item) -> None:
         """ep_insert."""
         file = item.file
-        self.items[file, item.fd] = item
+        self.items[file, item.fd] = item  # rule EP26
         file.registrations = (*file.registrations, item)
         if item.mask & EPOLLEXCLUSIVE:
-            file.watch_exclusive(item.wake)
+            file.watch_exclusive(item.wake)  # rule EP27
         else:
             file.watch(item.wake)
         self._link_if_ready(item)
@@ -202,13 +204,15 @@ class Epoll(File):
         """ep_modify."""
         item.mask = mask
         item.data = data
-        if not item.linked:
-            self._link_if_ready(item)
+        if item.linked:
+            return  # rule EP28
+        self._link_if_ready(item)
 
     def _link_if_ready(self, item: Item) -> None:
+        """The one poll of ep_insert and ep_modify."""
         if item.file.poll() & item.mask and not item.linked:
             item.linked = True
-            self.ready.append(item)
+            self.ready.append(item)  # rule EP29
             self.announce()
 
     def _delete(self, item: Item) -> None:
@@ -223,7 +227,7 @@ class Epoll(File):
         del self.items[item.file, item.fd]
         if item.linked:
             item.linked = False
-            self.ready.remove(item)
+            self.ready.remove(item)  # rule EP31
 
     def release(self) -> None:
         """The last reference went: ep_free."""

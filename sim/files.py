@@ -67,7 +67,7 @@ class File:
         self.refs -= 1
         if not self.refs:
             for registration in self.registrations:
-                registration.drop()
+                registration.drop()  # rule FD4
             self.registrations = ()
             self.watchers = self.exclusive = ()
             self.release()
@@ -77,7 +77,7 @@ class File:
 
     def watch(self, watcher: Watcher) -> None:
         """Adds an ordinary watcher: called first from now on."""
-        self.watchers = (watcher, *self.watchers)
+        self.watchers = (watcher, *self.watchers)  # rule FD1
 
     def watch_exclusive(self, watcher: Watcher) -> None:
         """Adds an exclusive watcher, behind those that are there."""
@@ -94,11 +94,11 @@ class File:
             watcher(key)
         for watcher in self.exclusive:
             if watcher(key):
-                break
+                break  # rule FD2
 
     def wake_all(self, key: int) -> None:
         """Tells all watchers, exclusive ones too (wake_up_interruptible_all)."""
         for watcher in self.watchers:
             watcher(key)
-        for watcher in self.exclusive:
+        for watcher in self.exclusive:  # rule FD3
             watcher(key)

@@ -151,12 +151,15 @@ class SimIocp(Handles):
             if taken != len(data):
                 endpoint.write(data[taken if isinstance(taken, int) else 0 :])  # rule S5
             return len(data)
-        return self._send_rest(sock, overlapped, data, endpoint.send((data,)), silent)
+        return self._send_what_fits(sock, overlapped, data, silent)
 
-    def _send_rest(
-        self, sock: Socket, overlapped: int, data: bytes, taken: int | Errno, silent: bool
+    def _send_what_fits(
+        self, sock: Socket, overlapped: int, data: bytes, silent: bool
     ) -> int | Win32Error:
-        """Wine: after TCP has taken `taken` bytes of a send."""
+        """Wine: TCP takes what it can of a send. Its packet goes before those that it causes."""
+        packets = () if sock.port is None else sock.port.packets
+        before = len(packets)
+        taken = sock.endpoint.send((data,))
         if isinstance(taken, Errno):
             if taken is not Errno.EAGAIN:
                 return Win32Error.WSAECONNRESET
@@ -164,6 +167,10 @@ class SimIocp(Handles):
         if taken < len(data):
             return self._send_later(sock, Send(overlapped, data, taken, None, silent))  # rule S5
         self._ended_at_once(sock, overlapped, len(data), silent)  # rule S4
+        if sock.port is None or len(packets) <= before + 1 or sock.skip or silent:
+            return len(data)
+        if not (self.network.live and self.network.draw("iocp.completion_order", 2)):
+            sock.port.packets.insert(before, sock.port.packets.pop())
         return len(data)
 
     def _send_later(self, sock: Socket, send: Send) -> Win32Error:
@@ -278,7 +285,8 @@ class SimIocp(Handles):
             return _NOTSOCK
         if sock.connected:
             return Win32Error.WSAEISCONN  # rule N4
-        if not sock.bound or sock.connect is not None or sock.endpoint.state is LISTEN:
+        unfit = sock.endpoint.state is LISTEN or sock.accepting is not None
+        if unfit or not sock.bound or sock.connect is not None:
             return Win32Error.WSAEINVAL  # rule N3
         connect = Connect(overlapped, data, self.scheduler.current)
         endpoint = sock.endpoint

@@ -125,7 +125,7 @@ class Handles:
             return Win32Error.WSAENOTCONN  # rule H5
         if not sock.context:
             return Win32Error.WSAENOTCONN  # rule K1
-        if sock.endpoint.reset and self._host.profile.reset_forgets_peer:
+        if self._host.profile.closed_forgets_peer and sock.endpoint.state is not ESTABLISHED:
             return Win32Error.WSAENOTCONN  # rule H5
         return sock.endpoint.peer_port
 

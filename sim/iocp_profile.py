@@ -48,9 +48,13 @@ class Profile:
         "order of the packets of one reset or close, undocumented: observed on Wine 8, a reset"
         " fails the oldest send, the receives, the other sends, and a close all sends first"
     )
-    reset_forgets_peer: bool = _switch(
-        "getpeername after a reset gives WSAENOTCONN: ENOTCONN of Linux on Wine 8, observed;"
-        " inferred for NT, which keeps the address"
+    closed_forgets_peer: bool = _switch(
+        "getpeername after a reset, or after FIN both ways, gives WSAENOTCONN: ENOTCONN of Linux on"
+        " Wine 8, observed; inferred for NT, which keeps the address"
+    )
+    reset_after_fin_unseen: bool = _switch(
+        "a send that pends when a reset follows the peer's FIN never ends: observed on Wine 8,"
+        " which looks no more at a socket that has hung up"
     )
     reset_fails_receives: bool = _switch(
         "a receive after a reset fails with WSAECONNRESET and no packet: Wine's test_tcp_reset"
@@ -104,6 +108,10 @@ class Profile:
         "DisconnectEx queues a packet in spite of skip-on-success: Wine's"
         " test_shutdown_completion_port (todo_wine, source only)"
     )
+    accept_connects_early: bool = _switch(
+        "an AcceptEx that still waits for first data has connected its acceptor, which stays so"
+        " when the AcceptEx ends otherwise: observed on Wine 8; inferred not to be so on NT"
+    )
     reuse_makes_fresh: bool = _switch(
         "TF_REUSE_SOCKET makes a handle as new: Microsoft, DisconnectEx; Wine 8 only disconnects"
         " (observed)"
@@ -122,7 +130,8 @@ NT = Profile(
     close_status=NtStatus.CONNECTION_ABORTED,
     close_send_status=NtStatus.CONNECTION_ABORTED,
     sends_fail_first=False,
-    reset_forgets_peer=False,
+    closed_forgets_peer=False,
+    reset_after_fin_unseen=False,
     reset_fails_receives=True,
     reset_discards_unread=True,
     cancel_nothing_fails=True,
@@ -136,6 +145,7 @@ NT = Profile(
     send_waits_for_ack=True,
     close_aborts_sends=True,
     disconnect_always_queues=True,
+    accept_connects_early=False,
     reuse_makes_fresh=True,
     accept_may_be_synchronous=True,
 )
@@ -148,7 +158,8 @@ WINE_8 = Profile(
     close_status=NtStatus.HANDLES_CLOSED,
     close_send_status=NtStatus.INVALID_HANDLE,
     sends_fail_first=True,
-    reset_forgets_peer=True,
+    closed_forgets_peer=True,
+    reset_after_fin_unseen=True,
     reset_fails_receives=False,
     reset_discards_unread=False,
     cancel_nothing_fails=False,
@@ -162,6 +173,7 @@ WINE_8 = Profile(
     send_waits_for_ack=False,
     close_aborts_sends=False,
     disconnect_always_queues=False,
+    accept_connects_early=True,
     reuse_makes_fresh=False,
     accept_may_be_synchronous=False,
 )

@@ -104,6 +104,7 @@ RULES = (
         ),
         ("S6", "a reset fails all pending sends with CONNECTION_RESET", _TESTS),
         ("S7", "after a reset a send fails at once with WSAECONNRESET", _TESTS),
+        ("S9", "Wine 8: a send never ends that pends when a reset follows the FIN", _OBSERVED),
         ("S8", "the packets of one reset: Wine 8 has the oldest send first", _OBSERVED),
     ),
     *_rules(
@@ -112,6 +113,7 @@ RULES = (
         ("A3", "or with its end of file", _OBSERVED),
         ("A4", "or with its reset, as CONNECTION_RESET", _OBSERVED),
         ("A5", "a socket can be the acceptor of one AcceptEx at a time: WSAEINVAL", _TESTS),
+        ("A7", "Wine 8: the acceptor is connected while AcceptEx waits for first data", _OBSERVED),
         ("A6", "AcceptEx needs a listener and a fresh acceptor: WSAEINVAL; not on Wine 8", _TESTS),
     ),
     *_rules(

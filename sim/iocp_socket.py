@@ -99,7 +99,9 @@ class Socket(Stream):
             if accept.buffer is None or not len(accept.buffer):
                 self._end_accept(accept, child, 0, SUCCESS)  # rule A1
             else:
-                child.watch(partial(self._first_data, accept))
+                if self.host.profile.accept_connects_early:
+                    self._connect_acceptor(accept.acceptor, child)  # rule A7
+                child.watch(partial(self._first_data, accept))  # called before the acceptor
                 self._first_data(accept)
 
     def _first_data(self, accept: Accept, _key: int = 0) -> None:
@@ -128,16 +130,27 @@ class Socket(Stream):
         self, accept: Accept, child: Endpoint, nbytes: int, status: NtStatus, silent: bool = False
     ) -> None:
         self.accepts.remove(accept)
-        acceptor = accept.acceptor
-        acceptor.accepting = None
-        child.watchers = ()
-        if status is SUCCESS:
-            acceptor.endpoint.close()
-            acceptor.attach(child)
-            acceptor.establish(context=False)
-        else:
-            child.close()
+        accept.acceptor.accepting = None
+        self._keep_connection(accept, child, status is SUCCESS)
         self.finish(accept, nbytes, status, silent)
+
+    @staticmethod
+    def _connect_acceptor(acceptor: Socket, child: Endpoint) -> None:
+        """The acceptor is connected from now on."""
+        acceptor.endpoint.close()
+        acceptor.attach(child)
+        acceptor.establish(context=False)
+
+    def _keep_connection(self, accept: Accept, child: Endpoint, succeeded: bool) -> None:
+        """What an AcceptEx that ends makes of its connection."""
+        child.watchers = ()
+        acceptor = accept.acceptor
+        if acceptor.endpoint is child:
+            acceptor.attach(child)  # rule A7
+        elif succeeded:
+            self._connect_acceptor(acceptor, child)
+        else:
+            child.close(linger_zero=True)
 
     # -- cancel and close -----------------------------------------------------------------------
 
@@ -207,7 +220,7 @@ class Socket(Stream):
             self.accepts.remove(operation)
             operation.acceptor.accepting = None
             if operation.child is not None:
-                operation.child.close(linger_zero=True)
+                self._keep_connection(operation, operation.child, succeeded=False)
         else:
             self.connect = None
 

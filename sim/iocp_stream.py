@@ -185,6 +185,8 @@ class Stream:
         while sends:
             send = sends[0]
             if self.endpoint.state is not ESTABLISHED and not send.buffered:
+                if self.endpoint.eof and self.host.profile.reset_after_fin_unseen:
+                    break  # rule S9
                 sends.popleft()
                 self.fail_send(send, _RESET)  # rule S6
                 if self.receives and self.host.profile.sends_fail_first:

@@ -152,7 +152,7 @@ class SimWinsock(SimIocp):
         sock = self._sockets.get(handle)
         if sock is None:
             return Win32Error.WSAENOTSOCK
-        if sock.endpoint.state is LISTEN:
+        if sock.endpoint.state is LISTEN or sock.accepting is not None:
             return Win32Error.WSAEINVAL
         if sock.connected:
             return Win32Error.WSAEISCONN

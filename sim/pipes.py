@@ -54,15 +54,19 @@ class PipeReader(File):
     def poll(self) -> int:
         """pipe_poll for FMODE_READ."""
         mask = MASK_IN if self.pipe.pages else 0
-        return mask if self.pipe.writer is not None else mask | EPOLLHUP
+        if self.pipe.writer is None:
+            mask |= EPOLLHUP  # rule PI1
+        return mask
 
     def read(self, size: int) -> bytes | Errno:
         """pipe_read."""
         pages = self.pipe.pages
         if not size:
-            return b""
+            return b""  # rule PI2
         if not pages:
-            return b"" if self.pipe.writer is None else Errno.EAGAIN
+            if self.pipe.writer is None:
+                return b""  # rule PI3
+            return Errno.EAGAIN  # rule PI4
         was_full = len(pages) == PIPE_PAGES
         parts = []
         while size and pages:
@@ -74,13 +78,13 @@ class PipeReader(File):
             size -= len(page)
             del pages[0]
         if was_full and self.pipe.writer is not None and len(pages) < PIPE_PAGES:
-            self.pipe.writer.wake(MASK_OUT)
+            self.pipe.writer.wake(MASK_OUT)  # rule PI5
         return b"".join(parts)
 
     def release(self) -> None:
         self.pipe.reader = None
         if self.pipe.writer is not None:
-            self.pipe.writer.wake_all(KEY_STATE)
+            self.pipe.writer.wake_all(KEY_STATE)  # rule PI6
 
 
 class PipeWriter(File):
@@ -96,33 +100,37 @@ class PipeWriter(File):
     def poll(self) -> int:
         """pipe_poll for FMODE_WRITE."""
         mask = MASK_OUT if len(self.pipe.pages) < PIPE_PAGES else 0
-        return mask if self.pipe.reader is not None else mask | EPOLLERR
+        if self.pipe.reader is None:
+            mask |= EPOLLERR  # rule PI7
+        return mask
 
     def write(self, data: bytes) -> int | Errno:
         """pipe_write."""
         if not data:
-            return 0
+            return 0  # rule PI2
         if self.pipe.reader is None:
-            return Errno.EPIPE
+            return Errno.EPIPE  # rule PI8
         pages = self.pipe.pages
         sent = 0
         odd = len(data) % PAGE
         if pages and odd and self.filled + odd <= PAGE:
-            pages[-1] += data[:odd]
+            pages[-1] += data[:odd]  # rule PI9
             self.filled += odd
             sent = odd
         while sent < len(data) and len(pages) < PIPE_PAGES:
             page = data[sent : sent + PAGE]
-            pages.append(page)
+            pages.append(page)  # rule PI10
             self.filled = len(page)
             sent += len(page)
-        self.pipe.reader.wake(MASK_IN)  # even when nothing fitted: pipe->poll_usage
-        return sent or Errno.EAGAIN
+        self.pipe.reader.wake(MASK_IN)  # even when nothing fitted: pipe->poll_usage; rule PI11
+        if sent:
+            return sent
+        return Errno.EAGAIN  # rule PI12
 
     def release(self) -> None:
         self.pipe.writer = None
         if self.pipe.reader is not None:
-            self.pipe.reader.wake_all(KEY_STATE)
+            self.pipe.reader.wake_all(KEY_STATE)  # rule PI6
 
 
 class EventFd(File):
@@ -139,25 +147,25 @@ class EventFd(File):
         mask = EPOLLIN if self.count else 0
         if self.count == EVENTFD_MAX:
             mask |= EPOLLERR
-        return mask | EPOLLOUT if self.count < EVENTFD_MAX - 1 else mask
+        return mask | EPOLLOUT if self.count < EVENTFD_MAX - 1 else mask  # rule EV1
 
     def read(self, size: int) -> bytes | Errno:
         """Eight bytes, and the counter is zero."""
         if size < 8:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule EV2
         if not self.count:
-            return Errno.EAGAIN
+            return Errno.EAGAIN  # rule EV3
         count, self.count = self.count, 0
-        self.wake(EPOLLOUT)
+        self.wake(EPOLLOUT)  # rule EV4
         return count.to_bytes(8, "little")
 
     def write(self, data: bytes) -> int | Errno:
         """Adds; EAGAIN when the sum would not stay below the greatest value."""
         value = int.from_bytes(data[:8], "little")
         if len(data) < 8 or value == EVENTFD_MAX:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule EV2
         if value >= EVENTFD_MAX - self.count:
-            return Errno.EAGAIN
+            return Errno.EAGAIN  # rule EV5
         self.count += value
-        self.wake(EPOLLIN)
+        self.wake(EPOLLIN)  # rule EV6
         return 8

@@ -36,8 +36,10 @@ CLOSED, LISTEN, SYN_SENT, ESTABLISHED = "CLOSED", "LISTEN", "SYN_SENT", "ESTABLI
 
 # struct socket's own idea of a connect in progress (enum socket_state).
 UNCONNECTED, CONNECTING, CONNECTED = "UNCONNECTED", "CONNECTING", "CONNECTED"
+DISCONNECTING = "DISCONNECTING"
 
 LOOPBACK_MSS = 65_483
+PERSIST_NS = 200_000_000  # until a stopped sender asks for the window: TCP_RTO_MIN
 
 #: data, the end of the stream, a reset, or what the arrival of a handshake's last segment does
 Segment: TypeAlias = bytes | Literal["FIN", "RST"] | Callable[[], None]
@@ -60,6 +62,7 @@ class Connection(File):
         "handshakes",
         "inbox",
         "inbox_size",
+        "linger_zero",
         "local_port",
         "network",
         "nospace",
@@ -80,6 +83,7 @@ class Connection(File):
         "urgent_at",
         "wire",
         "wire_due",
+        "withheld",
     )
 
     def __init__(self, network: Network) -> None:
@@ -95,6 +99,7 @@ class Connection(File):
         self.eof = False
         self.reset = False
         self.closed = False
+        self.linger_zero = False  # SO_LINGER with no time
         self.rcv_shut = False
         self.snd_shut = False
         self.fin_queued = False
@@ -109,6 +114,7 @@ class Connection(File):
         self.rcvlowat = 1
         self.inbox: deque[bytes] = deque()
         self.inbox_size = 0
+        self.withheld = 0  # bytes read, but not offered to the sender again
         self.outbox: deque[bytes] | None = None  # made when something does not go at once
         self.queued = 0  # bytes sent and not acknowledged
         self.flight = 0  # those of them that are on the wire
@@ -170,11 +176,11 @@ class Connection(File):
         self.transmitting = True
         outbox = self.outbox
         while outbox:
-            window = peer.rcvbuf - peer.inbox_size - self.flight
+            window = peer.rcvbuf - peer.inbox_size - peer.withheld - self.flight
             if peer.closed:
                 window = len(outbox[0])
             if window <= 0:
-                break
+                break  # rule TW1
             chunk = outbox.popleft()
             network = self.network
             cut = SEGMENTS[network.draw("tcp.segment", len(SEGMENTS))] if network.live else 0
@@ -188,22 +194,30 @@ class Connection(File):
         self.transmitting = False
         if self.fin_queued and not self.fin_sent and not outbox and self.state is ESTABLISHED:
             self.fin_sent = True
-            self._transmit(("FIN", 0), "tcp.latency")
+            self._transmit(("FIN", 0), "tcp.latency")  # rule TX1
 
-    def _window_opened(self) -> None:
-        """The receiver has read: it offers a new window when that is worth a segment."""
+    def _window_opened(self, size: int) -> None:
+        """The receiver has read `size`: it offers a new window when that is worth a segment.
+
+        After a shutdown of reading it does not (tcp_cleanup_rbuf); the sender has to ask.
+        """
         peer = self.peer
         if peer is None:
             return
         free = peer.rcvbuf - peer.inbox_size
-        if free >= min(peer.rcvbuf >> 1, LOOPBACK_MSS) or not peer.inbox_size:
+        if peer.rcv_shut:
+            self.network.scheduler.call_later(PERSIST_NS, self._flush)  # rule TW2
+        elif free >= min(peer.rcvbuf >> 1, LOOPBACK_MSS) or not peer.inbox_size:
+            peer.withheld = 0  # rule TW3
             self._flush()
+        else:
+            peer.withheld += size  # rule TW4
 
     def _space(self) -> None:
         """Send space came back: tcp_check_space, sk_stream_write_space."""
         if self.nospace and self.writable():
             self.nospace = False
-            self.wake(KEY_OUT)
+            self.wake(KEY_OUT)  # rule TW5
 
     def _later(self, delay: int, action: Callable[[], None]) -> None:
         """Now, or after `delay` ns."""
@@ -251,7 +265,7 @@ class Connection(File):
     def _acked(self, size: int) -> None:
         """The peer's kernel has `size` bytes more (0 if a reset came first)."""
         if self.queued:
-            self.queued -= min(size, self.queued)
+            self.queued -= min(size, self.queued)  # rule TW6
             self._space()
 
     # -- arriving --------------------------------------------------------------------------------
@@ -260,9 +274,9 @@ class Connection(File):
         """tcp_data_queue. Data for a closed socket, or after FIN-WAIT with reading shut: RST."""
         if self.closed or (self.rcv_shut and self.snd_shut and not self.eof):
             if self.state is ESTABLISHED:
-                self._abort(Errno.ECONNRESET)
+                self._abort(Errno.ECONNRESET)  # rule TX2
             elif self.peer is not None and self.peer.state is ESTABLISHED:
-                self._transmit(("RST", 0), "tcp.latency")
+                self._transmit(("RST", 0), "tcp.latency")  # rule TX3
             return
         if self.state is not ESTABLISHED:
             return
@@ -270,14 +284,26 @@ class Connection(File):
         self.inbox.append(data)
         self.inbox_size += size
         if self.plain or self.eof or self.lowat_met():
-            self.wake(KEY_IN)
+            self.wake(KEY_IN)  # rule TK1
 
     def _arrive_urgent(self, data: bytes, behind: int) -> None:
-        """The urgent mark: on the last byte sent, of which `behind` are still on their way."""
+        """The urgent mark: on the last byte sent, of which `behind` are still on their way.
+
+        An older urgent byte that is next to be read is dropped (tcp_check_urg).
+        """
+        if self.urgent_at == 0 and self.inbox_size > 1:
+            self._skip_byte()  # rule TU6
         self.urgent = data
         self.urgent_at = self.inbox_size + behind - 1
         self.refresh()
-        self.wake(KEY_IN)
+        self.wake(KEY_IN)  # rule TU7
+
+    def _skip_byte(self) -> None:
+        """Removes the byte that is next to be read."""
+        first = self.inbox.popleft()
+        if len(first) > 1:
+            self.inbox.appendleft(first[1:])
+        self.inbox_size -= 1
 
     def _arrive_fin(self) -> None:
         """tcp_fin: end of file for the reader, and the end of the socket if ours went before."""
@@ -290,7 +316,7 @@ class Connection(File):
             self._finish()
             return
         self.refresh()
-        self.wake_all(KEY_STATE)
+        self.wake_all(KEY_STATE)  # rule TK2
         self.wake(KEY_IN)
 
     def _fin_acked(self) -> None:
@@ -304,7 +330,7 @@ class Connection(File):
         if self.eof:
             self._finish()
         else:
-            self.wake_all(KEY_STATE)
+            self.wake_all(KEY_STATE)  # rule TK3
 
     def _carried_ack(self) -> None:
         """A segment arrives from a peer that has our FIN: it acknowledges the FIN too."""
@@ -314,18 +340,20 @@ class Connection(File):
     def _finish(self) -> None:
         """Both directions ended in order: TIME-WAIT or CLOSED, the same for the owner."""
         self.state = CLOSED
-        self.rcv_shut = self.snd_shut = True
+        self.rcv_shut = self.snd_shut = True  # rule TX4
         self.refresh()
         self.wake_all(KEY_STATE)
 
     def _arrive_rst(self) -> None:
         """tcp_reset (net/ipv4/tcp_input.c)."""
         if self.state is SYN_SENT:
-            self._die(Errno.ECONNREFUSED)
+            self._die(Errno.ECONNREFUSED)  # rule TX5
         elif self.state is ESTABLISHED:
             self.reset = True
-            half_closed = self.eof and not self.fin_queued  # CLOSE-WAIT
-            self._die(Errno.EPIPE if half_closed else Errno.ECONNRESET)
+            if self.eof and not self.fin_queued:  # CLOSE-WAIT
+                self._die(Errno.EPIPE)  # rule TX6
+            else:
+                self._die(Errno.ECONNRESET)  # rule TX7
 
     def _die(self, error: Errno | None) -> None:
         """The connection is gone, with `error` for whoever asks first: tcp_done."""
@@ -338,13 +366,13 @@ class Connection(File):
         self.rcv_shut = self.snd_shut = True
         self.refresh()
         if error is not None and not self.closed:
-            self.wake_all(KEY_STATE)
+            self.wake_all(KEY_STATE)  # rule TK4
             self.wake(EPOLLERR)
 
     def _purge(self) -> None:
         """Forgets what was not transmitted; what is on the wire still arrives."""
         if self.outbox:
-            self.outbox.clear()
+            self.outbox.clear()  # rule TX8
         self.queued = 0
 
     def _abort(self, error: Errno | None = None) -> None:

@@ -35,44 +35,45 @@ class Stream(Connection):
         if self.plain:
             queued = self.queued
             if not queued or self.sndbuf - queued >= queued >> 1:
-                return MASK_IN | MASK_OUT if self.inbox_size else MASK_OUT
-            self.nospace = True
+                return MASK_IN | MASK_OUT if self.inbox_size else MASK_OUT  # rule TM1
+            self.nospace = True  # rule TM2
             return MASK_IN if self.inbox_size else 0
         state = self.state
         if state is LISTEN:
-            return MASK_IN if self.accept_queue else 0
+            return MASK_IN if self.accept_queue else 0  # rule TM3
+        if state is SYN_SENT:
+            return EPOLLERR if self.error is not None else 0  # rule TM4
         mask = 0
         if state is CLOSED or (self.rcv_shut and self.snd_shut):
-            mask |= EPOLLHUP
+            mask |= EPOLLHUP  # rule TM5
         if self.rcv_shut:
-            mask |= MASK_IN | EPOLLRDHUP
-        if state is not SYN_SENT:
-            if self.readable():
-                mask |= MASK_IN
-            if self.snd_shut or self.writable():
-                mask |= MASK_OUT
-            else:
-                self.nospace = True
-            if self.urgent is not None:
-                mask |= EPOLLPRI
+            mask |= MASK_IN | EPOLLRDHUP  # rule TM6
+        if self.readable():
+            mask |= MASK_IN  # rule TM7
+        if self.snd_shut or self.writable():
+            mask |= MASK_OUT  # rule TM8
+        else:
+            self.nospace = True  # rule TM2
+        if self.urgent is not None:
+            mask |= EPOLLPRI  # rule TM9
         if self.error is not None:
-            mask |= EPOLLERR
+            mask |= EPOLLERR  # rule TM10
         return mask
 
     def take_error(self) -> Errno | None:
         """SO_ERROR: reads and clears the pending error (sock_error)."""
         error = self.error
         if error is not None:
-            self.error = None
+            self.error = None  # rule TE1
             self.refresh()
-        return error
+        return error  # rule TR6
 
     def set_rcvlowat(self, size: int) -> None:
         """SO_RCVLOWAT; wakes if that makes the socket readable (tcp_set_rcvlowat)."""
         self.rcvlowat = max(size, 1)
         self.refresh()
         if self.eof or self.lowat_met():
-            self.wake(KEY_IN)
+            self.wake(KEY_IN)  # rule TR1
 
     # -- receiving -------------------------------------------------------------------------------
 
@@ -94,8 +95,8 @@ class Stream(Connection):
             data = self._take(size)
         peer = self.peer
         if peer is not None and peer.outbox:
-            peer._window_opened()
-        return data
+            peer._window_opened(len(data))
+        return data  # rule TR2
 
     def peek(self, size: int) -> bytes | Errno:
         """recv(2) with MSG_PEEK."""
@@ -103,34 +104,36 @@ class Stream(Connection):
             return self._recv_nothing()
         data = b"".join(self.inbox)
         if self.urgent_at > 0:
-            return data[: min(size, self.urgent_at)]
+            return data[: min(size, self.urgent_at)]  # rule TR3
         if self.urgent_at == 0:  # the urgent byte is not part of the stream
-            data = data[1:]
-        return data[:size] if data else self._recv_nothing()
+            data = data[1:]  # rule TU1
+        return data[:size] if data else self._recv_nothing()  # rule TR3
 
     def recv_urgent(self) -> bytes | Errno:
         """recv(2) of one byte with MSG_OOB (tcp_recv_urg)."""
         if self.urgent_at < 0 and self.urgent is None:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule TU2
         data = self.urgent
         if data is None:
-            return Errno.EINVAL
-        self.urgent = None
+            return Errno.EINVAL  # rule TU2
+        if self.state is CLOSED and not self.eof:
+            return Errno.ENOTCONN  # rule TU3
+        self.urgent = None  # rule TU4
         return data
 
     def _recv_nothing(self) -> bytes | Errno:
         if self.state is LISTEN:
-            return Errno.ENOTCONN
+            return Errno.ENOTCONN  # rule TR4
         if self.eof:
-            return b""
+            return b""  # rule TR5
         error = self.take_error()
         if error is not None:
             return error
         if self.rcv_shut:
-            return b""
+            return b""  # rule TR7
         if self.state is CLOSED:
-            return Errno.ENOTCONN
-        return Errno.EAGAIN
+            return Errno.ENOTCONN  # rule TR4
+        return Errno.EAGAIN  # rule TR8
 
     def _take(self, size: int) -> bytes:
         """Removes `size` bytes, or what there is, from the inbox."""
@@ -139,7 +142,7 @@ class Stream(Connection):
             self.inbox_size = 0
             data = b"".join(inbox)
             inbox.clear()
-            return data
+            return data  # rule TR2
         self.inbox_size -= size
         parts = []
         while size:
@@ -163,7 +166,7 @@ class Stream(Connection):
                 if not self.inbox_size:
                     return self._recv_nothing()
             elif self.urgent_at > 0:
-                size = min(size, self.urgent_at)
+                size = min(size, self.urgent_at)  # rule TU5
                 self.urgent_at -= min(size, self.inbox_size)
         available = min(size, self.inbox_size)
         kept_back = False
@@ -173,14 +176,14 @@ class Stream(Connection):
             kept_back = size < available
         data = self._take(size)
         if self.peer is not None and self.peer.outbox:
-            self.peer._window_opened()
+            self.peer._window_opened(len(data))
         if kept_back:
             self.wake(KEY_IN)
         return data
 
     def _pass_mark(self) -> None:
         """Ordinary reading goes over the urgent byte, and forgets it."""
-        self._take(1)
+        self._take(1)  # rule TU1
         self.urgent = None
         self.urgent_at = -1
         self.refresh()
@@ -195,7 +198,7 @@ class Stream(Connection):
         if not self.plain:
             error = self.send_error()
             if error is not None:
-                return error
+                return error  # rule TS2
         if len(chunks) == 1:
             data = chunks[0]
             if type(data) is not bytes:
@@ -214,7 +217,7 @@ class Stream(Connection):
             and not self.network.live
         ):
             peer.inbox.append(data)
-            peer.inbox_size += size
+            peer.inbox_size += size  # rule TK1
             for watcher in peer.watchers:
                 watcher(KEY_IN)
             if peer.exclusive:
@@ -227,11 +230,13 @@ class Stream(Connection):
     def send_error(self) -> Errno | None:
         """What a send gives instead of taking bytes, if anything. Consumes the pending error."""
         if self.state is SYN_SENT:
-            return Errno.EAGAIN
+            return Errno.EAGAIN  # rule TS1
         if self.state is ESTABLISHED and self.error is None and not self.snd_shut:
             return None
         error = self.take_error()
-        return Errno.EPIPE if error is None else error
+        if error is not None:
+            return error
+        return Errno.EPIPE  # rule TS3
 
     def send_urgent(self, data: bytes) -> int | Errno:
         """send(2) with MSG_OOB: the last byte of `data` is the urgent one."""
@@ -247,20 +252,20 @@ class Stream(Connection):
         room = self.sndbuf - self.queued
         size = len(data)
         if not size:
-            return 0
+            return 0  # rule TS4
         if room <= 0:
             self.nospace = True
-            return Errno.EAGAIN
+            return Errno.EAGAIN  # rule TS5
         taken = min(size, room)
         cut = 0
         if taken > 1 and network.live and not network.nt:
             cut = network.draw("tcp.short_write", 4)
             taken = (taken, 1, taken >> 1, taken - 1)[cut]
         if taken == size:
-            self.write(data)
+            self.write(data)  # rule TS6
             return size
-        self.nospace = True
-        self.write(data[:taken])
+        self.nospace = self.nospace or not cut  # acknowledged at once, space is told at once
+        self.write(data[:taken])  # rule TS7
         self.nospace = True
         self._later(SHORT_WRITE_PAUSE_NS if cut else 0, self._space)
         return taken

@@ -23,6 +23,7 @@ from sim.segments import (
     CLOSED,
     CONNECTED,
     CONNECTING,
+    DISCONNECTING,
     ESTABLISHED,
     LISTEN,
     SYN_SENT,
@@ -49,7 +50,7 @@ class Endpoint(Stream):
     def bind(self, port: int) -> int | Errno:
         """bind(2) to 127.0.0.1:`port`, 0 for any. Gives the port."""
         if self.local_port:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule TC1
         if port == 0:
             allocated = self.network.allocate_port()
             if isinstance(allocated, Errno):
@@ -63,18 +64,18 @@ class Endpoint(Stream):
     def getpeername(self) -> int | Errno:
         """The peer's port: ENOTCONN unless connected (inet_getname)."""
         if self.state is not ESTABLISHED:
-            return Errno.ENOTCONN
-        return self.peer_port
+            return Errno.ENOTCONN  # rule TC2
+        return self.peer_port  # rule TC3
 
     # -- beginning -------------------------------------------------------------------------------
 
     def listen(self, backlog: int) -> Errno | None:
         """listen(2), bound or not. At most `backlog` + 1 connections wait to be accepted."""
         if self.state is LISTEN:
-            self.backlog = backlog
+            self.backlog = backlog  # rule TQ1
             return None
         if self.state is not CLOSED or self.connecting is not UNCONNECTED:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule TQ2
         if not self.local_port:
             bound = self.bind(0)
             if isinstance(bound, Errno):
@@ -84,7 +85,7 @@ class Endpoint(Stream):
         self.network.listeners[self.local_port] = self
         self.state = LISTEN
         self.backlog = backlog
-        self.accept_queue = deque()
+        self.accept_queue = deque()  # rule TQ3
         return None
 
     def connect(self, port: int) -> Errno | None:
@@ -93,18 +94,22 @@ class Endpoint(Stream):
         EINPROGRESS first, even when the outcome is known before the call returns, as on loopback.
         """
         if self.connecting is CONNECTED:
-            return Errno.EISCONN
+            return Errno.EISCONN  # rule TC4
         if self.connecting is CONNECTING:
             if self.state is SYN_SENT:
-                return Errno.EALREADY
+                return Errno.EALREADY  # rule TC5
             if self.state is CLOSED:
                 error = self.take_error()
                 self._disconnect()
-                return Errno.ECONNABORTED if error is None else error
-            self.connecting = CONNECTED
+                if error is not None:
+                    return error
+                return Errno.ECONNABORTED  # rule TC7
+            self.connecting = CONNECTED  # rule TC8
             return None
+        if self.connecting is DISCONNECTING:
+            return Errno.EINVAL  # rule TC9
         if self.state is not CLOSED:
-            return Errno.EISCONN
+            return Errno.EISCONN  # rule TC4
         if not self.local_port:
             allocated = self.network.allocate_port()
             if isinstance(allocated, Errno):
@@ -114,15 +119,15 @@ class Endpoint(Stream):
         self.state = SYN_SENT
         self.peer_port = port
         self._later(self.network.latency("tcp.connect_latency"), lambda: self._syn(port, 0))
-        return Errno.EINPROGRESS
+        return Errno.EINPROGRESS  # rule TC10
 
     def accept(self) -> Endpoint | Errno:
         """The oldest connection in the queue, even one that was reset since; EAGAIN, EINVAL."""
         if self.state is not LISTEN:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule TQ4
         if not self.accept_queue:
-            return Errno.EAGAIN
-        return self.accept_queue.popleft()
+            return Errno.EAGAIN  # rule TQ5
+        return self.accept_queue.popleft()  # rule TQ6
 
     def _syn(self, port: int, retries: int) -> None:
         """The SYN arrives (tcp_conn_request): refused, dropped by a full queue, or accepted."""
@@ -136,7 +141,7 @@ class Endpoint(Stream):
             if retries == SYN_RETRIES:
                 self._die(Errno.ETIMEDOUT)
             else:
-                delay = SYN_RETRY_NS << retries
+                delay = SYN_RETRY_NS << retries  # rule TQ7
                 self.network.scheduler.call_later(delay, lambda: self._syn(port, retries + 1))
             return
         child = Endpoint(self.network)
@@ -154,7 +159,7 @@ class Endpoint(Stream):
         child.refresh()
         self.refresh()
         listener.handshakes += 1
-        self.wake_all(KEY_STATE)
+        self.wake_all(KEY_STATE)  # rule TK5
         self._transmit((lambda: child._join(listener), 0), "tcp.accept_latency")
 
     def _join(self, listener: Endpoint) -> None:
@@ -164,7 +169,7 @@ class Endpoint(Stream):
             self.close(linger_zero=True)  # the listener went away in the meantime
             return
         listener.accept_queue.append(self)
-        listener.wake(KEY_IN)
+        listener.wake(KEY_IN)  # rule TK6
 
     # -- ending ----------------------------------------------------------------------------------
 
@@ -172,30 +177,32 @@ class Endpoint(Stream):
         """shutdown(2): inet_shutdown. Wakes with key 0, whatever it did."""
         state = self.state
         result = None
+        if self.connecting is CONNECTING:
+            self.connecting = CONNECTED if state is ESTABLISHED else DISCONNECTING  # rule TC9
         if state is LISTEN:
             if how != "WR":
-                self._stop_listening()
+                self._stop_listening()  # rule TX9
                 self.connecting = UNCONNECTED
         elif state is SYN_SENT:
             self._disconnect()
-            self.error = Errno.ECONNRESET
+            self.error = Errno.ECONNRESET  # rule TX10
         else:
             if state is CLOSED:
-                result = Errno.ENOTCONN
+                result = Errno.ENOTCONN  # rule TX11
             if how != "WR":
-                self.rcv_shut = True
+                self.rcv_shut = True  # rule TX12
             if how != "RD":
-                self.snd_shut = True
+                self.snd_shut = True  # rule TX13
                 if state is ESTABLISHED and not self.fin_queued:
                     self.fin_queued = True
                     self.refresh()
                     self._flush()
         self.refresh()
-        self.wake_all(KEY_STATE)
+        self.wake_all(KEY_STATE)  # rule TK7
         return result
 
     def release(self) -> None:
-        self.close()
+        self.close(self.linger_zero)
 
     def close(self, linger_zero: bool = False) -> None:
         """The last close(2): FIN, or RST with unread data or SO_LINGER 0 (tcp_close)."""
@@ -211,10 +218,12 @@ class Endpoint(Stream):
             unread = self.inbox_size > 0
             self.inbox.clear()
             self.inbox_size = 0
-            if unread or linger_zero:
-                self._abort()
+            if unread:
+                self._abort()  # rule TX14
+            elif linger_zero:
+                self._abort()  # rule TX15
             else:
-                self.rcv_shut = self.snd_shut = self.fin_queued = True
+                self.rcv_shut = self.snd_shut = self.fin_queued = True  # rule TX16
                 self._flush()
         self.refresh()
 
@@ -223,7 +232,7 @@ class Endpoint(Stream):
         self.state = CLOSED
         self.network.listeners.pop(self.local_port, None)
         for child in self.accept_queue or ():
-            child.close(linger_zero=True)
+            child.close(linger_zero=True)  # rule TX17
         self.accept_queue = None
 
     def _disconnect(self) -> None:

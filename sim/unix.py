@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 
 from model.errors import Errno
-from model.kernel import EPOLLERR, EPOLLHUP, EPOLLPRI, EPOLLRDHUP, EPOLLWRBAND, Shutdown
+from model.kernel import EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLWRBAND, Shutdown
 from sim.files import KEY_IN, KEY_OUT, KEY_STATE, MASK_IN, MASK_OUT, File
 
 SNDBUF = 212_992  # net.core.wmem_default
@@ -47,7 +47,6 @@ class UnixStream(File):
         "rcv_shut",
         "snd_shut",
         "sndbuf",
-        "urgent",
     )
 
     def __init__(self) -> None:
@@ -60,7 +59,6 @@ class UnixStream(File):
         self.sndbuf = SNDBUF
         self.charged = 0
         self.inbox: deque[tuple[bytes, int]] = deque()  # what is left of a packet, its true size
-        self.urgent = False
         self.address = 0
         self.backlog = 0
         self.accept_queue: deque[UnixStream] | None = None
@@ -73,20 +71,18 @@ class UnixStream(File):
     def poll(self) -> int:
         """unix_poll."""
         if self.accept_queue is not None:
-            return MASK_IN if self.accept_queue else 0
+            return MASK_IN if self.accept_queue else 0  # rule UX1
         mask = 0
         if self.error is not None:
-            mask |= EPOLLERR
+            mask |= EPOLLERR  # rule UX2
         if not self.connected or (self.rcv_shut and self.snd_shut):
-            mask |= EPOLLHUP
+            mask |= EPOLLHUP  # rule UX3
         if self.rcv_shut:
-            mask |= MASK_IN | EPOLLRDHUP
+            mask |= MASK_IN | EPOLLRDHUP  # rule UX4
         if self.inbox:
-            mask |= MASK_IN
+            mask |= MASK_IN  # rule UX5
         if self.writable():
-            mask |= MASK_OUT | EPOLLWRBAND
-        if self.urgent:
-            mask |= EPOLLPRI
+            mask |= MASK_OUT | EPOLLWRBAND  # rule UX6
         return mask
 
     def writable(self) -> bool:
@@ -97,33 +93,35 @@ class UnixStream(File):
         """unix_stream_sendmsg: one packet for each half of the send buffer."""
         peer = self.peer
         if peer is None:
-            return Errno.ENOTCONN
+            return Errno.ENOTCONN  # rule UX7
         if self.snd_shut or peer.rcv_shut:
-            return Errno.EPIPE
+            return Errno.EPIPE  # rule UX8
         sent = 0
         while sent < len(data) and self.charged < self.sndbuf:
             part = data[sent : sent + (self.sndbuf >> 1) - 64]
             size = true_size(len(part))
-            self.charged += size
+            self.charged += size  # rule UX9
             peer.inbox.append((part, size))
             sent += len(part)
-            peer.wake(KEY_IN)
-        return sent if sent or not data else Errno.EAGAIN
+            peer.wake(KEY_IN)  # rule UX10
+        if sent or not data:
+            return sent
+        return Errno.EAGAIN  # rule UX11
 
     def recv(self, size: int, peek: bool = False) -> bytes | Errno:
         """unix_stream_read_generic: data, then the pending error once, then end of file."""
         if not self.connected:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule UX12
         if not self.inbox:
             return self._recv_nothing()
         if peek:
-            return b"".join(data for data, _ in self.inbox)[:size]
+            return b"".join(data for data, _ in self.inbox)[:size]  # rule UX13
         parts = []
         while size and self.inbox:
             data, charge = self.inbox.popleft()
             parts.append(data[:size])
             if len(data) > size:
-                self.inbox.appendleft((data[size:], charge))
+                self.inbox.appendleft((data[size:], charge))  # rule UX14
                 break
             size -= len(data)
             if self.peer is not None:
@@ -133,14 +131,16 @@ class UnixStream(File):
     def _recv_nothing(self) -> bytes | Errno:
         error = self.take_error()
         if error is not None:
-            return error
-        return b"" if self.rcv_shut else Errno.EAGAIN
+            return error  # rule UX15
+        if self.rcv_shut:
+            return b""  # rule UX16
+        return Errno.EAGAIN  # rule UX17
 
     def _freed(self, charge: int) -> None:
         """The peer consumed a whole packet: sock_wfree, unix_write_space."""
         self.charged -= charge
         if self.writable():
-            self.wake(KEY_OUT)
+            self.wake(KEY_OUT)  # rule UX18
 
     def take_error(self) -> Errno | None:
         """SO_ERROR."""
@@ -152,7 +152,7 @@ class UnixStream(File):
         self._shut(how != "WR", how != "RD")
         self.wake_all(KEY_STATE)
         if self.peer is not None:
-            self.peer._shut(how != "RD", how != "WR")
+            self.peer._shut(how != "RD", how != "WR")  # rule UX19
             self.peer.wake_all(KEY_STATE)
         return None
 
@@ -163,45 +163,49 @@ class UnixStream(File):
     def listen(self, backlog: int) -> Errno | None:
         """unix_listen: needs an address."""
         if not self.address or self.connected:
-            return Errno.EINVAL
+            return Errno.EINVAL  # rule UX20
         self.backlog = backlog
         if self.accept_queue is None:
             self.accept_queue = deque()
         return None
 
     def connect(self, listener: UnixStream | None) -> Errno | None:
-        """unix_stream_connect: done at once; EAGAIN while the queue is full."""
-        if self.connected:
-            return Errno.EISCONN
+        """unix_stream_connect: done at once; the listener is looked at first."""
         if listener is None or listener.accept_queue is None or listener.rcv_shut:
-            return Errno.ECONNREFUSED
+            return Errno.ECONNREFUSED  # rule UX21
         if len(listener.accept_queue) > listener.backlog:
-            return Errno.EAGAIN
+            return Errno.EAGAIN  # rule UX22
+        if self.connected:
+            return Errno.EISCONN  # rule UX23
+        if self.accept_queue is not None:
+            return Errno.EINVAL  # rule UX24
         child = UnixStream()
         self.pair_with(child)
         listener.accept_queue.append(child)
-        listener.wake(KEY_IN)
+        listener.wake(KEY_IN)  # rule UX25
         return None
 
     def accept(self) -> UnixStream | Errno:
         """unix_accept."""
         if self.accept_queue is None:
-            return Errno.EINVAL
-        return self.accept_queue.popleft() if self.accept_queue else Errno.EAGAIN
+            return Errno.EINVAL  # rule UX26
+        if not self.accept_queue:
+            return Errno.EAGAIN  # rule UX26
+        return self.accept_queue.popleft()
 
     def release(self) -> None:
         """unix_release_sock."""
         peer = self.peer
         if peer is not None:
-            peer._shut(True, True)
+            peer._shut(True, True)  # rule UX27
             if self.inbox:
-                peer.error = Errno.ECONNRESET
+                peer.error = Errno.ECONNRESET  # rule UX28
             peer.wake_all(KEY_STATE)
             peer.peer = None if not peer.connected else peer.peer
             for _data, charge in self.inbox:
-                peer._freed(charge)
+                peer._freed(charge)  # rule UX29
         for child in self.accept_queue or ():
             child.inbox.append((b"", 0))  # an embryo: its client sees a reset
-            child.release()
+            child.release()  # rule UX30
         self.inbox.clear()
         self.connected = False

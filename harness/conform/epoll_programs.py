@@ -24,6 +24,7 @@ SMALL = {"sndbuf": 16384, "rcvbuf": 16384}
 _BITS = ("IN", "OUT", "RDHUP", "PRI", "HUP", "RDNORM", "WRNORM")
 _SIZES = (1, 3, 10, 1000, 0, 5000)
 _READS = (5000, 1, 2, 5, 0, 70000)
+_READS_OF_FULL = (5, 1, 2, 10, 0)  # how many bytes full buffers hold is Linux's own business
 _WRITES = (1, 4096, 10, 5000, 70000, 0)
 _TIMEOUTS = (0, 0, 0, 0, 0, 3)
 _MAXEVENTS = (16, 16, 1, 2)
@@ -43,6 +44,8 @@ class Program:
         self.others: list[str] = []
         self.closed: list[str] = []
         self.threads: list[str] = []
+        self.same: dict[str, tuple[str, str]] = {}  # a TCP end, or a dup of it -> its pair
+        self.full: set[tuple[str, str]] = set()  # pairs whose buffers were filled
         self.made = 0
 
     def one(self, things: Sequence[Any]) -> Any:
@@ -86,6 +89,7 @@ class Program:
         a, b = self.new("a"), self.new("b")
         self.add("tcp_pair_opt", a, b, dict(SMALL))
         self.tcp += [a, b]
+        self.same |= {a: (a, b), b: (a, b)}
 
     def make_unix(self) -> None:
         a, b = self.new("u"), self.new("v")
@@ -171,7 +175,8 @@ class Program:
         if x in self.others:
             self.add("read", x, 8 if x.startswith("x") else self.one(_READS))
         else:
-            self.add("recv", x, self.one(_READS), moves=True)
+            full = self.same.get(x) in self.full
+            self.add("recv", x, self.one(_READS_OF_FULL if full else _READS), moves=True)
 
     def shut(self) -> None:
         self.add("shutdown", self.one(self.sockets()), self.one(_HOW), moves=True)
@@ -198,6 +203,8 @@ class Program:
                 new = old[0] + self.new("d")
                 self.add("dup", old, new)
                 group.append(new)
+                if old in self.same:
+                    self.same[new] = self.same[old]
                 return
 
     def ask(self) -> None:
@@ -221,15 +228,20 @@ class Program:
             self.add("rcvlowat", self.one(self.tcp), self.one((1, 2, 4, 0)), moves=True)
 
     def peek(self) -> None:
-        self.add("peek", self.one(self.sockets()), self.one((5, 1, 5000)))
+        x = self.one(self.sockets())
+        self.add("peek", x, self.one((5, 1) if self.same.get(x) in self.full else (5, 1, 5000)))
 
     def fill(self) -> None:
-        small = [step[1:3] for step in self.steps if step[0] in {"tcp_pair_opt", "unix_pair"}]
-        ends = [end for pair in small for end in pair if end in self.sockets()]
-        if ends:
-            self.add("fill", self.one(ends))
+        """Sends until there is no space, over small buffers or AF_UNIX; never beside a thread."""
+        ends = [x for x in self.sockets() if x in self.same or x in self.unix]
+        if ends and not self.threads:
+            x = self.one(ends)
+            self.add("fill", x)
+            if x in self.same:
+                self.full.add(self.same[x])
 
     def drain(self) -> None:
+        """Receives everything."""
         x = self.one([*self.sockets(), *(x for x in self.others if not x.startswith("x"))])
         self.add("drain_all", x)
 
@@ -237,7 +249,7 @@ class Program:
         if self.listeners:
             listener = self.one(self.listeners)
             family = next(step[2] for step in self.steps if step[:2] == ["socket", listener])
-            clients = [x for x in (self.tcp if family == "tcp" else self.unix)]
+            clients = self.tcp if family == "tcp" else self.unix
             if clients and not self.pick(2):
                 self.add("connect", self.one(clients), listener, moves=True)
             elif not self.pick(2):
