@@ -33,7 +33,7 @@ from model.traced import TracedBase, TracedCompletion, TracedReadiness
 from model.world import World
 from sim.epoll import LATE_NS
 
-RECORD_BUDGET = 20_000
+RECORD_BUDGET = 50_000
 #: how much later than it should a real clock may show something: 15 ms of timer granularity
 #: (Windows), and the gaps in which a loaded machine does not run us
 REAL_TOLERANCE_NS = 60_000_000

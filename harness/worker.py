@@ -93,7 +93,7 @@ class Worker:
         tape: Sequence[int] = (),
         subject: str = "model",
         mutant: str | None = None,
-        record_budget: int = 20_000,
+        record_budget: int = 50_000,
     ) -> Answer:
         """Has one run played. Raises what the run raised, or `WorkerFailed`."""
         job = {

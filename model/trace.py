@@ -100,7 +100,7 @@ class Trace:
 
     __slots__ = ("append", "budget", "now_ns", "records")
 
-    def __init__(self, now_ns: Callable[[], int], budget: int = 20_000) -> None:
+    def __init__(self, now_ns: Callable[[], int], budget: int = 50_000) -> None:
         self.records: list[Record] = []
         self.append = self.records.append
         self.now_ns = now_ns

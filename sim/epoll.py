@@ -57,7 +57,7 @@ class SimEpoll:
 
     def _install(self, file: File) -> int | Errno:
         """Gives `file` the lowest free descriptor."""
-        if self.fd_limit is not None and len(self._files) >= self.fd_limit:
+        if self._limited():
             return Errno.EMFILE  # rule FD5
         if self._free:
             fd = heappop(self._free)
@@ -66,6 +66,9 @@ class SimEpoll:
             self._next = fd + 1
         self._files[fd] = file
         return fd
+
+    def _limited(self) -> bool:
+        return self.fd_limit is not None and len(self._files) >= self.fd_limit
 
     def _endpoint(self, fd: int) -> Endpoint | Errno:
         file = self._files.get(fd)
@@ -107,9 +110,9 @@ class SimEpoll:
 
     def accept(self, fd: int) -> Accepted | Errno:
         """accept4(2): the descriptor is allocated first, so EMFILE leaves the queue alone."""
-        if self.fd_limit is not None and len(self._files) >= self.fd_limit:
-            return Errno.EMFILE  # rule FD5
         listener = self._endpoint(fd)
+        if listener is not Errno.EBADF and self._limited():
+            return Errno.EMFILE  # rule FD5
         if isinstance(listener, Errno):
             return listener
         endpoint = listener.accept()

@@ -154,7 +154,7 @@ class Epoll(File):
             item = ready[0]
             if item.file.poll() & item.mask:
                 return MASK_IN  # rule EP14
-            ready.popleft()
+            ready.popleft()  # rule EP15
             item.linked = False
         return 0
 

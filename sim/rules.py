@@ -25,4 +25,8 @@ def rules(kernel: str) -> tuple[Rule, ...]:
         from sim import iocp_rules
 
         return iocp_rules.RULES
+    if kernel == "epoll":
+        from sim import epoll_rules
+
+        return epoll_rules.RULES
     return ()

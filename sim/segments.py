@@ -276,7 +276,7 @@ class Connection(File):
             if self.state is ESTABLISHED:
                 self._abort(Errno.ECONNRESET)  # rule TX2
             elif self.peer is not None and self.peer.state is ESTABLISHED:
-                self._transmit(("RST", 0), "tcp.latency")  # rule TX3
+                self._transmit(("RST", 0), "tcp.latency")
             return
         if self.state is not ESTABLISHED:
             return
@@ -340,20 +340,20 @@ class Connection(File):
     def _finish(self) -> None:
         """Both directions ended in order: TIME-WAIT or CLOSED, the same for the owner."""
         self.state = CLOSED
-        self.rcv_shut = self.snd_shut = True  # rule TX4
+        self.rcv_shut = self.snd_shut = True  # rule TX3
         self.refresh()
         self.wake_all(KEY_STATE)
 
     def _arrive_rst(self) -> None:
         """tcp_reset (net/ipv4/tcp_input.c)."""
         if self.state is SYN_SENT:
-            self._die(Errno.ECONNREFUSED)  # rule TX5
+            self._die(Errno.ECONNREFUSED)  # rule TX4
         elif self.state is ESTABLISHED:
             self.reset = True
             if self.eof and not self.fin_queued:  # CLOSE-WAIT
-                self._die(Errno.EPIPE)  # rule TX6
+                self._die(Errno.EPIPE)  # rule TX5
             else:
-                self._die(Errno.ECONNRESET)  # rule TX7
+                self._die(Errno.ECONNRESET)  # rule TX6
 
     def _die(self, error: Errno | None) -> None:
         """The connection is gone, with `error` for whoever asks first: tcp_done."""
@@ -372,7 +372,7 @@ class Connection(File):
     def _purge(self) -> None:
         """Forgets what was not transmitted; what is on the wire still arrives."""
         if self.outbox:
-            self.outbox.clear()  # rule TX8
+            self.outbox.clear()  # rule TX7
         self.queued = 0
 
     def _abort(self, error: Errno | None = None) -> None:

@@ -223,7 +223,7 @@ class Stream(Connection):
             if peer.exclusive:
                 for watcher in peer.exclusive:
                     if watcher(KEY_IN):
-                        break
+                        break  # rule FD2
             return size
         return self._send_slowly(data)
 

@@ -102,7 +102,7 @@ class Endpoint(Stream):
                 error = self.take_error()
                 self._disconnect()
                 if error is not None:
-                    return error
+                    return error  # rule TC6
                 return Errno.ECONNABORTED  # rule TC7
             self.connecting = CONNECTED  # rule TC8
             return None
@@ -181,18 +181,18 @@ class Endpoint(Stream):
             self.connecting = CONNECTED if state is ESTABLISHED else DISCONNECTING  # rule TC9
         if state is LISTEN:
             if how != "WR":
-                self._stop_listening()  # rule TX9
+                self._stop_listening()  # rule TX8
                 self.connecting = UNCONNECTED
         elif state is SYN_SENT:
             self._disconnect()
-            self.error = Errno.ECONNRESET  # rule TX10
+            self.error = Errno.ECONNRESET  # rule TX9
         else:
             if state is CLOSED:
-                result = Errno.ENOTCONN  # rule TX11
+                result = Errno.ENOTCONN  # rule TX10
             if how != "WR":
-                self.rcv_shut = True  # rule TX12
+                self.rcv_shut = True  # rule TX11
             if how != "RD":
-                self.snd_shut = True  # rule TX13
+                self.snd_shut = True  # rule TX12
                 if state is ESTABLISHED and not self.fin_queued:
                     self.fin_queued = True
                     self.refresh()
@@ -219,11 +219,11 @@ class Endpoint(Stream):
             self.inbox.clear()
             self.inbox_size = 0
             if unread:
-                self._abort()  # rule TX14
+                self._abort()  # rule TX13
             elif linger_zero:
-                self._abort()  # rule TX15
+                self._abort()  # rule TX14
             else:
-                self.rcv_shut = self.snd_shut = self.fin_queued = True  # rule TX16
+                self.rcv_shut = self.snd_shut = self.fin_queued = True  # rule TX15
                 self._flush()
         self.refresh()
 
@@ -232,7 +232,7 @@ class Endpoint(Stream):
         self.state = CLOSED
         self.network.listeners.pop(self.local_port, None)
         for child in self.accept_queue or ():
-            child.close(linger_zero=True)  # rule TX17
+            child.close(linger_zero=True)  # rule TX16
         self.accept_queue = None
 
     def _disconnect(self) -> None:

@@ -17,19 +17,23 @@ from model.kernel import EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLWRBAND, Shutdown
 from sim.files import KEY_IN, KEY_OUT, KEY_STATE, MASK_IN, MASK_OUT, File
 
 SNDBUF = 212_992  # net.core.wmem_default
+PACKET_MAX = 36_544  # SKB_MAX_ALLOC + UNIX_SKB_FRAGS_SZ
 _HEADER = 256  # sizeof(struct sk_buff), as allocated
 _SHARED = 320  # sizeof(struct skb_shared_info), as aligned
 _PAGE = 4_096
 
 
 def true_size(size: int) -> int:
-    """What a packet of `size` bytes costs: SKB_TRUESIZE with the allocator's rounding."""
-    if size + _SHARED > _PAGE:
-        return _HEADER + _PAGE + -(-size // _PAGE) * _PAGE
+    """What a packet of `size` bytes costs (unix_stream_sendmsg, sock_alloc_send_pskb).
+
+    What does not fit in a page beside the kernel's own data goes to pages of its own; the rest is
+    rounded as kmalloc does. The sums are Linux's own (SO_MEMINFO), for sizes to 106,000.
+    """
+    paged = min(size, max(-(-(size - _PAGE + _SHARED) // _PAGE), 0) * _PAGE)
     rounded = 512
-    while rounded < size + _SHARED:
+    while rounded < size - paged + _SHARED:
         rounded *= 2
-    return _HEADER + rounded
+    return _HEADER + rounded + -(-paged // _PAGE) * _PAGE
 
 
 class UnixStream(File):
@@ -90,7 +94,7 @@ class UnixStream(File):
         return self.charged << 2 <= self.sndbuf
 
     def send(self, data: bytes) -> int | Errno:
-        """unix_stream_sendmsg: one packet for each half of the send buffer."""
+        """unix_stream_sendmsg: packets of at most half the send buffer."""
         peer = self.peer
         if peer is None:
             return Errno.ENOTCONN  # rule UX7
@@ -98,7 +102,7 @@ class UnixStream(File):
             return Errno.EPIPE  # rule UX8
         sent = 0
         while sent < len(data) and self.charged < self.sndbuf:
-            part = data[sent : sent + (self.sndbuf >> 1) - 64]
+            part = data[sent : sent + min((self.sndbuf >> 1) - 64, PACKET_MAX)]
             size = true_size(len(part))
             self.charged += size  # rule UX9
             peer.inbox.append((part, size))

@@ -15,7 +15,14 @@ from __future__ import annotations
 from model.kernel import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from model.properties.catalogue import Property
 from model.properties.view import Run, View
-from model.subject import BEV_EVENT_READING, BEV_EVENT_WRITING, EV_READ, EV_WRITE
+from model.subject import (
+    BEV_EVENT_EOF,
+    BEV_EVENT_ERROR,
+    BEV_EVENT_READING,
+    BEV_EVENT_WRITING,
+    EV_READ,
+    EV_WRITE,
+)
 
 PROPERTIES = (
     Property(
@@ -62,7 +69,14 @@ _WRITABLE = EPOLLOUT | EPOLLHUP | EPOLLERR
 
 
 def fired(run: Run, view: View, index: int, time: int, what: int, enabled: int) -> None:
-    """A TIMEOUT event, of one direction or (deferred) of both."""
+    """A TIMEOUT event, of one direction or (deferred) of both.
+
+    Deferred causes are OR-ed into one mask: with an EOF or an ERROR of one direction in it, it no
+    longer tells which direction timed out, and is not judged.
+    """
+    both = BEV_EVENT_READING | BEV_EVENT_WRITING
+    if what & both == both and what & (BEV_EVENT_EOF | BEV_EVENT_ERROR):
+        return
     if what & BEV_EVENT_READING:
         _read_fired(run, view, index, time, enabled)
     if what & BEV_EVENT_WRITING:
