@@ -114,7 +114,8 @@ class _WriteEvent(_IoEvent):
             return
         if not self.added:
             self._count()
-        self.time(bev.timeout_write_ns)
+        if bev.timeout_write_ns is not None or self.timeout_ns is not None:
+            self.time(bev.timeout_write_ns)
         if not self.armed:
             self.base.activate_soon(self, EV_WRITE)
 

@@ -51,6 +51,7 @@ class Win32Error(enum.Enum):
     """An outcome of a completion kernel's call, by its Win32 or Winsock name."""
 
     ERROR_INVALID_HANDLE = 6
+    ERROR_UNEXP_NET_ERR = 59
     ERROR_NETNAME_DELETED = 64
     ERROR_INVALID_PARAMETER = 87
     ERROR_SEM_TIMEOUT = 121
@@ -95,6 +96,7 @@ class NtStatus(enum.Enum):
     INVALID_HANDLE = 0xC0000008  # Wine 8: closesocket with a send pending
     OBJECT_TYPE_MISMATCH = 0xC0000024  # the same, when the handle's number was something else's
     CANCELLED = 0xC0000120
+    INVALID_CONNECTION = 0xC0000140  # Wine 8: AcceptEx of a connection that was reset meanwhile
     LOCAL_DISCONNECT = 0xC000013B
     BUFFER_TOO_SMALL = 0xC0000023
     INVALID_PARAMETER = 0xC000000D
@@ -122,6 +124,7 @@ WSA_ERROR_OF_STATUS: dict[NtStatus, Win32Error] = {
     NtStatus.OBJECT_TYPE_MISMATCH: Win32Error.WSAENOTSOCK,
     NtStatus.CONNECTION_REFUSED: Win32Error.WSAECONNREFUSED,
     NtStatus.CONNECTION_INVALID: Win32Error.WSAENOTCONN,
+    NtStatus.INVALID_CONNECTION: Win32Error.WSAENOTCONN,
     NtStatus.IO_TIMEOUT: Win32Error.WSAETIMEDOUT,
     NtStatus.PENDING: Win32Error.ERROR_IO_INCOMPLETE,
     NtStatus.BUFFER_TOO_SMALL: Win32Error.WSAEFAULT,

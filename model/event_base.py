@@ -257,8 +257,16 @@ class EventBase:
         return 0
 
     def _wait_ns(self) -> int | None:
-        deadline = self._nearest_timer() if self._timers else None
-        return None if deadline is None else max(0, deadline - self.now_ns())
+        if not self._timers:
+            return None
+        deadline, _, event = self._timers[0]
+        if not event.heap_ns == deadline == event.deadline_ns:
+            nearest = self._nearest_timer()
+            if nearest is None:
+                return None
+            deadline = nearest
+        wait_ns = deadline - self.now_ns()
+        return wait_ns if wait_ns > 0 else 0
 
     def _pass(self, timeout_ns: int | None) -> int:
         self.pass_number += 1

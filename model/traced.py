@@ -31,9 +31,9 @@ class TracedBufferevent:
 
     __slots__ = (
         "_append",
-        "_check_budget",
         "_inner",
         "_now",
+        "_trace",
         "freed",
         "get_enabled",
         "getfd",
@@ -47,7 +47,7 @@ class TracedBufferevent:
         self._inner = inner
         self._append = trace.append
         self._now = trace.now_ns
-        self._check_budget = trace.check_budget
+        self._trace = trace
         self.name = name
         self.freed = False
         self.input_length = inner.input_length
@@ -131,7 +131,7 @@ class TracedBufferevent:
         )
 
     def _begin(self, which: str, what: int, error: KernelError | None) -> None:
-        self._check_budget()
+        self._trace.check_budget()
         inside, outside = self.input_length(), self.output_length()
         enabled = self.get_enabled()
         self._append((self._now(), "cb", self.name, which, what, error, inside, outside, enabled))
@@ -144,10 +144,18 @@ class TracedBufferevent:
             self._append((self._now(), "cb_end", self.name, which, inside, outside))
 
     def _traced_data(self, which: str, callback: DataCallback) -> DataCallback:
-        def traced(_: Bufferevent) -> None:
-            self._begin(which, 0, None)
+        append, now, name, trace = self._append, self._now, self.name, self._trace
+        get_enabled, inside, outside = self.get_enabled, self.input_length, self.output_length
+
+        def traced(_: Bufferevent) -> None:  # the hot one: what _begin and _end do, in one place
+            if len(trace.records) > trace.budget:
+                trace.check_budget()
+            append((now(), "cb", name, which, 0, None, inside(), outside(), get_enabled()))
             callback(self)
-            self._end(which)
+            if self.freed:
+                self._end(which)
+            else:
+                append((now(), "cb_end", name, which, inside(), outside()))
 
         return traced
 

@@ -30,7 +30,9 @@ from typing import Any
 
 from model.errors import UsageError
 
-assert sys.platform == "linux", "real.epoll_cases needs Linux: the worlds that run here: duopoll worlds"
+assert sys.platform == "linux", (
+    "real.epoll_cases needs Linux: the worlds that run here: duopoll worlds"
+)
 
 FIRST_FD = 500
 NOBODY = 999_999  # a descriptor that is never open

@@ -1,8 +1,8 @@
 """The operations of the epoll cases, on the simulated Linux.
 
 A case is a list of operations on things that it names (`a`, `e`, `T`); every operation has a
-result in plain JSON values: "ok", an errno's name, a number, a mask as `IN|RDHUP`, or for a wait the
-ordered list of `[label, mask]`. Each is one method `do_...` of `Machine`; `OPERATIONS` names them.
+result in plain JSON values: "ok", an errno's name, a number, a mask as `IN|RDHUP`, or for a wait
+the ordered list of `[label, mask]`. Each is one method `do_...` of `Machine`; `OPERATIONS` names them.
 `real.epoll_cases` has the same operations on a running Linux. `settle` lets virtual time pass until
 nothing more happens by itself. What would wait for ever gives "BLOCKED".
 """

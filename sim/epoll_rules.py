@@ -1,21 +1,21 @@
 """What the simulated readiness kernel keeps to, rule by rule, with sources.
 
 Letters: FD descriptors, EP epoll instances, EW calls on them, TC connecting, TQ listening,
-TM TCP's state as events, TK what wakes the watchers of a TCP socket, TE and TR receiving, TU urgent data, TS sending,
-TW windows and space, TX how connections end, UX AF_UNIX, PI pipes, EV eventfds. Sources are manual
-pages and files and functions of Linux.
+TM TCP's state as events, TK what wakes the watchers of a TCP socket, TE and TR receiving, TU urgent
+data, TS sending, TW windows and space, TX how connections end, UX AF_UNIX, PI pipes, EV eventfds.
+Sources are manual pages and files and functions of Linux.
 
-Measured on Linux 6.18 over the loopback (`bench/send_space.py` measures again; the cases `space_*`
-of harness/cases/epoll_found.jsonl keep the bounds):
+Measured on Linux 6.18 over the loopback (`python -m bench.send_space` measures again, and
+harness/cases/epoll_space.jsonl keeps what must hold):
 
-| buffers asked for (send, receive) | queued / send buffer when full | when OUT is back | received when full |
+| SO_SNDBUF, SO_RCVBUF | queued / buffer when full | when OUT is back | received when full |
 |---|---|---|---|
 | 16,384, 16,384 | 1.00 to 1.03 | 0.55 to 0.63 | 24,576 of 32,768 |
 | 65,536, 16,384 | 1.06 | 0.58 to 0.61 | 24,576 of 32,768 |
 | 65,536, 65,536 | 1.09 to 1.10 | below 0.3 | 113,000 of 131,072 |
 
-A send takes bytes while anything is free and so may go beyond the buffer by a segment; OUT returns at
-two thirds (TM1, TW5), but only what was acknowledged counts, which comes in steps of a segment.
+A send takes bytes while anything is free and so may go beyond the buffer by a segment; OUT returns
+at two thirds (TM1, TW5), but only what was acknowledged counts, in steps of a segment.
 """
 
 from __future__ import annotations

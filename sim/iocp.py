@@ -17,9 +17,9 @@ and its packet comes later), "iocp.accept_sync" (1: AcceptEx takes a waiting con
 call), "iocp.completion_delay" (how long a packet takes), "iocp.completion_order" (1: overtakes the
 last packet of another handle at the same instant), "iocp.cancel_loses" (1: the cancel came too
 late), "iocp.handle_reuse" (1: a new socket gets the number of the socket closed last),
-"iocp.reset_taken" (Wine 8; 1: a pending send takes the error of a reset, and the receives behind it
-end as at end of file), "iocp.close_number_reused" (Wine 8; 1: the number of a closed socket with sends pending belongs to
-something else already).
+"iocp.reset_taken" (Wine 8; 1: a pending send takes the error of a reset, and the receives behind
+it end as at end of file), "iocp.close_number_reused" (Wine 8; 1: the number of a closed socket
+with sends pending belongs to something else already).
 
 The rules of operations are in `sim.iocp_socket`, those of ports in `sim.iocp_port`; the switches
 between NT and Wine 8 in `sim.iocp_profile`, with their sources. `sim.iocp_winsock` adds the calls
@@ -35,6 +35,7 @@ Where it differs from a real NT, and why:
 * closesocket with a receive pending and nothing unread sends FIN; NT may reset (inferred).
 * A cancelled send that TCP has taken is still delivered; documentation leaves the prefix open.
 * SO_RCVBUF 0 does not make arrival depend on a posted receive (Microsoft, SO_RCVBUF).
+* A receive on a socket whose connect was refused fails; on Wine 8 it is end of file.
 * A receive or send on a listening socket fails, as on an unconnected one; on Wine 8 it pends.
 * A ConnectEx that was cancelled leaves an unconnected socket, bound as before (inferred).
 """

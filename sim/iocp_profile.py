@@ -112,6 +112,11 @@ class Profile:
         "an AcceptEx that still waits for first data has connected its acceptor, which stays so"
         " when the AcceptEx ends otherwise: observed on Wine 8; inferred not to be so on NT"
     )
+    accept_of_reset_fails: bool = _switch(
+        "AcceptEx of a connection that was reset while it was queued fails with"
+        " INVALID_CONNECTION: observed on Wine 8, which asks for the peer's name; inferred not to"
+        " be so on NT"
+    )
     reuse_makes_fresh: bool = _switch(
         "TF_REUSE_SOCKET makes a handle as new: Microsoft, DisconnectEx; Wine 8 only disconnects"
         " (observed)"
@@ -146,6 +151,7 @@ NT = Profile(
     close_aborts_sends=True,
     disconnect_always_queues=True,
     accept_connects_early=False,
+    accept_of_reset_fails=False,
     reuse_makes_fresh=True,
     accept_may_be_synchronous=True,
 )
@@ -174,6 +180,7 @@ WINE_8 = Profile(
     close_aborts_sends=False,
     disconnect_always_queues=False,
     accept_connects_early=True,
+    accept_of_reset_fails=True,
     reuse_makes_fresh=False,
     accept_may_be_synchronous=False,
 )

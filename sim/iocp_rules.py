@@ -1,8 +1,8 @@
 """What the simulated completion kernel keeps to, rule by rule, with sources.
 
 Letters: P ports, H handles, U submissions, R receives, S sends, A AcceptEx, N ConnectEx,
-K contexts, C cancels, X closing, D DisconnectEx, T threads, O results, B plain calls. Where NT and Wine 8
-differ the rule says NT first; the switch is in `sim.iocp_profile`.
+K contexts, C cancels, X closing, D DisconnectEx, T threads, O results, B plain calls. Where NT and
+Wine 8 differ the rule says NT first; the switch is in `sim.iocp_profile`.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ RULES = (
         ("A4", "or with its reset, as CONNECTION_RESET", _OBSERVED),
         ("A5", "a socket can be the acceptor of one AcceptEx at a time: WSAEINVAL", _TESTS),
         ("A7", "Wine 8: the acceptor is connected while AcceptEx waits for first data", _OBSERVED),
+        ("A8", "Wine 8: AcceptEx of a connection that was reset before it fails", _OBSERVED),
         ("A6", "AcceptEx needs a listener and a fresh acceptor: WSAEINVAL; not on Wine 8", _TESTS),
     ),
     *_rules(

@@ -132,6 +132,8 @@ class Socket(Stream):
         self.accepts.remove(accept)
         accept.acceptor.accepting = None
         self._keep_connection(accept, child, status is SUCCESS)
+        if child.reset and status is SUCCESS and self.host.profile.accept_of_reset_fails:
+            nbytes, status = 0, NtStatus.INVALID_CONNECTION  # rule A8
         self.finish(accept, nbytes, status, silent)
 
     @staticmethod

@@ -21,6 +21,7 @@ from sim.tcp import ESTABLISHED, LISTEN, SYN_SENT
 
 TF_REUSE_SOCKET = 2
 LEAST_BUFFER = 2_304  # SOCK_MIN_RCVBUF (include/net/sock.h): what Linux makes of less
+LEAST_SNDBUF = 16_384  # Linux takes about as much with SO_SNDBUF 0 (measured under Wine 8)
 
 #: RtlNtStatusToDosError: what GetQueuedCompletionStatus and GetOverlappedResult report
 DOS_ERROR_OF_STATUS = {
@@ -32,6 +33,7 @@ DOS_ERROR_OF_STATUS = {
     NtStatus.HANDLES_CLOSED: Win32Error.ERROR_HANDLES_CLOSED,
     NtStatus.INVALID_HANDLE: Win32Error.ERROR_INVALID_HANDLE,
     NtStatus.OBJECT_TYPE_MISMATCH: Win32Error.ERROR_INVALID_HANDLE,
+    NtStatus.INVALID_CONNECTION: Win32Error.ERROR_UNEXP_NET_ERR,
     NtStatus.IO_TIMEOUT: Win32Error.ERROR_SEM_TIMEOUT,
     NtStatus.PENDING: Win32Error.ERROR_IO_INCOMPLETE,
     NtStatus.INVALID_PARAMETER: Win32Error.ERROR_INVALID_PARAMETER,
@@ -111,7 +113,7 @@ class SimWinsock(SimIocp):
         sock = self._sockets.get(handle)
         if sock is None:
             return Win32Error.WSAENOTSOCK
-        sock.endpoint.sndbuf = size if self.profile.send_overshoots else max(size, LEAST_BUFFER)
+        sock.endpoint.sndbuf = size if self.profile.send_overshoots else max(size, LEAST_SNDBUF)
         return None
 
     def set_rcvbuf(self, handle: int, size: int) -> Win32Error | None:

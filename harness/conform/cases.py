@@ -1,8 +1,8 @@
 """Kernel cases: files, the words in them, and what they expect.
 
 A file has one JSON object a line: `{"source", "name", "kernel", "steps", "expect"}`, and perhaps
-`"wine_actual"`, what Wine 8 answers where that differs (step number -> result), and notes. A step is
-`[operation, argument, ...]`; `expect[i]` is the result of `steps[i]`: null for anything,
+`"wine_actual"`, what Wine 8 answers where that differs (step number -> result), and notes. A step
+is `[operation, argument, ...]`; `expect[i]` is the result of `steps[i]`: null for anything,
 `{"any": [...]}` for one of these, `{"set": [...]}` for these in any order; all three also inside a
 list. `harness.conform.vocabulary` has the operations. Any file in that vocabulary will do.
 """

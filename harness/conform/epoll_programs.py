@@ -6,7 +6,8 @@ eventfds, epolls), then does some twenty operations on them, and ends with a loo
 
 What the operations may race with is settled before the next one: after an operation that moves
 something over TCP, or that may wake a thread, comes a `settle`. What is left to chance even so is
-named in `harness.conform.epoll_looseness`.
+named in `harness.conform.epoll_looseness`; never drawn are reads of full TCP buffers that are not
+small or whole, and filling a buffer beside a waiting thread.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.conform.cases import Step
+from harness.conform.epoll_looseness import DECISIONS
+
+__all__ = ["DECISIONS", "comparable", "program"]
+
 Pick = Callable[[int], int]
-Step = list[Any]
 
 OPERATIONS_MAX = 24
 THREADS_MAX = 2
@@ -36,7 +41,7 @@ class Program:
 
     def __init__(self, pick: Pick) -> None:
         self.pick = pick
-        self.steps: list[Step] = []
+        self.steps: list[list[Any]] = []
         self.epolls: list[str] = []
         self.tcp: list[str] = []
         self.unix: list[str] = []
@@ -324,7 +329,7 @@ _ACTIONS: tuple[tuple[int, Callable[[Program], None]], ...] = (
 )
 
 
-def program(pick: Pick) -> list[Step]:
+def program(pick: Pick) -> list[list[Any]]:
     """A program of `OPERATIONS_MAX` operations at most, beside making things and a last look."""
     made = Program(pick)
     made.make_tcp() if not pick(2) else made.make()
@@ -343,3 +348,8 @@ def program(pick: Pick) -> list[Step]:
             made.make_unix()
     made.end()
     return made.steps
+
+
+def comparable(steps: Sequence[Step], results: Sequence[Any]) -> list[Any]:
+    """`results` as they are: nothing that is drawn may differ (see `epoll_looseness`)."""
+    return list(results)

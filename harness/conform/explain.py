@@ -1,10 +1,10 @@
 """Looks for a tape that makes the simulated kernel give the results of the real one.
 
 A tape explains results when the case played with it gives just these. Tapes are searched by
-deviations from the dull one: a long tape of zeros shows which decisions the run would take, and when;
-one of those that fall before the first step that differs is changed, then, from the tapes whose
-results agree longest, a second, and a third. The search is bounded by the number of plays. Only
-decisions that the caller names are changed: a tape that cuts reads short can explain too much.
+deviations from the dull one: a long tape of zeros shows which decisions the run would take, and
+when; one of those that fall before the first step that differs is changed, then, from the tapes
+whose results agree longest, a second, and a third. The search is bounded by the number of plays.
+Only decisions that the caller names are changed: a tape that cuts reads short can explain too much.
 """
 
 from __future__ import annotations
