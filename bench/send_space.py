@@ -1,9 +1,9 @@
 """Measures the send space of TCP over the loopback of this Linux: python -m bench.send_space.
 
-For each pair of buffer sizes: how full the send buffer is when a send gives EAGAIN for good, how full
-when epoll shows OUT again while the peer reads, and how many bytes the receiver holds when full.
-Sizes are the kernel's own sums (SO_MEMINFO, sock_diag(7)): the buffers as setsockopt(2) doubled them
-and the true size of what is queued. The table is kept in `sim.epoll_rules`.
+For each pair of buffer sizes: how full the send buffer is when a send gives EAGAIN for good, how
+full when epoll shows OUT again while the peer reads, and how many bytes the receiver holds when
+full. Sizes are the kernel's own sums (SO_MEMINFO, sock_diag(7)): the buffers as setsockopt(2)
+doubled them and the true size of what is queued. The table is kept in `sim.epoll_rules`.
 """
 
 from __future__ import annotations

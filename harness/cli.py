@@ -27,7 +27,7 @@ MESSAGE_MAX = 2_000  # characters of one line of an error
 EPILOG = """\
 exit codes:
   0    clean: no property broke
-  1    a property broke (replay: broke again)
+  1    a property broke (replay: broke again; conform: kernels differ)
   2    bad usage or input, or a world that does not run here
   3    a replay that no longer fits, or an error of duopoll itself
   130  interrupted before anything was found; fuzz prints its table first, and exits 1 if it found
@@ -47,7 +47,18 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     subparsers = top.add_subparsers(required=True, metavar="COMMAND", dest="name")
-    for add in (_fuzz, _replay, _run, _show, _worlds, _setup_wine, _mutants, _properties, _worker):
+    for add in (
+        _fuzz,
+        _replay,
+        _run,
+        _show,
+        _conform,
+        _worlds,
+        _setup_wine,
+        _mutants,
+        _properties,
+        _worker,
+    ):
         add(subparsers)
     return top
 
@@ -143,6 +154,28 @@ def _show(subparsers: Any) -> None:
     command.add_argument(
         "--schema", choices=("trace", "scenario"), help="print a JSON Schema instead of a file"
     )
+    _json(command)
+
+
+def _conform(subparsers: Any) -> None:
+    command = _command(
+        subparsers, "conform", commands.conform, help="compare simulated kernels with real ones"
+    )
+    command.add_argument("--kernel", choices=("epoll", "iocp"), help="one kernel (default: both)")
+    command.add_argument(
+        "--cases",
+        action="append",
+        metavar="FILE.jsonl",
+        help="cases to play; repeatable (default: the project's own)",
+    )
+    command.add_argument(
+        "--profile", metavar="NAME", help="one profile of the simulated kernel (default: all)"
+    )
+    command.add_argument(
+        "--runs", type=_natural, default=20, metavar="N", help="random programs (default: 20)"
+    )
+    command.add_argument("--seed", type=_natural, default=0, metavar="S", help="default: 0")
+    command.add_argument("--out", metavar="DIR", help="keep a difference there, as a case")
     _json(command)
 
 

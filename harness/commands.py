@@ -27,6 +27,7 @@ from model.errors import UsageError, WorldUnavailable
 from model.mutants import MUTANTS
 from model.properties import PROPERTIES, Verdicts
 from model.trace import encode_trace
+from sim.iocp_profile import switches as iocp_switches
 
 CLEAN, BROKEN = 0, 1
 
@@ -207,15 +208,22 @@ def _show_json(file: str) -> dict[str, Any]:
 def worlds(options: argparse.Namespace) -> int:
     """`duopoll worlds`."""
     reasons = {world: why_not(world) for world in WORLDS}
+    switches = iocp_switches()
     if options.json:
         listed = [
             {"world": world, "runs": reason is None, "why_not": reason}
             for world, reason in reasons.items()
         ]
-        print_json({"worlds": listed})
+        print_json({"worlds": listed, "switches": [switch._asdict() for switch in switches]})
         return CLEAN
     for line in columns([(world, reason or "runs here") for world, reason in reasons.items()]):
         print(line)
+    print("\nWhat sim-iocp takes from NT, and where Wine 8 (so iocp on Linux) is different:\n")
+    rows = [(switch.name, switch.nt, switch.wine_8) for switch in switches]
+    table = list(columns([("switch", "nt", "wine-8"), *rows]))
+    print(table[0])
+    for line, switch in zip(table[1:], switches, strict=True):
+        print(f"{line}\n    {switch.source}")
     return CLEAN
 
 
@@ -289,3 +297,10 @@ def fuzz(options: argparse.Namespace) -> int:
     from harness import campaign
 
     return campaign.fuzz(options)
+
+
+def conform(options: argparse.Namespace) -> int:
+    """`duopoll conform`: needs Hypothesis, as fuzz does."""
+    from harness.conform import command
+
+    return command.conform(options, to_errors)

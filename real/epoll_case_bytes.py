@@ -7,14 +7,13 @@ receive buffers the sender may wait for its persist timer, which doubles.
 from __future__ import annotations
 
 import ctypes
-import errno
 import socket
 import struct
 import time
 from ctypes import byref, c_int, c_size_t, c_ssize_t, c_void_p
 from typing import Any
 
-from real.epoll_case_files import Files, address_of, function, getsockopt, plain, setsockopt
+from real.epoll_case_files import Files, address_of, errno_name, function, getsockopt, plain, setsockopt
 
 DRAIN_MAX_S = 3.0
 PIECE = b"x" * 65_536
@@ -95,7 +94,7 @@ class Bytes(Files):
         )
         if isinstance(result, str):
             return result
-        return errno.errorcode[value.value] if value.value else 0
+        return errno_name(value.value) if value.value else 0
 
     def do_getpeername(self, x: str) -> Any:
         address = address_of(self.fd(x), _getpeername)

@@ -49,6 +49,11 @@ _TCP_STATES_MOVING = {4, 9, 11}  # FIN_WAIT1, LAST_ACK, CLOSING: include/net/tcp
 _TCP_LISTEN = 10
 
 
+def errno_name(number: int) -> str:
+    """The name of an errno; of two names for one number that which the kernel's sources use."""
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode[number]
+
+
 def function(name: str, *types: Any, result: Any = c_int) -> Callable[..., int | str]:
     """A function of the C library that gives its result, or the name of the errno."""
     called = getattr(_libc, name)
@@ -56,7 +61,7 @@ def function(name: str, *types: Any, result: Any = c_int) -> Callable[..., int |
 
     def call(*args: Any) -> int | str:
         returned: int = called(*args)
-        return errno.errorcode[ctypes.get_errno()] if returned == -1 else returned
+        return errno_name(ctypes.get_errno()) if returned == -1 else returned
 
     return call
 
@@ -244,7 +249,7 @@ class Files:
             with tempfile.TemporaryFile() as made:
                 return self.name_it(x, _dup(made.fileno()))
         except OSError as error:
-            return errno.errorcode[error.errno or 0]
+            return errno_name(error.errno or 0)
 
     def do_socket(self, s: str, family: str = "tcp") -> Any:
         if family == "tcp":

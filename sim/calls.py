@@ -159,6 +159,8 @@ class SimLinux(SimEpoll):
             return file.recv(size)
         if isinstance(file, (PipeReader, EventFd)):
             return file.read(size)
+        if isinstance(file, RegularFile):
+            return b""  # a new file: where the last write ended, so does the file
         return Errno.EBADF if file is None or isinstance(file, PipeWriter) else Errno.EINVAL
 
     def write(self, fd: int, data: bytes) -> int | Errno:
@@ -170,6 +172,8 @@ class SimLinux(SimEpoll):
             return file.send(data)
         if isinstance(file, (PipeWriter, EventFd)):
             return file.write(data)
+        if isinstance(file, RegularFile):
+            return len(data)
         return Errno.EBADF if file is None or isinstance(file, PipeReader) else Errno.EINVAL
 
     def on_socket(

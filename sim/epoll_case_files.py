@@ -153,10 +153,10 @@ class Files:
         return plain(port)
 
     def _bind_unix(self, socket: UnixStream) -> int | Errno:
-        if socket.address:
-            return Errno.EINVAL
-        socket.address = self.network.next_port
-        self.network.next_port += 1
+        """An address of the kernel's choice; the second time, the same (unix_autobind)."""
+        if not socket.address:
+            socket.address = self.network.next_port
+            self.network.next_port += 1
         return socket.address
 
     def do_listen(self, s: str, backlog: int = 128) -> Any:
@@ -175,9 +175,12 @@ class Files:
         if isinstance(file, UnixStream):
             listener = self.kernel.file(self.fd(to))
             return plain(file.connect(listener if isinstance(listener, UnixStream) else None))
-        return plain(self.kernel.connect(self.fd(c), self.port(to)))
+        port = self.port(to) if isinstance(file, Endpoint) else 0
+        return plain(self.kernel.connect(self.fd(c), port))
 
     def do_closed_port(self, name: str) -> Any:
+        if self.kernel.fd_limit is not None:
+            return "EMFILE"  # to find the port takes a socket
         self.ports[name] = self.network.next_port
         self.network.next_port += 1
         return "ok"
@@ -223,7 +226,14 @@ class Files:
         return "partial" if isinstance(sent, int) and sent < size else sent
 
     def do_send_oob(self, x: str, size: int) -> Any:
-        return self.on_tcp(x, lambda tcp: tcp.send_urgent(b"x" * size))
+        data = b"x" * size
+        return plain(
+            self.kernel.on_socket(
+                self.fd(x),
+                lambda tcp: tcp.send_urgent(data),
+                lambda unix: unix.send_urgent(data),
+            )
+        )
 
     def do_recv(self, x: str, size: int) -> Any:
         return plain(
@@ -233,7 +243,11 @@ class Files:
         )
 
     def do_recv_oob(self, x: str, size: int = 1) -> Any:
-        return self.on_tcp(x, lambda tcp: tcp.recv_urgent() if size else Errno.EINVAL)
+        return plain(
+            self.kernel.on_socket(
+                self.fd(x), lambda tcp: tcp.recv_urgent(), lambda unix: unix.recv_urgent()
+            )
+        )
 
     def do_peek(self, x: str, size: int) -> Any:
         return plain(

@@ -2,9 +2,9 @@
 
 A case is a list of operations on things that it names (`a`, `e`, `T`); every operation has a
 result in plain JSON values: "ok", an errno's name, a number, a mask as `IN|RDHUP`, or for a wait
-the ordered list of `[label, mask]`. Each is one method `do_...` of `Machine`; `OPERATIONS` names them.
-`real.epoll_cases` has the same operations on a running Linux. `settle` lets virtual time pass until
-nothing more happens by itself. What would wait for ever gives "BLOCKED".
+the ordered list of `[label, mask]`. Each is one method `do_...` of `Machine`; `OPERATIONS` names
+them. `real.epoll_cases` has the same operations on a running Linux. `settle` lets virtual time pass
+until nothing more happens by itself. What would wait for ever gives "BLOCKED".
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ harness/cases/epoll_space.jsonl keeps what must hold):
 
 | SO_SNDBUF, SO_RCVBUF | queued / buffer when full | when OUT is back | received when full |
 |---|---|---|---|
-| 16,384, 16,384 | 1.00 to 1.03 | 0.55 to 0.63 | 24,576 of 32,768 |
-| 65,536, 16,384 | 1.06 | 0.58 to 0.61 | 24,576 of 32,768 |
-| 65,536, 65,536 | 1.09 to 1.10 | below 0.3 | 113,000 of 131,072 |
+| 16,384, 16,384 | 1.00 to 1.03 | 0.51 to 0.63 | 24,576 to 25,000 of 32,768 |
+| 65,536, 16,384 | 1.03 to 1.06 | 0.58 to 0.62 | 24,576 to 25,000 of 32,768 |
+| 65,536, 65,536 | 1.09 to 1.10 | 0.26 to 0.58 | 113,000 to 128,000 of 131,072 |
+| 200,000, 200,000 | 1.12 to 1.16 | 0.33 to 0.50 | 362,000 to 397,000 of 400,000 |
 
 A send takes bytes while anything is free and so may go beyond the buffer by a segment; OUT returns
 at two thirds (TM1, TW5), but only what was acknowledged counts, in steps of a segment.
@@ -147,6 +148,7 @@ _WAKES = _rules(
     ("TK4", "an error wakes everyone with key 0 and ERR", "net/core/sock.c, sock_def_error_report"),
     ("TK5", "the end of a connect wakes with key 0", _INPUT + "tcp_finish_connect"),
     ("TK6", "a connection in the queue wakes the listener with IN", _INPUT + "tcp_child_process"),
+    ("TK8", "giving up a connection wakes with ERR", _TCP + "tcp_disconnect"),
     ("TK7", "shutdown wakes its own socket with key 0", _INET + "inet_shutdown"),
 )
 
@@ -214,7 +216,7 @@ _ENDING = _rules(
 
 _LOCAL = _rules(
     _UNIX,
-    ("UX1", "listening: IN with a connection in the queue, else nothing", "unix_poll"),
+    ("UX1", "listening: IN with a connection in the queue, never OUT", "unix_poll"),
     ("UX2", "ERR while an error is pending", "unix_poll"),
     ("UX3", "HUP when not connected, or both directions are shut", "unix_poll"),
     ("UX4", "reading shut: IN and RDHUP", "unix_poll"),
@@ -243,6 +245,9 @@ _LOCAL = _rules(
     ("UX27", "close shuts the peer in both directions: HUP", "unix_release_sock"),
     ("UX28", "close with unread data: ECONNRESET for the peer", "unix_release_sock"),
     ("UX29", "close frees the unread packets of the peer", "unix_release_sock"),
+    ("UX31", "PRI while an urgent byte waits", "unix_poll"),
+    ("UX32", "a read stops before the urgent byte, the next passes over it", "manage_oob"),
+    ("UX33", "no urgent byte, or read before: EINVAL", "unix_stream_recv_urg"),
     ("UX30", "the end of a listener ends what waits in its queue", "unix_release_sock"),
 )
 

@@ -17,6 +17,7 @@ and its packet comes later), "iocp.accept_sync" (1: AcceptEx takes a waiting con
 call), "iocp.completion_delay" (how long a packet takes), "iocp.completion_order" (1: overtakes the
 last packet of another handle at the same instant), "iocp.cancel_loses" (1: the cancel came too
 late), "iocp.handle_reuse" (1: a new socket gets the number of the socket closed last),
+"iocp.reset_seen" (Wine 8; 1: a reset after the peer's FIN does end the pending sends),
 "iocp.reset_taken" (Wine 8; 1: a pending send takes the error of a reset, and the receives behind
 it end as at end of file), "iocp.close_number_reused" (Wine 8; 1: the number of a closed socket
 with sends pending belongs to something else already).

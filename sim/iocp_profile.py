@@ -3,7 +3,8 @@
 `NT` is what Microsoft's documentation and Wine's conformance tests say of Windows; where they are
 silent the value is inferred, and its source says so. `WINE_8` is Wine 8.0, whose sockets stand on
 Linux TCP: observed on Debian's build, or read from its source where the switch says "source only".
-Nothing here was run on real Windows. A switch is an answer to one question; no code asks which
+Nothing here was run on real Windows. `duopoll worlds` lists the switches, and `duopoll conform`
+holds the second column to Wine. A switch is an answer to one question; no code asks which
 profile it has.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from model.errors import NtStatus, Win32Error
+from model.errors import NtStatus, UsageError, Win32Error
 
 
 def _switch(source: str) -> Any:
@@ -53,8 +54,8 @@ class Profile:
         " Wine 8, observed; inferred for NT, which keeps the address"
     )
     reset_after_fin_unseen: bool = _switch(
-        "a send that pends when a reset follows the peer's FIN never ends: observed on Wine 8,"
-        " which looks no more at a socket that has hung up"
+        "a send that pends when a reset follows the peer's FIN never ends, mostly: observed on"
+        " Wine 8, which looks no more at a socket that has hung up"
     )
     reset_fails_receives: bool = _switch(
         "a receive after a reset fails with WSAECONNRESET and no packet: Wine's test_tcp_reset"
@@ -186,6 +187,13 @@ WINE_8 = Profile(
 )
 
 PROFILES = {profile.name: profile for profile in (NT, WINE_8)}
+
+
+def find_profile(name: str) -> Profile:
+    """The profile of that name. Raises `UsageError`."""
+    if name not in PROFILES:
+        raise UsageError(f"profile {name[:40]!r} does not exist: name one of {', '.join(PROFILES)}")
+    return PROFILES[name]
 
 
 class Switch(NamedTuple):

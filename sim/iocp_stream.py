@@ -185,7 +185,7 @@ class Stream:
         while sends:
             send = sends[0]
             if self.endpoint.state is not ESTABLISHED and not send.buffered:
-                if self.endpoint.eof and self.host.profile.reset_after_fin_unseen:
+                if self.endpoint.eof and self._reset_unseen():
                     break  # rule S9
                 sends.popleft()
                 self.fail_send(send, _RESET)  # rule S6
@@ -202,6 +202,13 @@ class Stream:
         if self.fin_wanted and not sends:
             self.fin_wanted = False  # rule S3
             self.endpoint.shutdown("WR")
+
+    def _reset_unseen(self) -> bool:
+        """Wine 8, after the peer's FIN: whether the reset came too late to be looked at."""
+        network = self.host.network
+        if not self.host.profile.reset_after_fin_unseen:
+            return False
+        return not (network.live and network.draw("iocp.reset_seen", 2))
 
     def _fail_receives(self) -> None:
         """The receives after the oldest send: a send that took the error leaves end of file."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import deque
 
 from model.errors import Errno
-from model.kernel import Shutdown
+from model.kernel import EPOLLERR, Shutdown
 from sim.files import KEY_IN, KEY_STATE
 from sim.segments import (
     CLOSED,
@@ -242,3 +242,4 @@ class Endpoint(Stream):
         self.rcv_shut = self.snd_shut = self.eof = self.reset = False
         self.fin_queued = self.fin_sent = self.fin_acked = False
         self.refresh()
+        self.wake(EPOLLERR)  # rule TK8

@@ -5,6 +5,8 @@
 * Space: writable while four times the charge fits in the send buffer; and every packet that the
   peer consumes wakes the sender for OUT, asked for or not (unix_write_space has no SOCK_NOSPACE
   gate as TCP has).
+* An urgent byte (MSG_OOB) is a packet of its own in the queue: a read stops before it, and the next
+  one passes over it. Read out of band it stays there, empty, and still counts for IN.
 * A peer's close is both directions at once: HUP, and ECONNRESET if it left our data unread.
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 
 from model.errors import Errno
-from model.kernel import EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLWRBAND, Shutdown
+from model.kernel import EPOLLERR, EPOLLHUP, EPOLLPRI, EPOLLRDHUP, EPOLLWRBAND, Shutdown
 from sim.files import KEY_IN, KEY_OUT, KEY_STATE, MASK_IN, MASK_OUT, File
 
 SNDBUF = 212_992  # net.core.wmem_default
@@ -36,6 +38,16 @@ def true_size(size: int) -> int:
     return _HEADER + rounded + -(-paged // _PAGE) * _PAGE
 
 
+class Packet:
+    """A packet in a queue: what is left of its bytes, and its true size."""
+
+    __slots__ = ("charge", "data")
+
+    def __init__(self, data: bytes, charge: int) -> None:
+        self.data = data
+        self.charge = charge
+
+
 class UnixStream(File):
     """One end of a connected pair, or a socket that is not connected."""
 
@@ -47,6 +59,7 @@ class UnixStream(File):
         "connected",
         "error",
         "inbox",
+        "oob",
         "peer",
         "rcv_shut",
         "snd_shut",
@@ -62,7 +75,8 @@ class UnixStream(File):
         self.snd_shut = False
         self.sndbuf = SNDBUF
         self.charged = 0
-        self.inbox: deque[tuple[bytes, int]] = deque()  # what is left of a packet, its true size
+        self.inbox: deque[Packet] = deque()
+        self.oob: Packet | None = None  # the urgent one of them
         self.address = 0
         self.backlog = 0
         self.accept_queue: deque[UnixStream] | None = None
@@ -74,18 +88,21 @@ class UnixStream(File):
 
     def poll(self) -> int:
         """unix_poll."""
-        if self.accept_queue is not None:
-            return MASK_IN if self.accept_queue else 0  # rule UX1
         mask = 0
         if self.error is not None:
             mask |= EPOLLERR  # rule UX2
-        if not self.connected or (self.rcv_shut and self.snd_shut):
+        listening = self.accept_queue is not None
+        if not (self.connected or listening) or (self.rcv_shut and self.snd_shut):
             mask |= EPOLLHUP  # rule UX3
         if self.rcv_shut:
             mask |= MASK_IN | EPOLLRDHUP  # rule UX4
         if self.inbox:
             mask |= MASK_IN  # rule UX5
-        if self.writable():
+        if self.accept_queue:
+            mask |= MASK_IN  # rule UX1
+        if self.oob is not None:
+            mask |= EPOLLPRI  # rule UX31
+        if self.writable() and not listening:
             mask |= MASK_OUT | EPOLLWRBAND  # rule UX6
         return mask
 
@@ -105,32 +122,67 @@ class UnixStream(File):
             part = data[sent : sent + min((self.sndbuf >> 1) - 64, PACKET_MAX)]
             size = true_size(len(part))
             self.charged += size  # rule UX9
-            peer.inbox.append((part, size))
+            peer.inbox.append(Packet(part, size))
             sent += len(part)
             peer.wake(KEY_IN)  # rule UX10
         if sent or not data:
             return sent
         return Errno.EAGAIN  # rule UX11
 
+    def send_urgent(self, data: bytes) -> int | Errno:
+        """send(2) with MSG_OOB: the last byte is the urgent one (queue_oob)."""
+        if not data:
+            return Errno.EOPNOTSUPP
+        sent = self.send(data[:-1])
+        if isinstance(sent, Errno) or sent < len(data) - 1:
+            return sent
+        before = self.peer.inbox[-1] if self.peer is not None and self.peer.inbox else None
+        last = self.send(data[-1:])
+        if isinstance(last, Errno):
+            return sent or last
+        if self.peer is not None and self.peer.inbox[-1] is not before:
+            self.peer.oob = self.peer.inbox[-1]
+        return sent + last
+
+    def recv_urgent(self) -> bytes | Errno:
+        """recv(2) with MSG_OOB (unix_stream_recv_urg)."""
+        packet, self.oob = self.oob, None
+        if packet is None:
+            return Errno.EINVAL  # rule UX33
+        data, packet.data = packet.data, b""
+        return data
+
     def recv(self, size: int, peek: bool = False) -> bytes | Errno:
         """unix_stream_read_generic: data, then the pending error once, then end of file."""
         if not self.connected:
             return Errno.EINVAL  # rule UX12
-        if not self.inbox:
-            return self._recv_nothing()
-        if peek:
-            return b"".join(data for data, _ in self.inbox)[:size]  # rule UX13
-        parts = []
-        while size and self.inbox:
-            data, charge = self.inbox.popleft()
-            parts.append(data[:size])
-            if len(data) > size:
-                self.inbox.appendleft((data[size:], charge))  # rule UX14
+        parts: list[bytes] = []
+        for packet in tuple(self.inbox):
+            if packet is self.oob or not packet.data:
+                if parts:
+                    break  # rule UX32
+            else:
+                parts.append(packet.data[:size])
+                if peek:
+                    size -= len(parts[-1])  # rule UX13
+                    continue
+                if len(packet.data) > size:
+                    packet.data = packet.data[size:]  # rule UX14
+                    break
+                size -= len(packet.data)
+            if not peek:
+                self._consume(packet)
+            if parts and not size:
                 break
-            size -= len(data)
-            if self.peer is not None:
-                self.peer._freed(charge)
-        return b"".join(parts)
+        return b"".join(parts) if parts else self._recv_nothing()
+
+    def _consume(self, packet: Packet) -> None:
+        """The packet at the head of the queue is gone."""
+        self.inbox.popleft()
+        if packet is self.oob:
+            self.oob = None
+        if self.peer is not None:
+            self.peer._freed(packet.charge)
 
     def _recv_nothing(self) -> bytes | Errno:
         error = self.take_error()
@@ -202,14 +254,14 @@ class UnixStream(File):
         peer = self.peer
         if peer is not None:
             peer._shut(True, True)  # rule UX27
-            if self.inbox:
+            if any(packet.data for packet in self.inbox):
                 peer.error = Errno.ECONNRESET  # rule UX28
             peer.wake_all(KEY_STATE)
             peer.peer = None if not peer.connected else peer.peer
-            for _data, charge in self.inbox:
-                peer._freed(charge)  # rule UX29
+            for packet in self.inbox:
+                peer._freed(packet.charge)  # rule UX29
         for child in self.accept_queue or ():
-            child.inbox.append((b"", 0))  # an embryo: its client sees a reset
+            child.inbox.append(Packet(b" ", 0))  # an embryo: its client sees a reset
             child.release()  # rule UX30
         self.inbox.clear()
         self.connected = False

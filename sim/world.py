@@ -17,6 +17,7 @@ from model.errors import Errno, UsageError
 from model.kernel import CompletionKernel, ReadinessKernel
 from sim.epoll import SimEpoll
 from sim.iocp import SimIocp
+from sim.iocp_profile import find_profile
 from sim.network import Network
 from sim.peers import SimRawListener, SimRawSocket, raw_listen
 from sim.scheduler import Scheduler
@@ -29,7 +30,11 @@ BUFFER = 131_072  # bytes; a socket's send and receive buffer unless the scenari
 
 
 class SimWorld:
-    """model.world.SimulatedWorld: "epoll" (readiness kernel) or "iocp" (completion kernel)."""
+    """model.world.SimulatedWorld: "epoll" (readiness kernel) or "iocp" (completion kernel).
+
+    `profile` is for "iocp": whose completion kernel it is, "nt" or "wine-8" (`sim.iocp_profile`).
+    The world sim-iocp is always NT; Wine's is for comparisons with what was recorded there.
+    """
 
     __slots__ = ("choices", "completion", "name", "network", "readiness", "scheduler")
 
@@ -42,6 +47,7 @@ class SimWorld:
         choices: Choices | None = None,
         sndbuf: int = BUFFER,
         rcvbuf: int = BUFFER,
+        profile: str = "nt",
     ) -> None:
         self.choices = Choices() if choices is None else choices
         self.name = f"sim-{kind}"
@@ -53,7 +59,7 @@ class SimWorld:
             self.readiness = SimEpoll(scheduler, self.network)
         elif kind == "iocp":
             self.network = Network(scheduler, sndbuf, rcvbuf, "nt")
-            self.completion = SimIocp(scheduler, self.network)
+            self.completion = SimIocp(scheduler, self.network, find_profile(profile))
         else:
             raise UsageError(f"no simulated kernel {kind!r}: there are 'epoll' and 'iocp'")
 

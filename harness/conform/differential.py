@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky, HypothesisException
 
 from harness.conform.arms import play_real, play_simulated, real_profile
+from harness.conform.blame import Run
 from harness.conform.cases import OVERRIDES, Case, Step
 from harness.conform.explain import explain
 from harness.conform.rules import watching
@@ -34,7 +35,7 @@ from model.choices import Choices
 from model.errors import UsageError
 
 PACES = (0.5, 4.0)  # how long the real kernel may settle, at first and in doubt
-SHRINK_S = 60.0
+SHRINK_S = 30.0  # for Hypothesis, and again for taking steps out
 
 
 @dataclass
@@ -48,12 +49,12 @@ class Report:
     operations: int = 0
     explained: dict[str, int] = field(default_factory=dict)  # by what it is that is free
     late: int = 0
-    rules: dict[str, int] = field(default_factory=dict)  # by how many programs
+    tried: list[Run] = field(default_factory=list)  # the rules of each program
     found: Case | None = None
     step: int = 0
     simulated: Any = None
     real: Any = None
-    suspects: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()  # rules of the simulated kernel, in the step that differs
     seconds: float = 0.0
 
 
@@ -120,14 +121,21 @@ class _Comparison:
             raise _Differs
 
     def _differs(self, steps: list[Step]) -> bool:
-        """Whether the kernels differ in `steps` without an explanation; keeps the smallest."""
+        """Whether the kernels differ in `steps` without an explanation."""
         exploring = self.smallest is None
         simulated, hits = self._simulated(steps)
         real = self._real(steps, PACES[0])
         if exploring:
-            self._count(steps, hits)
-        if simulated == real:
-            return False
+            self._count(steps)
+        differs = simulated != real and self._unexplained(steps, simulated, real, exploring)
+        if exploring:
+            self.report.tried.append(Run(hits, differs))
+        return differs
+
+    def _unexplained(
+        self, steps: list[Step], simulated: list[Any], real: list[Any], exploring: bool
+    ) -> bool:
+        """Whether no explanation is found for a difference; keeps the smallest such."""
         explained = self._explained(steps, real)
         if explained is None:
             real = self._real(steps, PACES[1])
@@ -146,11 +154,9 @@ class _Comparison:
             self.smallest = (steps, simulated, real)
         return True
 
-    def _count(self, steps: list[Step], hits: set[str]) -> None:
+    def _count(self, steps: list[Step]) -> None:
         self.report.runs += 1
         self.report.operations += sum(step[0] not in {"settle", "sleep"} for step in steps)
-        for rule in hits:
-            self.report.rules[rule] = self.report.rules.get(rule, 0) + 1
 
     def _simulated(self, steps: list[Step]) -> tuple[list[Any], set[str]]:
         with watching() as watch:
@@ -182,6 +188,7 @@ class _Comparison:
     def _take_steps_out(self) -> None:
         """Leaves out steps, from the last, as long as the difference stays."""
         assert self.smallest is not None
+        self.deadline = monotonic() + SHRINK_S
         index = len(self.smallest[0]) - 1
         while index >= 0 and monotonic() < self.deadline:
             steps = self.smallest[0]
@@ -213,9 +220,9 @@ class _Comparison:
         report.found = Case(
             report.kernel, name, source, tuple(steps), tuple(expect), overrides, name
         )
-        report.suspects = self._suspects(steps)
+        report.applied = self._applied(steps)
 
-    def _suspects(self, steps: Sequence[Step]) -> tuple[str, ...]:
+    def _applied(self, steps: Sequence[Step]) -> tuple[str, ...]:
         """The rules that the simulated kernel applies in the step that differs."""
         seen: list[set[str]] = []
         with watching() as watch:

@@ -5,10 +5,10 @@ so whatever draws integers can draw programs. It makes a port, a pair or two and
 does some twenty operations on them, and ends with a look at every packet that is left.
 
 An operation that moves something, and every one while a thread waits, is followed by a `settle`.
-What is left to chance even so is named in `harness.conform.iocp_looseness`. Never drawn are calls that may
-block for ever, operations on listening and on refused sockets (see `sim.iocp`), and closing a
-socket with a large send pending: Wine's packets then come when Linux next looks at the socket, any
-time.
+What is left to chance even so is named in `harness.conform.iocp_looseness`. Never drawn are calls
+that may block for ever, operations on listening and on refused sockets (see `sim.iocp`), and
+closing a socket with a large send pending: Wine's packets then come when Linux next looks at the
+socket, any time.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 `epoll.jsonl` was checked by hand, `epoll_found.jsonl` came out of random programs,
 `epoll_space.jsonl` keeps what was measured of send space, `epoll_rules.jsonl` applies the rules
-that no other case does. The results are Linux 6.18's; `tests.real.test_epoll_cases` holds the running kernel to them.
+that no other case does. The results are Linux 6.18's; `tests.real.test_epoll_cases` holds the
+running kernel to them.
 """
 
 from __future__ import annotations
