@@ -75,8 +75,8 @@ def _clients(connections: int) -> list[socket.socket]:
 
 
 def _model(connections: int, measure: Callable[[], int]) -> float:
-    from model.errors import Errno, Win32Error
     from model.bases import new_base
+    from model.errors import Errno, Win32Error
     from model.subject import (
         BEV_OPT_CLOSE_ON_FREE,
         EV_READ,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench.echo import Count
-from model.errors import Errno, Win32Error
 from model.bases import new_base
+from model.errors import Errno, Win32Error
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_OPT_CLOSE_ON_FREE,

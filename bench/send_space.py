@@ -13,8 +13,11 @@ import fcntl
 import select
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable
+
+assert sys.platform == "linux", "bench.send_space measures Linux"
 
 SIZES = ((16_384, 16_384), (65_536, 16_384), (65_536, 65_536), (200_000, 200_000))
 PIECES = (65_536, 1_000)

@@ -195,7 +195,13 @@ def _setup_wine(subparsers: Any) -> None:
 
 
 def _mutants(subparsers: Any) -> None:
-    _json(_command(subparsers, "mutants", commands.mutants, help="list the bugs of --mutant"))
+    parser = _command(subparsers, "mutants", commands.mutants, help="list the bugs of --mutant")
+    parser.add_argument("--find", action="store_true", help="hunt each of them; 1 if one lives")
+    parser.add_argument(
+        "--runs", type=_positive, default=20_000, metavar="N", help="for each (20000)"
+    )
+    parser.add_argument("--seed", type=_natural, default=1, metavar="N", help="of the hunt (1)")
+    _json(parser)
 
 
 def _properties(subparsers: Any) -> None:

@@ -9,8 +9,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.failure import FailureFile, save_in
 from harness.replay import Replay
@@ -28,6 +29,9 @@ from model.mutants import MUTANTS
 from model.properties import PROPERTIES, Verdicts
 from model.trace import encode_trace
 from sim.iocp_profile import switches as iocp_switches
+
+if TYPE_CHECKING:
+    from harness.mutation import Hunt
 
 CLEAN, BROKEN = 0, 1
 
@@ -228,7 +232,9 @@ def worlds(options: argparse.Namespace) -> int:
 
 
 def mutants(options: argparse.Namespace) -> int:
-    """`duopoll mutants`."""
+    """`duopoll mutants`: the list, or with --find how soon each is found."""
+    if options.find:
+        return _mutants_board(options)
     if options.json:
         listed = [
             {"name": m.name, "title": m.title, "breaks": m.breaks, "kernels": list(m.kernels)}
@@ -240,6 +246,26 @@ def mutants(options: argparse.Namespace) -> int:
     for line in columns([("mutant", "breaks", "kernels", "what is wrong"), *rows]):
         print(line)
     return CLEAN
+
+
+def _mutants_board(options: argparse.Namespace) -> int:
+    """Hunts every mutant: one that lives is a property that cannot fail."""
+    from harness.mutation import hunt  # Hypothesis: not for a worker
+
+    hunts = []
+    for mutant in MUTANTS.values():
+        hunts.append(hunt(mutant, runs=options.runs, number=options.seed))
+        if not options.json:
+            print(_board_line(hunts[-1]), flush=True)
+    if options.json:
+        print_json({"mutants": [asdict(each) for each in hunts]})
+    return CLEAN if all(each.found for each in hunts) else BROKEN
+
+
+def _board_line(each: Hunt) -> str:
+    how = "found" if each.found else "NOT FOUND"
+    breaks = MUTANTS[each.mutant].breaks
+    return f"{each.mutant:<26} {breaks:<4} {how:<9} {each.runs:>6} runs {each.seconds:>6.1f} s"
 
 
 def properties(options: argparse.Namespace) -> int:

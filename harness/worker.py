@@ -75,6 +75,7 @@ class Worker:
 
     def __init__(self, start: Starter = wine.start_interpreter, job_s: float = JOB_S) -> None:
         self.starts = 0  # processes started so far
+        self.connected = False  # whether the last of them has come up
         self.kernel_version = "unknown"  # of the last run
         self._start = start
         self._job_s = job_s
@@ -146,10 +147,12 @@ class Worker:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
             self.starts += 1
+            self.connected = False
             self._process = self._start(["-m", "harness.worker", str(port), token])
             threading.Thread(target=self._drain, args=(self._process,), daemon=True).start()
             try:
                 self._lines = self._accept(server, token, monotonic() + START_S)
+                self.connected = True
             except (OSError, ValueError) as error:
                 raise WorkerFailed(self._obituary(error)) from None
         return self._lines
@@ -243,13 +246,18 @@ def remote_cases(
     pace: float,
     worker: Worker | None = None,
 ) -> list[list[Any]]:
-    """Kernel cases in a worker. One that takes the worker down has no results."""
+    """Kernel cases in a worker. One that takes the worker down has no results.
+
+    Raises `WorkerFailed` when no worker starts.
+    """
     worker = worker or shared()
     if worker.pid is None:
         wine.find_interpreter()
     try:
         return worker.cases(kernel, batch, pace)
     except WorkerFailed:
+        if not worker.connected:
+            raise
         if len(batch) == 1:
             return [[]]
         return [remote_cases(kernel, [steps], pace, worker)[0] for steps in batch]

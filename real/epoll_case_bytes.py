@@ -9,23 +9,26 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+import sys
 import time
 from ctypes import byref, c_int, c_size_t, c_ssize_t, c_void_p
 from typing import Any
 
-from real.epoll_case_files import Files, address_of, errno_name, function, getsockopt, plain, setsockopt
+from real import epoll_case_files as files
+
+assert sys.platform == "linux", "real.epoll_cases needs Linux (duopoll worlds)"
 
 DRAIN_MAX_S = 3.0
 PIECE = b"x" * 65_536
 
-_getpeername = function("getpeername", c_int, c_void_p, c_void_p)
-_send = function("send", c_int, c_void_p, c_size_t, c_int, result=c_ssize_t)
-_recv = function("recv", c_int, c_void_p, c_size_t, c_int, result=c_ssize_t)
-_read = function("read", c_int, c_void_p, c_size_t, result=c_ssize_t)
-_write = function("write", c_int, c_void_p, c_size_t, result=c_ssize_t)
+_getpeername = files.function("getpeername", c_int, c_void_p, c_void_p)
+_send = files.function("send", c_int, c_void_p, c_size_t, c_int, result=c_ssize_t)
+_recv = files.function("recv", c_int, c_void_p, c_size_t, c_int, result=c_ssize_t)
+_read = files.function("read", c_int, c_void_p, c_size_t, result=c_ssize_t)
+_write = files.function("write", c_int, c_void_p, c_size_t, result=c_ssize_t)
 
 
-class Bytes(Files):
+class Bytes(files.Files):
     """Sending, receiving and options."""
 
     def do_send(self, x: str, size: int) -> Any:
@@ -89,17 +92,19 @@ class Bytes(Files):
 
     def do_so_error(self, x: str) -> Any:
         value, size = c_int(), c_int(4)
-        result = getsockopt(
+        result = files.getsockopt(
             self.fd(x), socket.SOL_SOCKET, socket.SO_ERROR, byref(value), byref(size)
         )
         if isinstance(result, str):
             return result
-        return errno_name(value.value) if value.value else 0
+        return files.errno_name(value.value) if value.value else 0
 
     def do_getpeername(self, x: str) -> Any:
-        address = address_of(self.fd(x), _getpeername)
+        address = files.address_of(self.fd(x), _getpeername)
         return address if isinstance(address, str) else "ok"
 
     def do_rcvlowat(self, x: str, size: int) -> Any:
         value = struct.pack("i", size)
-        return plain(setsockopt(self.fd(x), socket.SOL_SOCKET, socket.SO_RCVLOWAT, value, 4))
+        return files.plain(
+            files.setsockopt(self.fd(x), socket.SOL_SOCKET, socket.SO_RCVLOWAT, value, 4)
+        )

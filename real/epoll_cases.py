@@ -36,10 +36,11 @@ from model.kernel import (
     mask_name,
     mask_of,
 )
-from real.epoll_case_bytes import Bytes
-from real.epoll_case_files import Files, function, plain
+from real import epoll_case_bytes, epoll_case_files
 
 assert sys.platform == "linux", "real.epoll_cases needs Linux (duopoll worlds)"
+
+function, plain = epoll_case_files.function, epoll_case_files.plain
 
 BAD_OPERATION = 42  # no operation of epoll_ctl
 ENDLESS_MS = 1_000  # for a wait without a timeout
@@ -127,7 +128,7 @@ class Waiter:
             signal.pthread_kill(ident, _SIGNAL)
 
 
-class Machine(Bytes):
+class Machine(epoll_case_bytes.Bytes):
     """One case's descriptors, labels and threads."""
 
     def __init__(self, pace: float = 1.0) -> None:
@@ -265,7 +266,7 @@ class Machine(Bytes):
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name.removeprefix("do_"): method
-    for owner in (Files, Bytes, Machine)
+    for owner in (epoll_case_files.Files, epoll_case_bytes.Bytes, Machine)
     for name, method in vars(owner).items()
     if name.startswith("do_")
 }

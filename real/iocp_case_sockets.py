@@ -138,7 +138,7 @@ class Sockets:
 
     def do_tcp_pair(self, a: str, b: str) -> Any:
         listener = "(listener)"
-        for step in (
+        steps: tuple[Callable[[], Any], ...] = (
             lambda: self.do_socket(listener),
             lambda: self.do_bind(listener),
             lambda: self.do_listen(listener),
@@ -146,7 +146,8 @@ class Sockets:
             lambda: self.do_connect(a, listener),
             lambda: self.do_accept(listener, b),
             lambda: self.do_close(listener),
-        ):
+        )
+        for step in steps:
             outcome = step()
             if outcome != "ok":
                 return outcome

@@ -1,1 +1,1 @@
-"""One floor: simulated kernels, network and threads. The only room that knows SimPy and greenlet."""
+"""One floor: simulated kernels, network, threads. The only room that knows SimPy and greenlet."""

@@ -159,9 +159,25 @@ class SimIocp(Handles):
         self, sock: Socket, overlapped: int, data: bytes, silent: bool
     ) -> int | Win32Error:
         """Wine: TCP takes what it can of a send. Its packet goes before those that it causes."""
-        packets = () if sock.port is None else sock.port.packets
-        before = len(packets)
+        port = sock.port
+        before = 0
+        if port is not None:
+            before = len(port.packets)
+            port.held = True
         taken = sock.endpoint.send((data,))
+        if port is None:
+            return self._sent(sock, overlapped, data, taken, silent)
+        if taken == len(data) and not (sock.skip or silent):
+            port.put_in_order(before, True, lambda: self._ended_at_once(sock, overlapped, taken))
+            return taken  # rule S4
+        port.held = False
+        port.release()
+        return self._sent(sock, overlapped, data, taken, silent)
+
+    def _sent(
+        self, sock: Socket, overlapped: int, data: bytes, taken: int | Errno, silent: bool
+    ) -> int | Win32Error:
+        """Wine: after TCP has taken `taken` bytes of a send."""
         if isinstance(taken, Errno):
             if taken is not Errno.EAGAIN:
                 return Win32Error.WSAECONNRESET
@@ -169,10 +185,6 @@ class SimIocp(Handles):
         if taken < len(data):
             return self._send_later(sock, Send(overlapped, data, taken, None, silent))  # rule S5
         self._ended_at_once(sock, overlapped, len(data), silent)  # rule S4
-        if sock.port is None or len(packets) <= before + 1 or sock.skip or silent:
-            return len(data)
-        if not (self.network.live and self.network.draw("iocp.completion_order", 2)):
-            sock.port.packets.insert(before, sock.port.packets.pop())
         return len(data)
 
     def _send_later(self, sock: Socket, send: Send) -> Win32Error:

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from model.errors import Win32Error
 from model.kernel import Completion
@@ -41,6 +42,7 @@ class Port:
     __slots__ = (
         "closed",
         "concurrency",
+        "held",
         "limit",
         "network",
         "newest",
@@ -65,6 +67,7 @@ class Port:
         self.waiters: list[Waiter] = []
         self.threads: list[Task] = []  # those that took a packet and have not come back
         self.closed = False
+        self.held = False  # packets queue up although threads wait: see `put_in_order`
         self.newest: Completion | None = None  # the last packet that the network made
         self.newest_owner: object = None
         self.newest_ns = -1
@@ -73,19 +76,21 @@ class Port:
 
     def add(self, packet: Completion) -> None:
         """A packet: to a waiter if one may run, else to the end of the queue."""
-        if self.waiters and self.may_run():
+        if self.waiters and not self.held and self.may_run():
             self._hand_over(packet)
         elif not self.closed:
             self.packets.append(packet)
 
     def add_drawn(self, packet: Completion, owner: object) -> None:
-        """A packet of an operation of `owner` that the network ended, while the tape lasts."""
+        """A packet of an operation that the network ended, while the tape lasts. The order of
+        packets of one `owner` is fixed.
+        """
         packets = self.packets
         now = self.scheduler.now
         if (
             packets
             and packets[-1] is self.newest
-            and self.newest_owner is not owner
+            and self.newest_owner != owner
             and self.newest_ns == now
             and self.network.draw("iocp.completion_order", 2)
         ):
@@ -93,6 +98,21 @@ class Port:
             return
         self.newest, self.newest_owner, self.newest_ns = packet, owner, now
         self.add(packet)
+
+    def put_in_order(self, before: int, ahead: bool, tell: Callable[[], None]) -> None:
+        """Queues the packet of a call, `tell`, that has caused those from `before` on: ahead of
+        them, or behind ("iocp.completion_order": so many places from there). Then hands out what
+        was `held`.
+        """
+        tell()
+        packets = self.packets
+        caused = len(packets) - before - 1
+        if caused > 0:
+            moved = self.network.draw("iocp.completion_order", caused + 1)
+            place = before + moved if ahead else before + caused - moved
+            packets.insert(place, packets.pop())
+        self.held = False
+        self.release()
 
     def may_run(self) -> bool:
         """Whether the concurrency value lets another thread run."""
@@ -109,7 +129,7 @@ class Port:
             self._enter(task)
             self.scheduler.unpark(task)
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """A thread of this port blocked or ended: a waiter may take its place."""
         while self.packets and self.waiters and self.may_run():
             self._hand_over(self.packets.popleft())  # rule P8
@@ -158,7 +178,7 @@ class Port:
         """`task` runs for this port from now on."""
         if self.limit:
             self.threads.append(task)
-            task.on_block = self._release
+            task.on_block = self.release
 
     def _leave(self, task: Task) -> None:
         """`task` came back for a packet."""

@@ -29,6 +29,11 @@ class Profile:
         "the newest waiter gets the packet: Microsoft, 'I/O Completion Ports'; Wine queues them"
         " in order"
     )
+    threads_complete_apart: bool = _switch(
+        "operations of one socket that end at once may have their packets in another order when"
+        " different threads issued them: on Wine 8 each thread completes its own (observed);"
+        " inferred not to be so on NT"
+    )
     concurrency_enforced: bool = _switch(
         "a waiter is held back while as many threads run as the port allows: Microsoft, 'I/O"
         " Completion Ports'; dropped in Wine's server/completion.c (source only)"
@@ -131,6 +136,7 @@ class Profile:
 NT = Profile(
     name="nt",
     waiters_lifo=True,
+    threads_complete_apart=False,
     concurrency_enforced=True,
     close_port_wakes_waiters=True,
     close_status=NtStatus.CONNECTION_ABORTED,
@@ -160,6 +166,7 @@ NT = Profile(
 WINE_8 = Profile(
     name="wine-8",
     waiters_lifo=False,
+    threads_complete_apart=True,
     concurrency_enforced=False,
     close_port_wakes_waiters=False,
     close_status=NtStatus.HANDLES_CLOSED,

@@ -103,7 +103,8 @@ class Stream:
             return
         packet = _new(Completion, (self.key, operation.overlapped, nbytes, status))
         if host.network.live:
-            port.add_drawn(packet, self)
+            apart = host.profile.threads_complete_apart
+            port.add_drawn(packet, (self, operation.task if apart else None))
         elif port.waiters or port.closed:
             port.add(packet)
         else:

@@ -250,29 +250,28 @@ class SimWinsock(SimIocp):
         if not sock.connected:
             return Win32Error.WSAENOTCONN  # rule D4
         sock.context = True
-        before = 0 if sock.port is None else len(sock.port.packets)
+        port = sock.port
+        tells = port is not None and (not sock.skip or self.profile.disconnect_always_queues)
+        before = 0 if port is None else len(port.packets)
+        if port is not None:
+            port.held = tells
         self.shutdown(handle, "WR")
         if flags & TF_REUSE_SOCKET and self.profile.reuse_makes_fresh:
             self._reuse(sock)  # rule D5
         if overlapped is None:
+            if port is not None:
+                port.held = False
+                port.release()
             return 0  # rule D2
         self._host.blocks = self._host.blocks or {}
         self._host.blocks[overlapped] = (SUCCESS, 0)
-        if sock.port is not None and not sock.skip:
-            self._tell_disconnect(sock, overlapped, before)  # rule D1
-        elif self.profile.disconnect_always_queues:
-            self._tell_disconnect(sock, overlapped, before)  # rule D3
+        if port is not None and tells:
+            packet = Completion(sock.key, overlapped, 0, SUCCESS)
+            if sock.skip:
+                port.put_in_order(before, False, lambda: port.add(packet))  # rule D3
+            else:
+                port.put_in_order(before, False, lambda: port.add(packet))  # rule D1
         return Win32Error.WSA_IO_PENDING
-
-    def _tell_disconnect(self, sock: Socket, overlapped: int, before: int) -> None:
-        """The packet: behind those that the FIN has caused, or ahead ("iocp.completion_order")."""
-        port = sock.port
-        if port is None:
-            return
-        port.add(Completion(sock.key, overlapped, 0, SUCCESS))
-        caused = len(port.packets) - before - 1
-        if caused > 0 and self.network.live and self.network.draw("iocp.completion_order", 2):
-            port.packets.insert(before, port.packets.pop())
 
     @staticmethod
     def _reuse(sock: Socket) -> None:

@@ -204,14 +204,22 @@ class Connection(File):
         peer = self.peer
         if peer is None:
             return
-        free = peer.rcvbuf - peer.inbox_size
+        peer.withheld += size
         if peer.rcv_shut:
-            self.network.scheduler.call_later(PERSIST_NS, self._flush)  # rule TW2
-        elif free >= min(peer.rcvbuf >> 1, LOOPBACK_MSS) or not peer.inbox_size:
-            peer.withheld = 0  # rule TW3
-            self._flush()
+            self.network.scheduler.call_later(PERSIST_NS, self._new_window)  # rule TW2
         else:
-            peer.withheld += size  # rule TW4
+            self._new_window()
+
+    def _new_window(self) -> None:
+        """The receiver offers all that is free, if that is worth a segment."""
+        peer = self.peer
+        if peer is None:
+            return
+        free = peer.rcvbuf - peer.inbox_size
+        if peer.inbox_size and free < min(peer.rcvbuf >> 1, LOOPBACK_MSS):
+            return  # rule TW4
+        peer.withheld = 0  # rule TW3
+        self._flush()
 
     def _space(self) -> None:
         """Send space came back: tcp_check_space, sk_stream_write_space."""

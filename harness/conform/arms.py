@@ -29,7 +29,8 @@ class Arm(Protocol):
 
 
 class Kernel(NamedTuple):
-    """The arms of one kernel: modules with a function `play`, and the real world's name.
+    """One kernel: modules with a function `play` for each arm, the real world's name, profiles,
+    and the modules of its random programs and of what they may differ in.
 
     A simulated `play` takes steps, `choices`, `before` (told each step's number) and, where there
     is more than one, a `profile`; a real one takes steps and the pace.
@@ -39,11 +40,27 @@ class Kernel(NamedTuple):
     real: str
     world: str
     profiles: tuple[str, ...]
+    programs: str
+    looseness: str
 
 
 KERNELS = {
-    "epoll": Kernel("sim.epoll_cases", "real.epoll_cases", "epoll", ("linux",)),
-    "iocp": Kernel("sim.iocp_cases", "real.iocp_cases", "iocp", ("nt", "wine-8")),
+    "epoll": Kernel(
+        "sim.epoll_cases",
+        "real.epoll_cases",
+        "epoll",
+        ("linux",),
+        "harness.conform.epoll_programs",
+        "harness.conform.epoll_looseness",
+    ),
+    "iocp": Kernel(
+        "sim.iocp_cases",
+        "real.iocp_cases",
+        "iocp",
+        ("nt", "wine-8"),
+        "harness.conform.iocp_programs",
+        "harness.conform.iocp_looseness",
+    ),
 }
 
 

@@ -26,7 +26,7 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, HypothesisException
 
-from harness.conform.arms import play_real, play_simulated, real_profile
+from harness.conform.arms import KERNELS, play_real, play_simulated, real_profile
 from harness.conform.blame import Run
 from harness.conform.cases import OVERRIDES, Case, Step
 from harness.conform.explain import explain
@@ -83,9 +83,9 @@ class _Comparison:
     def __init__(self, kernel: str, profile: str, seed: int) -> None:
         self.kernel = kernel
         self.report = Report(kernel, profile, seed)
-        programs = import_module(f"harness.conform.{kernel}_programs")
+        programs = import_module(KERNELS[kernel].programs)
         self.program: Callable[[Callable[[int], int]], list[Step]] = programs.program
-        self.loose = import_module(f"harness.conform.{kernel}_looseness")
+        self.loose = import_module(KERNELS[kernel].looseness)
         self.smallest: tuple[list[Step], list[Any], list[Any]] | None = None
         self.deadline = 0.0
         self.runs_left = 0

@@ -149,14 +149,19 @@ def test_worlds_says_what_runs_here(
     monkeypatch.setattr(commands, "why_not", lambda world: "buy one" if world == "iocp" else None)
     assert main(["worlds"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(maxsplit=1) for line in lines] == [
+    assert [line.split(maxsplit=1) for line in lines[:4]] == [
         ["sim-epoll", "runs here"],
         ["sim-iocp", "runs here"],
         ["epoll", "runs here"],
         ["iocp", "buy one"],
     ]
+    assert lines[7].split() == ["switch", "nt", "wine-8"]
+    assert lines[8].split() == ["waiters_lifo", "yes", "no"]
+    assert lines[9].startswith("    the newest waiter gets the packet")
     assert main(["worlds", "--json"]) == 0
-    assert one_object(capsys)["worlds"][3] == {"world": "iocp", "runs": False, "why_not": "buy one"}
+    told = one_object(capsys)
+    assert told["switches"][0]["name"] == "waiters_lifo"
+    assert told["worlds"][3] == {"world": "iocp", "runs": False, "why_not": "buy one"}
 
 
 def test_catalogues(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from harness.noise import scenario_of
 from harness.run import play, run
 from harness.scenario import Scenario
 from harness.strategies import scenarios, tapes
-from harness.worker import Worker, WorkerFailed, remote_run, start_native
+from harness.worker import Worker, WorkerFailed, remote_cases, remote_run, start_native
 from harness.worlds import SIMULATED, why_not
 from model.choices import Choices
 from model.errors import UsageError
@@ -81,6 +81,8 @@ def test_errors_of_the_run_come_back_as_what_they_are(native: Worker) -> None:
 
 
 def test_a_worker_that_died_between_runs_is_replaced() -> None:
+    if sys.platform == "win32":
+        pytest.skip("ends the worker by a signal: POSIX")
     worker = Worker(start_native)
     try:
         worker.answer(Scenario(), "sim-epoll")
@@ -139,6 +141,21 @@ def test_a_run_that_takes_its_worker_down_is_a_crash(program: str, words: tuple[
     assert (kind, error_type) == ("crash", "WorkerFailed")
     assert all(word in message for word in words)
     assert worker.pid is None
+
+
+def test_a_case_that_takes_its_worker_down_has_no_results() -> None:
+    worker = failing("sys.exit(3)")
+    try:
+        assert remote_cases("iocp", [[["port", "p"]], [["settle"]]], 1.0, worker) == [[], []]
+    finally:
+        worker.close()
+
+
+def test_cases_without_a_worker_are_our_error() -> None:
+    worker = Worker(lambda args: starting("raise SystemExit(9)"))
+    with pytest.raises(WorkerFailed):
+        remote_cases("iocp", [[["port", "p"]], [["settle"]]], 1.0, worker)
+    assert worker.starts == 1
 
 
 def test_a_worker_that_does_not_start_is_our_error() -> None:

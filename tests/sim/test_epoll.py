@@ -48,10 +48,12 @@ def some(result: Any) -> Any:
     return result
 
 
-def fill(kernel: SimEpoll, fd: int) -> None:
-    """Sends until there is no space."""
-    while isinstance(kernel.send(fd, (bytes(1_000_000),)), int):
-        pass
+def fill(kernel: SimEpoll, fd: int) -> int:
+    """Sends until there is no space: the number of bytes taken."""
+    taken = 0
+    while isinstance(sent := kernel.send(fd, (bytes(1_000_000),)), int):
+        taken += sent
+    return taken
 
 
 def make_pair(kernel: SimEpoll, scheduler: Scheduler) -> tuple[int, int]:

@@ -91,10 +91,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not UTF-8"):
         load(bad)
     bad.write_text("{nothing\n")
-    with pytest.raises(UsageError, match="bad.jsonl:1: not JSON"):
+    with pytest.raises(UsageError, match=r"bad\.jsonl:1: not JSON"):
         load(bad)
     bad.write_text("[" * 100_000 + "\n")
-    with pytest.raises(UsageError, match="bad.jsonl:1: "):
+    with pytest.raises(UsageError, match=r"bad\.jsonl:1: "):
         load(bad)
 
 
@@ -139,12 +139,13 @@ def test_a_run_that_broke_off_differs() -> None:
 
 @given(st.sampled_from(sorted(KERNELS)), json_values)
 def test_a_step_is_accepted_or_refused_in_one_line(kernel: str, step: Any) -> None:
+    message = ""
     try:
         check_step(kernel, step)
     except UsageError as error:
-        assert "\n" not in str(error)
-    else:
-        assert step[0] in operations(kernel)
+        message = str(error)
+    assert "\n" not in message
+    assert message or step[0] in operations(kernel)
 
 
 def test_a_case_has_its_file() -> None:

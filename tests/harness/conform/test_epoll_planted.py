@@ -35,8 +35,8 @@ WRONG: dict[str, tuple[type, str, str, str]] = {
     "UX14": (
         UnixStream,
         "recv",
-        "appendleft((data[size:], charge))",
-        "appendleft((data[size:], 0)) or self.peer._freed(charge)",
+        "packet.data[size:]  #",
+        "packet.data[size:] if self.peer._freed(64) is None else b''  #",
     ),
 }
 

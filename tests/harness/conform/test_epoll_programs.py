@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ from sim.rules import rules
 STEPS_MAX = 150
 
 
-def programs(seed: int, number: int) -> list[list[list[object]]]:
+def programs(seed: int, number: int) -> list[list[list[Any]]]:
     """Programs drawn without Hypothesis."""
     source = random.Random(seed)
     return [program(source.randrange) for _ in range(number)]
@@ -55,7 +56,7 @@ def test_a_tape_never_breaks_a_program() -> None:
 
 def test_an_acknowledgement_that_comes_late_explains_a_second_wake() -> None:
     """A thread takes the wake of shutdown; the acknowledgement of the FIN is another."""
-    steps = [
+    steps: list[list[Any]] = [
         ["tcp_pair", "a", "b"],
         ["epoll_create", "e"],
         ["ctl_add", "e", "b", "IN|ET"],
@@ -72,7 +73,12 @@ def test_an_acknowledgement_that_comes_late_explains_a_second_wake() -> None:
 
 
 def test_what_the_kernel_cannot_do_is_not_explained() -> None:
-    steps = [["tcp_pair", "a", "b"], ["send", "a", 9], ["settle"], ["recv", "b", 9]]
+    steps: list[list[Any]] = [
+        ["tcp_pair", "a", "b"],
+        ["send", "a", 9],
+        ["settle"],
+        ["recv", "b", 9],
+    ]
     assert explain(lambda c, b: play(steps, c, b), ["ok", 9, "ok", 8], DECISIONS) is None
     assert explain(lambda c, b: play(steps, c, b), ["ok", 9, "ok", 9], DECISIONS) == []
 
