@@ -38,6 +38,7 @@ from real import wine
 
 START_S = 120.0  # the first start under Wine makes a prefix
 JOB_S = 60.0  # of one run, beyond the waits that its scenario asks for
+CASES_S = 20.0  # of a batch of kernel cases, beyond what they may wait
 OUTPUT_LINES = 12  # of a worker's last words that are kept
 LINE_MAX = 1 << 28  # bytes of one line: no run's records have more
 
@@ -119,7 +120,7 @@ class Worker:
         Raises `UsageError` for a case that names what nothing has made, or `WorkerFailed`.
         """
         job = {"kernel": kernel, "cases": [list(steps) for steps in batch], "pace": pace}
-        head, _ = self._ask(job, self._job_s + sum(map(_longest_s, batch)) * pace)
+        head, _ = self._ask(job, min(self._job_s, CASES_S) + sum(map(_longest_s, batch)) * pace)
         results: list[list[Any]] = head["results"]
         return results
 
@@ -264,9 +265,25 @@ def remote_cases(
 
 
 def _longest_s(steps: Sequence[Sequence[Any]]) -> float:
-    """More than a case may take: each number that may be milliseconds, and a blocked call."""
-    waits = [arg for step in steps for arg in step[1:] if type(arg) is int and 0 < arg <= 60_000]
-    return sum(waits) / 1e3 + 6.0 * len(steps)
+    """More than a case may take, at pace 1: what it waits for, and calls that may block."""
+    return sum(_STEP_S.get(step[0], 0.1) + _waits_s(*step) for step in steps)
+
+
+#: operations of cases that may block although nothing bounds them in the case, and how long
+_STEP_S = dict.fromkeys(("raw_send", "raw_send_str", "raw_recv", "raw_recv_exact"), 5.0)
+_STEP_S |= {"connect": 5.0, "accept": 5.0, "join": 1.5}
+
+
+def _waits_s(operation: str, *args: Any) -> float:
+    """What a step of a case says about its time."""
+    match operation, args:
+        case ("get" | "sleep", [*_, int(ms)]):
+            return ms / 1e3
+        case "getex", [_, _, int(ms)]:
+            return ms / 1e3
+        case "get_n", [_, int(times), *rest]:
+            return times * (rest[0] if rest else 1_000) / 1e3
+    return 0.0
 
 
 def _raised(kind: str, message: str) -> DuopollError:

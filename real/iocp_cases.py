@@ -21,8 +21,10 @@ import ctypes
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from ctypes import addressof, c_size_t, c_ulong, c_void_p
+from functools import cache
 from typing import Any
 
 from model.errors import NtStatus, UsageError
@@ -43,6 +45,16 @@ named, plain = base.named, base.plain
 #: what the kernel may still write into: never freed
 _graveyard: list[object] = []
 
+#: the memory of the last cases: Wine sets a status before it has written the rest
+_recent: deque[object] = deque(maxlen=64)
+
+_LARGE = 1 << 16  # bytes; larger buffers are shared, since what they hold is of no interest
+
+
+@cache
+def _shared(size: int) -> ctypes.Array[ctypes.c_char]:
+    return ctypes.create_string_buffer(size)
+
 
 class Block:
     """The memory of one operation, its buffer, and the event that it signals."""
@@ -50,7 +62,8 @@ class Block:
     def __init__(self, size: int) -> None:
         self.memory = winsock.Memory()
         self.at = addressof(self.memory)
-        self.buffer = ctypes.create_string_buffer(size + 2 * winsock.ADDRESS_SIZE)
+        room = size + 2 * winsock.ADDRESS_SIZE
+        self.buffer = _shared(room) if size > _LARGE else ctypes.create_string_buffer(room)
         self.memory.buf = addressof(self.buffer)
         self.memory.len = size
         self.event = 0
@@ -115,6 +128,7 @@ class Machine(base.Sockets):
         while any(block.status == PENDING for block in self.kept) and time.monotonic() < deadline:
             time.sleep(0.001)
         _graveyard.extend(block for block in self.kept if block.status == PENDING)
+        _recent.append(self.kept)
         self.calls.end()
 
     # -- ports ----------------------------------------------------------------------------------

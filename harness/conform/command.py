@@ -294,7 +294,7 @@ def _told_random(report: Report) -> list[str]:
     explained = sum(report.explained.values())
     verdict = "a difference" if report.found else "no difference"
     done = f"{count(report.runs, 'random program')}, {count(report.operations, 'operation')}"
-    known = f"{explained} explained, {report.late} late"
+    known = f"{explained} explained, {report.late} late, {report.lost} lost"
     lines = [f"{done}, seed {report.seed}: {known}, {verdict} ({report.seconds:.0f} s)"]
     lines += [f"  explained by {name}: {times}" for name, times in report.explained.items()]
     found = report.found

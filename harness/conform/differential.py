@@ -49,6 +49,7 @@ class Report:
     operations: int = 0
     explained: dict[str, int] = field(default_factory=dict)  # by what it is that is free
     late: int = 0
+    lost: int = 0  # plays that the real kernel's process did not survive
     tried: list[Run] = field(default_factory=list)  # the rules of each program
     found: Case | None = None
     step: int = 0
@@ -164,7 +165,9 @@ class _Comparison:
         return self._comparable(steps, results), watch.hits
 
     def _real(self, steps: list[Step], pace: float) -> list[Any]:
-        return self._comparable(steps, play_real(self.kernel, [steps], pace)[0])
+        results = play_real(self.kernel, [steps], pace)[0]
+        self.report.lost += not results
+        return self._comparable(steps, results)
 
     def _comparable(self, steps: Sequence[Step], results: Sequence[Any]) -> list[Any]:
         """Results without what has no decision, where the kernel has such."""

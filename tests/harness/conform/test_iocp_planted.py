@@ -78,6 +78,7 @@ def other_kernel(wrong: tuple[type, str, str, str]) -> Callable[..., list[list[o
 
 
 def test_random_programs_find_a_difference_and_shrink_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(differential, "SHRINK_S", 4.0)
     monkeypatch.setattr(differential, "play_real", other_kernel(WRONG["C1"]))
     report = differential.compare("iocp", 200, 0, "wine-8")
     found = report.found
