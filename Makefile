@@ -54,6 +54,7 @@ fuzz: $(CORE)
 hunt: $(CORE)
 	@$(BIN)/duopoll worlds
 	@$(BIN)/duopoll fuzz --seconds $(SECONDS_HUNT)
+	@$(BIN)/duopoll conform --runs 2000
 
 system:
 	@scripts/system-packages.sh
