@@ -3,6 +3,8 @@
     world = SimWorld("epoll", Choices(tape))
     world.run(main)
 
+`faults` says what may go wrong (`sim.faults`); by default nothing does.
+
 Everything free in a run comes from the tape; everything else is fixed. A world serves one run and
 is cheap to make. Virtual time begins at 0 and moves only while nothing can run.
 """
@@ -14,8 +16,11 @@ from typing import TYPE_CHECKING, Literal
 
 from model.choices import Choices
 from model.errors import Errno, UsageError
+from model.faults import NONE, Faults
 from model.kernel import CompletionKernel, ReadinessKernel
 from sim.epoll import SimEpoll
+from sim.faults import FaultyNetwork, Injector
+from sim.faulty_kernels import FaultyCompletion, FaultyReadiness
 from sim.iocp import SimIocp
 from sim.network import Network
 from sim.peers import SimRawListener, SimRawSocket, raw_listen
@@ -31,7 +36,15 @@ BUFFER = 131_072  # bytes; a socket's send and receive buffer unless the scenari
 class SimWorld:
     """model.world.SimulatedWorld: "epoll" (readiness kernel) or "iocp" (completion kernel)."""
 
-    __slots__ = ("choices", "completion", "name", "network", "readiness", "scheduler")
+    __slots__ = (
+        "choices",
+        "completion",
+        "injector",
+        "name",
+        "network",
+        "readiness",
+        "scheduler",
+    )
 
     kernel_version = "simulated"
     quiet_ns = 500_000_000
@@ -42,20 +55,54 @@ class SimWorld:
         choices: Choices | None = None,
         sndbuf: int = BUFFER,
         rcvbuf: int = BUFFER,
+        faults: Faults = NONE,
     ) -> None:
+        if kind not in ("epoll", "iocp"):
+            raise UsageError(f"no simulated kernel {kind!r}: there are 'epoll' and 'iocp'")
         self.choices = Choices() if choices is None else choices
         self.name = f"sim-{kind}"
         self.readiness: ReadinessKernel | None = None
         self.completion: CompletionKernel | None = None
+        self.injector: Injector | None = None
         scheduler = self.scheduler = Scheduler(self.choices)
+        flavour: Literal["linux", "nt"] = "linux" if kind == "epoll" else "nt"
+        if faults != NONE:
+            self._make_faulty(flavour, sndbuf, rcvbuf, faults)
+            return
+        self.network = Network(scheduler, sndbuf, rcvbuf, flavour)
         if kind == "epoll":
-            self.network = Network(scheduler, sndbuf, rcvbuf, "linux")
             self.readiness = SimEpoll(scheduler, self.network)
-        elif kind == "iocp":
-            self.network = Network(scheduler, sndbuf, rcvbuf, "nt")
-            self.completion = SimIocp(scheduler, self.network)
         else:
-            raise UsageError(f"no simulated kernel {kind!r}: there are 'epoll' and 'iocp'")
+            self.completion = SimIocp(scheduler, self.network)
+
+    def _make_faulty(
+        self, flavour: Literal["linux", "nt"], sndbuf: int, rcvbuf: int, faults: Faults
+    ) -> None:
+        """The same with faults, between the kernel and whoever uses it."""
+        network = FaultyNetwork(self.scheduler, sndbuf, rcvbuf, flavour, faults)
+        self.network = network
+        self.injector = network.injector
+        if flavour == "linux":
+            kernel = SimEpoll(self.scheduler, network)
+            self.readiness = FaultyReadiness(kernel, network.injector)
+        else:
+            pool_pages = faults.pool_pages if "pool" in faults.kinds else None
+            self.completion = FaultyCompletion(
+                SimIocp(self.scheduler, network), network.injector, pool_pages
+            )
+
+    def tell_faults(self, tell: Callable[[str, int | None], None]) -> None:
+        """`tell(kind, fd)` hears of every fault that is injected from here on."""
+        if self.injector is not None:
+            self.injector.tell = tell
+
+    @property
+    def pool(self) -> tuple[int, int, int] | None:
+        """Pages of the non-paged pool: its size, most ever locked, locked now; None: no limit."""
+        kernel = self.completion
+        if not isinstance(kernel, FaultyCompletion) or kernel.pool_pages is None:
+            return None
+        return kernel.pool_pages, kernel.pool_high, kernel.pool_held
 
     def now_ns(self) -> int:
         """Virtual time."""
