@@ -5,18 +5,19 @@ outstanding on sockets made beforehand. Once disabled, in its own callback too, 
 more: what is queued stays in the kernel's backlog, and what AcceptEx has already taken is kept
 until the listener is enabled again, or closed with it. A connection nobody wants is closed.
 
-Where the kernel cannot give what an accept needs (a descriptor, memory), the listener rests for
-`PAUSE_NS` and tries again. libevent calls its error callback and leaves it at that; then over
-readiness the loop spins, since the connection stays in the queue, and over completion nobody ever
-accepts again.
+Where the kernel cannot give what an accept needs (a descriptor, memory), the listener rests for a
+while and tries again, each time for twice as long. libevent calls its error callback and leaves it
+at that; then over readiness the loop spins, since the connection stays in the queue, and over
+completion nobody ever accepts again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from model.errors import Errno, NtStatus, Win32Error
-from model.event_base import Event, TimerEvent
+from model.event_base import Event, EventBase, TimerEvent
 from model.operation import Operation
 from model.subject import AcceptCallback
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from model.completion import CompletionPoller
     from model.readiness import ReadinessPoller
 
-PAUSE_NS = 10_000_000  # between accepts while descriptors or memory are wanting
+PAUSE_NS = 10_000_000  # the first pause while descriptors or memory are wanting
+PAUSE_MAX_NS = 320_000_000
 _WANTING = frozenset({Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM})
 ACCEPTS_OUTSTANDING = 4  # listener.c: N_SOCKETS_PER_LISTENER
 
@@ -42,6 +44,25 @@ class Listener(Protocol):
     def free(self) -> None: ...
 
 
+class _Pause(TimerEvent):
+    """A timer that waits longer each time, until `over` says that what was wanting is there."""
+
+    __slots__ = ("next_ns",)
+
+    def __init__(self, base: EventBase, callback: Callable[[], None]) -> None:
+        super().__init__(base, callback)
+        self.next_ns = PAUSE_NS
+
+    def begin(self) -> None:
+        if not self.added:
+            self.start(self.next_ns)
+            self.next_ns = min(2 * self.next_ns, PAUSE_MAX_NS)
+
+    def over(self) -> None:
+        self.stop()
+        self.next_ns = PAUSE_NS
+
+
 class ReadinessListener(Event):
     """evconnlistener over accept4: its own read event."""
 
@@ -56,7 +77,7 @@ class ReadinessListener(Event):
         self.fd: int | None = fd
         self.port = port
         self.enabled = False
-        self.pause = TimerEvent(poller.base, self._resume)
+        self.pause = _Pause(poller.base, self._resume)
 
     @classmethod
     def bind(
@@ -92,7 +113,7 @@ class ReadinessListener(Event):
             self.base.event_count -= 1
             self.poller.unwatch_read(self.fd)
         self.result = 0
-        self.pause.stop()
+        self.pause.over()
         return 0
 
     def free(self) -> None:
@@ -109,8 +130,9 @@ class ReadinessListener(Event):
             if isinstance(accepted, Errno):
                 if accepted in _WANTING:
                     self.poller.unwatch_read(self.fd)
-                    self.pause.start(PAUSE_NS)
+                    self.pause.begin()
                 return
+            self.pause.over()
             if self.callback is None:
                 self.poller.kernel.close(accepted.fd)
             else:
@@ -151,7 +173,7 @@ class CompletionListener:
         self.enabled = False
         self.slots = [_Accept(self) for _ in range(ACCEPTS_OUTSTANDING)]
         self.held: list[int] = []  # accepted while disabled
-        self.pause = TimerEvent(poller.base, self._start_all)
+        self.pause = _Pause(poller.base, self._start_all)
 
     @classmethod
     def bind(
@@ -184,7 +206,7 @@ class CompletionListener:
         return 0
 
     def disable(self) -> int:
-        self.pause.stop()
+        self.pause.over()
         if self.enabled:
             self.enabled = False
             self.poller.base.virtual_events -= 1
@@ -220,14 +242,19 @@ class CompletionListener:
         if slot.acceptor is None:
             acceptor = kernel.socket()
             if isinstance(acceptor, Win32Error):
-                self.pause.start(PAUSE_NS)
+                self._start_failed()
                 return
             slot.acceptor = acceptor
         assert self.fd is not None
         if slot.submitted(kernel.accept_ex(self.fd, slot.acceptor, slot.overlapped)) is not None:
-            kernel.closesocket(slot.acceptor)
-            slot.acceptor = None
-            self.pause.start(PAUSE_NS)
+            self._start_failed()
+        else:
+            self.pause.over()
+
+    def _start_failed(self) -> None:
+        """Nothing is given up while another accept is outstanding: its end tries again."""
+        if not any(slot.pending for slot in self.slots):
+            self.pause.begin()
 
     def on_accepted(self, slot: _Accept) -> None:
         """accepted_socket_cb: a new connection, an aborted one, or the end of the listener."""
@@ -247,7 +274,7 @@ class CompletionListener:
         if self.fd is None:
             self._retire(slot)
         elif self.enabled:
-            self._start(slot)
+            self._start_all()
 
     def _hand_over(self, acceptor: int) -> None:
         peer_port = self.poller.kernel.getpeername(acceptor)

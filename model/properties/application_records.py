@@ -231,8 +231,10 @@ def operation(run: Run, index: int, record: Record) -> None:
 
 
 def returned(run: Run, index: int, record: Record) -> None:
-    """`ret`: the outcome of a connect; others are of no interest."""
+    """`ret`: the outcome of a connect, a listener that cannot listen; others do not matter."""
     view = run.views.get(record[2])
+    if view is not None and view.is_listener:
+        view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
     if view is None or record[3] not in ("connect", "socket_connect"):
         return
     run.checked["E-1"] += 1

@@ -271,7 +271,7 @@ def _judge_listener(run: Run, view: View, index: int) -> None:
     waiting = int(end is not None and end.connected) + (peer.connections if peer else 0)
     run.checked["L-1"] += bool(waiting)
     accepted = run.accepted.get(view.name, 0)
-    if accepted < waiting:
+    if accepted + run.aborted < waiting:
         run.violate(
             "L-1",
             view.name,

@@ -50,8 +50,8 @@ class View:
     """A bufferevent or a listener, as far as the trace has told."""
 
     __slots__ = (
-        "closed", "completion", "connect_events", "connect_result", "connected", "connecting",
-        "dead", "deferred", "depth", "direct_triggers", "disable_index", "enable_read_pass",
+        "broken", "closed", "completion", "connect_events", "connect_result", "connected",
+        "connecting", "dead", "deferred", "depth", "direct_triggers", "disable_index", "enable_read_pass",
         "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
         "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in", "fresh_in_pass",
         "fresh_out", "fresh_out_pass", "grown", "held", "high", "idle", "illicit", "immediate",
@@ -112,6 +112,7 @@ class View:
         self.owed = -1  # the record of an end or failure that no event has told yet
         self.owed_eof = False
         self.eof_seen = False  # the kernel told the end of the stream, ever
+        self.broken = False  # a call met a reset, ever
         self.injected = 0  # bits of trigger_event
         # Timers.
         self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
@@ -130,8 +131,8 @@ class Run:
     """One check: the views by name and by descriptor, counters, and the violations found."""
 
     __slots__ = (
-        "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks", "checked",
-        "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
+        "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
+        "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
         "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
         "peers", "records", "reported", "simulated", "tolerance", "views", "violations",
         "wait_index",
@@ -153,6 +154,7 @@ class Run:
         self.closed: set[int] = set()
         self.accepting: dict[int, int] = {}  # overlapped -> acceptor
         self.accept_index: dict[int, int] = {}  # accepted fd -> record in which the kernel gave it
+        self.aborted = 0  # connections that were gone when accept took them
         self.accepted: dict[str, int] = {}  # listener -> accept callbacks
         self.connect_caller: View | None = None  # whose connect call is running
         self.pass_time = 0
