@@ -16,7 +16,6 @@ import gc
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 from harness.driver import Driver
@@ -180,10 +179,8 @@ def play(
     def main() -> None:
         base = TracedBase(make_base(KernelOf(world, trace)), trace)
         if isinstance(world, SimWorld):
-            world.tell_faults(partial(trace.emit, "fault"))
+            world.record_faults(trace.emit)
         Driver(scenario, world, base, trace).play()
-        if isinstance(world, SimWorld) and world.pool is not None:
-            trace.emit("pool", *world.pool)
         records.extend(trace.records)  # what peers record from here on is no part of the run
 
     with nullcontext() if mutant is None else mutants.active(mutant):

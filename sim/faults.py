@@ -2,7 +2,7 @@
 
 `Injector` decides: it draws the faults that are on ("fault." and the kind; 0 is none, and only a
 small number of the other answers is a fault, so that a run goes on between two of them), counts
-calls for the faults of an n-th call, and tells everything that it injects to `tell`.
+calls for the faults of an n-th call, and writes a record of everything that it injects.
 
 `FaultyNetwork` takes the place of `sim.network.Network`: it knows which conditions are off, and it
 delays. The wrappers of the kernel ports are in `sim.faulty_kernels`. A run without faults has
@@ -31,27 +31,26 @@ LONGEST_NS = max(DURATIONS)
 OVERTAKEN_NS = 1  # enough for everything else of the instant
 
 
+def _nowhere(*_record: object) -> None:
+    """For a world whose faults nobody records."""
+
+
 class Injector:
-    """Decides which faults happen. `tell(kind, fd)` hears of each one; `counts` has them by kind.
+    """Decides which faults happen. `emit(kind, *fields)` takes records of them."""
 
-    Faults of the network that lie in a latency are told by their decisions alone.
-    """
-
-    __slots__ = ("_calls", "_seen", "counts", "kinds", "network", "short_until", "tell")
+    __slots__ = ("_calls", "_seen", "emit", "kinds", "network", "short_until")
 
     def __init__(self, faults: Faults, network: Network) -> None:
         self.network = network
         self.kinds = frozenset(faults.kinds)
-        self.tell: Callable[[str, int | None], None] = lambda kind, fd: None
-        self.counts: dict[str, int] = {}
+        self.emit: Callable[..., None] = _nowhere
         self.short_until = 0  # ns; descriptors are wanting until then
         self._calls = {(each.call, each.n): Errno[each.outcome] for each in faults.calls}
         self._seen: dict[str, int] = {}
 
     def injected(self, kind: str, fd: int | None) -> None:
         """Notes a fault that happens now."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        self.tell(kind, fd)
+        self.emit("fault", kind, fd)
 
     def draw(self, kind: str, odds: int = ODDS) -> int:
         """The tape's answer for a kind; 0 where it is off."""

@@ -220,12 +220,17 @@ class FaultyCompletion:
         self.getpeername = kernel.getpeername
         self.shutdown = kernel.shutdown
         self.create_port = kernel.create_port
-        self.close_port = kernel.close_port
         self.associate = kernel.associate
         self.update_accept_context = kernel.update_accept_context
         self.update_connect_context = kernel.update_connect_context
         self.cancel_io_ex = kernel.cancel_io_ex
         self.post_queued_completion_status = kernel.post_queued_completion_status
+
+    def close_port(self, port: int) -> Win32Error | None:
+        """CloseHandle on a port; the pool's record is written here, near the end of a run."""
+        if self.pool_pages is not None:
+            self._injector.emit("pool", self.pool_pages, self.pool_high, self.pool_held)
+        return self._kernel.close_port(port)
 
     def _nth(self, call: str, handle: int | None) -> Win32Error | None:
         """The outcome of an n-th call, in Winsock's terms; None too where there is no such."""

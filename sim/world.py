@@ -91,18 +91,10 @@ class SimWorld:
                 SimIocp(self.scheduler, network), network.injector, pool_pages
             )
 
-    def tell_faults(self, tell: Callable[[str, int | None], None]) -> None:
-        """`tell(kind, fd)` hears of every fault that is injected from here on."""
+    def record_faults(self, emit: Callable[..., None]) -> None:
+        """`emit(kind, *fields)` gets the records of faults and of the pool from here on."""
         if self.injector is not None:
-            self.injector.tell = tell
-
-    @property
-    def pool(self) -> tuple[int, int, int] | None:
-        """Pages of the non-paged pool: its size, most ever locked, locked now; None: no limit."""
-        kernel = self.completion
-        if not isinstance(kernel, FaultyCompletion) or kernel.pool_pages is None:
-            return None
-        return kernel.pool_pages, kernel.pool_high, kernel.pool_held
+            self.injector.emit = emit
 
     def now_ns(self) -> int:
         """Virtual time."""

@@ -51,8 +51,8 @@ class View:
 
     __slots__ = (
         "broken", "closed", "completion", "connect_events", "connect_result", "connected",
-        "connecting", "dead", "deferred", "depth", "direct_triggers", "disable_index", "enable_read_pass",
-        "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
+        "connecting", "dead", "deferred", "depth", "direct_triggers", "disable_index",
+        "enable_read_pass", "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
         "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in", "fresh_in_pass",
         "fresh_out", "fresh_out_pass", "grown", "held", "high", "idle", "illicit", "immediate",
         "in_connect", "injected", "is_listener", "kernel_connected", "low", "name", "outgoing",
@@ -71,7 +71,7 @@ class View:
         self.is_listener = False
         self.completion = completion
         self.deferred = completion  # bufferevent_async.c forces deferral
-        self.freed = False
+        self.freed = self.broken = False  # broken: a call met a reset, ever
         self.closed = False  # its descriptor is
         # What the application set.
         self.enabled = EV_WRITE
@@ -112,7 +112,6 @@ class View:
         self.owed = -1  # the record of an end or failure that no event has told yet
         self.owed_eof = False
         self.eof_seen = False  # the kernel told the end of the stream, ever
-        self.broken = False  # a call met a reset, ever
         self.injected = 0  # bits of trigger_event
         # Timers.
         self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
