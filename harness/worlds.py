@@ -40,9 +40,7 @@ def is_remote(name: str) -> bool:
     return name == "iocp" and sys.platform != "win32"
 
 
-def make_world(
-    name: str, choices: Choices, network: Network, faults: Faults = NONE
-) -> World:
+def make_world(name: str, choices: Choices, network: Network, faults: Faults = NONE) -> World:
     """A fresh world for one run. `choices`, `network` and `faults` are for simulated ones.
 
     Raises `UsageError` for an unknown name, `WorldUnavailable` for one that cannot run here.

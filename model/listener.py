@@ -161,7 +161,10 @@ class _Accept(Operation):
 class CompletionListener:
     """evconnlistener over AcceptEx (listener.c: accepting_socket)."""
 
-    __slots__ = ("callback", "enabled", "fd", "held", "pause", "poller", "port", "slots")
+    __slots__ = (
+        *("callback", "enabled", "fd", "handing", "held"),
+        *("pause", "poller", "port", "slots"),
+    )
 
     def __init__(
         self, poller: CompletionPoller, callback: AcceptCallback | None, fd: int, port: int
@@ -173,6 +176,7 @@ class CompletionListener:
         self.enabled = False
         self.slots = [_Accept(self) for _ in range(ACCEPTS_OUTSTANDING)]
         self.held: list[int] = []  # accepted while disabled
+        self.handing = False  # the callback is running
         self.pause = _Pause(poller.base, self._start_all)
 
     @classmethod
@@ -200,8 +204,7 @@ class CompletionListener:
         if not self.enabled:
             self.enabled = True
             self.poller.base.virtual_events += 1
-        while self.held and self.enabled:
-            self._hand_over(self.held.pop(0))
+        self._hand_over_held()
         self._start_all()
         return 0
 
@@ -274,14 +277,24 @@ class CompletionListener:
         if self.fd is None:
             self._retire(slot)
         elif self.enabled:
+            self._hand_over_held()
             self._start_all()
+
+    def _hand_over_held(self) -> None:
+        """Those kept while disabled, one after the other: never a callback inside a callback."""
+        while self.held and self.enabled and not self.handing:
+            self._hand_over(self.held.pop(0))
 
     def _hand_over(self, acceptor: int) -> None:
         peer_port = self.poller.kernel.getpeername(acceptor)
         if self.callback is None:
             self.poller.kernel.closesocket(acceptor)
         else:
-            self.callback(self, acceptor, peer_port if isinstance(peer_port, int) else 0)
+            self.handing = True
+            try:
+                self.callback(self, acceptor, peer_port if isinstance(peer_port, int) else 0)
+            finally:
+                self.handing = False
 
     def _retire(self, slot: _Accept) -> None:
         """The slot will not be used again."""
