@@ -67,7 +67,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # error readable in the callback; enabled: the mask when the callback starts.
     "cb": ("bev", "which", "what", "error", "input_length", "output_length", "enabled"),
     "cb_end": ("bev", "which", "input_length", "output_length"),
-    # Simulated worlds with faults: one that happens now, before the call that meets it; and when
+    # Simulated worlds with faults: one that happens now, before the call that meets it; and when a
     # a port is closed, the non-paged pool in pages: its size, the most ever locked, what is still locked.
     "fault": ("name", "fd"),
     "pool": ("size", "high", "held"),
