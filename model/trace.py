@@ -68,7 +68,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "cb": ("bev", "which", "what", "error", "input_length", "output_length", "enabled"),
     "cb_end": ("bev", "which", "input_length", "output_length"),
     # Simulated worlds with faults: one that happens now, before the call that meets it; and when a
-    # a port is closed, the non-paged pool in pages: its size, the most ever locked, what is still locked.
+    # port is closed, its non-paged pool in pages: the size, the most ever locked, still locked.
     "fault": ("name", "fd"),
     "pool": ("size", "high", "held"),
     # The harness.

@@ -177,6 +177,7 @@ def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
     if not view.writecb:
         view.untold_write = 0
     if not view.eventcb:
+        view.deaf = True
         view.owed = -1
         view.unheard |= view.kernel_connected or view.failed or view.refused
 

@@ -5,7 +5,8 @@ has then carried all that its windows allow; of a real one that is certain only 
 (a closed window reopens when TCP sees fit: delayed acknowledgements, the persist timer), so there
 the end of a long stream is not judged, and neither is what a peer did in the last moments.
 
-A bufferevent that may have timed out without anybody to tell (no event callback) is not judged.
+A bufferevent that may have timed out without anybody to tell (it has or had no event callback) is
+not judged.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _waits(view: View) -> str:
 
 
 def _may_have_timed_out(view: View) -> bool:
-    silent = not view.eventcb
+    silent = view.deaf or not view.eventcb
     return silent and (view.read_timeout is not None or view.write_timeout is not None)
 
 

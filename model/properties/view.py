@@ -51,7 +51,7 @@ class View:
 
     __slots__ = (
         "broken", "closed", "completion", "connect_events", "connect_result", "connected",
-        "connecting", "dead", "deferred", "depth", "direct_triggers", "disable_index",
+        "connecting", "dead", "deaf", "deferred", "depth", "direct_triggers", "disable_index",
         "enable_read_pass", "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
         "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in", "fresh_in_pass",
         "fresh_out", "fresh_out_pass", "grown", "held", "high", "idle", "illicit", "immediate",
@@ -104,7 +104,8 @@ class View:
         self.kernel_connected = self.immediate = self.failed = self.refused = False
         self.connect_result: int | None = None
         self.connect_events = 0
-        self.unheard = False  # its outcome came when no event callback was set
+        self.deaf = self.unheard = False  # deaf: it was without an event callback, ever; unheard:
+        # its outcome came when no event callback was set
         # Failures.
         self.dead = False  # completion: after EOF or ERROR, in both directions
         self.errors: list[Any] = []  # what failed since the last ERROR event

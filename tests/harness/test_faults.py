@@ -3,15 +3,18 @@ survives them all; a run is a function of its scenario and its tape."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.cli import main
 from harness.compare import race_free
 from harness.features import features
 from harness.noise import scenario_of, tape_of
@@ -272,3 +275,14 @@ def test_bad_faults_are_refused_with_their_path(document: object, where: str) ->
     with pytest.raises(UsageError) as caught:
         from_json({**to_json(Scenario()), "faults": document})
     assert where in str(caught.value)
+
+
+def test_the_command_line_sweeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "talk.json"
+    path.write_text(json.dumps(to_json(TALK)))
+    assert main(["run", str(path), "--sweep", "send=ENOBUFS", "--json"]) == 0
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert {each["world"] for each in runs} == set(SIMULATED)
+    assert len(runs) > 4
+    assert main(["run", str(path), "--sweep", "send=EMFILE"]) == 2
+    assert "EMFILE" in capsys.readouterr().err
