@@ -170,7 +170,7 @@ def _orderly(view: View, other: View | Peer) -> bool:
     A send that took the error of a reset leaves end of file for the next recv (tcp(7)): that is no
     orderly end either.
     """
-    if view.errors or view.failed or view.received_count < _given(other):
+    if view.errors or view.failed or view.broken or view.received_count < _given(other):
         return False
     if isinstance(other, Peer):
         return other.eof and not (other.reset or other.broken)
