@@ -10,10 +10,10 @@ Spurious readiness is never EPOLLOUT of a connect in progress: SO_ERROR would th
 
 The pool (completion): an operation locks the pages of its buffers from its submission until its
 packet is dequeued; a submission that does not fit fails with WSAENOBUFS and has no packet
-(Microsoft, "Windows Sockets: overlapped I/O and locked memory", WSARecv, WSASend). Buffers count as
-page-aligned: each takes its size, rounded up to pages of 4,096 bytes. A zero-byte receive locks
-nothing. A send locks its pages only while it is pending: with SO_SNDBUF above 0 one that is
-copied ends in the call. AcceptEx locks the page of its addresses, ConnectEx nothing.
+(Microsoft, WSARecv and WSASend). Buffers count as page-aligned: each takes its size, rounded up to
+pages of 4,096 bytes. A zero-byte receive locks nothing. AcceptEx locks the page of its addresses,
+ConnectEx nothing. The port has no socket options, so SO_SNDBUF 0 cannot be asked for, and the
+kernel's own copies of what is sent are not charged.
 """
 
 from __future__ import annotations
