@@ -139,6 +139,11 @@ def _run(subparsers: Any) -> None:
         "--tape", type=_tape, default=(), metavar="N,N,...", help="decisions of simulated worlds"
     )
     command.add_argument(
+        "--sweep",
+        metavar="CALL=ERRNO",
+        help="in simulated worlds, fail the first, second, ... such call: send=ENOBUFS",
+    )
+    command.add_argument(
         "--out", metavar="DIR", help="keep every run there as a file, also the clean ones"
     )
     _json(command)

@@ -8,8 +8,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,14 @@ from harness.replay import Replay
 from harness.replay import replay as replay_file
 from harness.run import Outcome
 from harness.run import run as run_scenario
+from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
 from harness.scenario_json import to_json
 from harness.show import Filters, columns, load_any, schema, show_file
 from harness.story import replay_command, story, three_blocks
-from harness.words import count
-from harness.worlds import WORLDS, check_name, is_simulated, why_not
+from harness.sweep import sweep
+from harness.words import count, plain
+from harness.worlds import SIMULATED, WORLDS, check_name, is_simulated, why_not
 from model.errors import UsageError, WorldUnavailable
 from model.mutants import MUTANTS
 from model.properties import PROPERTIES, Verdicts
@@ -123,17 +126,11 @@ def _checked(verdicts: Verdicts) -> tuple[int, int]:
 def run(options: argparse.Namespace) -> int:
     """`duopoll run SCENARIO.json`."""
     scenario = load_scenario(options.file)
-    worlds = choose_worlds(options.world, to_errors)
+    asked = options.world or (SIMULATED if options.sweep else None)
+    worlds = choose_worlds(asked, to_errors)
     outcomes = []
     told: list[dict[str, Any]] = []
-    for world in worlds:
-        outcome = run_scenario(
-            scenario,
-            world,
-            tape=options.tape if is_simulated(world) else (),
-            subject=options.subject,
-            mutant=options.mutant,
-        )
+    for outcome in chain.from_iterable(_runs(options, scenario, world) for world in worlds):
         outcomes.append(outcome)
         path = _keep(outcome, options.out)
         told.append(outcome_json(outcome) | {"file": None if path is None else str(path)})
@@ -143,6 +140,19 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"scenario": to_json(scenario), "runs": told, "exit_code": code})
     return code
+
+
+def _runs(options: argparse.Namespace, scenario: Scenario, world: str) -> Iterator[Outcome]:
+    """The run in one world; or those of a sweep."""
+    tape = options.tape if is_simulated(world) else ()
+    if options.sweep is None:
+        subject, mutant = options.subject, options.mutant
+        yield run_scenario(scenario, world, tape=tape, subject=subject, mutant=mutant)
+        return
+    call, _, outcome = options.sweep.partition("=")
+    swept = list(sweep(scenario, world, call, outcome, tape=tape, mutant=options.mutant))
+    yield from swept
+    to_errors(f"{world}: {count(len(swept), 'run')}, in each of which one {plain(call)} failed")
 
 
 def _keep(outcome: Outcome, folder: str | None) -> Path | None:

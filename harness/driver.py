@@ -29,6 +29,7 @@ from harness.live import ACTS, Live, arguments
 from harness.peers import Peer
 from harness.scenario import BuffereventEnd, PeerEnd, Scenario, longest_timeout_ns
 from model.errors import DuopollError, Errno, SimulatorError, Win32Error
+from model.faults import NONE
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EVLOOP_NONBLOCK,
@@ -133,7 +134,9 @@ class Driver:
         live = self.ends[name] = Live(self, name, stream, end)
         listener = self.base.listener_new(live.acceptcb, 0, BACKLOG, name=f"l{index}")
         if isinstance(listener, (Errno, Win32Error)):
-            raise DuopollError(f"l{index} cannot listen on a free port: {listener.name}")
+            if self.scenario.faults == NONE:
+                raise DuopollError(f"l{index} cannot listen on a free port: {listener.name}")
+            return self.world.raw_unused_port()  # an application that goes on without it
         self.listeners[stream] = listener
         return listener.port
 

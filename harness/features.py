@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.scenario import BuffereventEnd, Scenario, ends, reactions
+from model.faults import CONDITIONS, FAULTS, Faults
 from model.subject import event_name
 from model.trace import Record
 
@@ -28,7 +29,14 @@ def features(scenario: Scenario) -> set[str]:
                 seen.add("peer connects again")
             if not end.listens:
                 seen.add("connection refused")
-    return seen
+    return seen | _of_faults(scenario.faults)
+
+
+def _of_faults(faults: Faults) -> set[str]:
+    """`fault reset`, `without latency`, `fault accept EMFILE`, ..."""
+    seen = {f"fault {kind}" for kind in faults.kinds if kind in FAULTS}
+    seen |= {f"without {kind}" for kind in CONDITIONS if kind not in faults.kinds}
+    return seen | {f"fault {call.call} {call.outcome}" for call in faults.calls}
 
 
 def _of_bufferevent(end: BuffereventEnd) -> list[str]:

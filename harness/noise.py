@@ -11,6 +11,9 @@ Sizes stand around the places where something changes: one byte, an echo's 64, t
 bytes of one kernel operation, and each watermark with one less and one more. Waits are 0 to 20 ms,
 timeouts 1 to 50 ms, so that a run takes some 150 ms at most on a real kernel.
 
+Faults come last, so that the rest of a scenario does not depend on them. Most runs have none; the
+others have each kind with an even chance (a swarm), and some a call or two that fail.
+
 Two ends that both echo for ever would never become quiet: when both ends of a connection are
 bufferevents, only the server end may echo whatever comes.
 """
@@ -18,6 +21,7 @@ bufferevents, only the server end may echo whatever comes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from harness.scenario import (
@@ -31,6 +35,7 @@ from harness.scenario import (
     Scenario,
     Step,
 )
+from model.faults import CALLS, CONDITIONS, FAULTS, NONE, CallFault, Faults
 
 T = TypeVar("T")
 
@@ -131,6 +136,10 @@ _CALM_PEER: list[Step] = [
 ]  # fmt: skip
 _REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
 
+_CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]
+_POOLS = (64, 16, 8, 5, 2)  # pages
+
+FAULTY = 180  # a byte below leaves a scenario without faults
 STOP = 90  # a byte below ends the list that it stands in
 
 
@@ -184,7 +193,28 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
         app = _app(noise, _calm_names(connections), _WRITES)
     else:
         app = _app(noise, _names(connections, "cs"), APP_STEPS)
-    return Scenario(connections, app, network)
+    faults = NONE if race_free else _faults(noise)
+    return Scenario(connections, app, network, faults)
+
+
+def _faults(noise: Noise) -> Faults:
+    """Nothing, or some kinds of faults, on some conditions, and calls that fail."""
+    if noise.byte() < FAULTY:
+        return NONE
+    on = noise.byte() | noise.byte() << 8
+    off = noise.byte() | noise.byte() << 8 if noise.byte() >= STOP else 0
+    conditions = [kind for bit, kind in enumerate(CONDITIONS) if not off >> bit & 1]
+    faults = [kind for bit, kind in enumerate(FAULTS) if on >> bit & 1]
+    calls: list[CallFault] = []
+    while len(calls) < 3 and noise.byte() >= STOP + 60:
+        call, outcome = noise.pick(_CALL_FAULTS)
+        calls.append(CallFault(call, 1 + noise.byte() % 12, outcome))
+    return replace(
+        NONE,
+        kinds=(*conditions, *faults),
+        calls=tuple(calls),
+        pool_pages=noise.pick(_POOLS) if "pool" in faults else NONE.pool_pages,
+    )
 
 
 def _connection(noise: Noise) -> Connection:

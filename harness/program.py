@@ -22,9 +22,11 @@ from harness.scenario import (
 )
 from harness.words import plain
 from model.errors import SimulatorError
+from model.faults import CallFault, Faults
 
 WIDTH = 100
 _NAMES = (AppStep, BuffereventEnd, Connection, Network, PeerEnd, Scenario, Step)
+_FAULT_NAMES = (CallFault, Faults)
 
 
 def program(failure: FailureFile) -> str:
@@ -37,6 +39,9 @@ def program(failure: FailureFile) -> str:
     names = "from harness.scenario import " + ", ".join(used)
     if len(names) > WIDTH:
         names = "from harness.scenario import (\n" + "".join(f"    {n},\n" for n in used) + ")"
+    fault_names = [kind.__name__ for kind in _FAULT_NAMES if kind.__name__ + "(" in body]
+    if fault_names:
+        names += "\nfrom model.faults import " + ", ".join(fault_names)
     title = f"{failure.broken or 'A clean run'} in {'+'.join((failure.world, *failure.others))}"
     return (
         f"# {plain(title)}: python THIS_FILE, in the folder of duopoll\n"
@@ -113,7 +118,9 @@ def _parts(value: Any) -> tuple[str, list[tuple[str, Any]], str]:
     if isinstance(value, (Step, AppStep)):
         fields: Sequence[Any] = value if value.args else value[:-1]
         return type(value).__name__ + "(", [("", field) for field in fields], ")"
-    if isinstance(value, _NAMES):
+    if isinstance(value, CallFault):
+        return "CallFault(", [("", field) for field in value], ")"
+    if isinstance(value, (*_NAMES, Faults)):
         return type(value).__name__ + "(", _changed(value), ")"
     if isinstance(value, tuple):
         return "(", [("", item) for item in value], ")"

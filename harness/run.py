@@ -32,6 +32,7 @@ from model.trace import Record, Trace
 from model.traced import TracedBase, TracedCompletion, TracedReadiness
 from model.world import World
 from sim.epoll import LATE_NS
+from sim.world import SimWorld
 
 RECORD_BUDGET = 50_000
 #: how much later than it should a real clock may show something: 15 ms of timer granularity
@@ -170,13 +171,15 @@ def play(
     record_budget: int = RECORD_BUDGET,
 ) -> Played:
     """Runs `scenario` in a world of this process, without judging it."""
-    world = make_world(world_name, choices, scenario.network)
+    world = make_world(world_name, choices, scenario.network, scenario.faults)
     trace = Trace(world.now_ns, record_budget)
     make_base = SUBJECTS[subject].new_base
     records: list[Record] = []
 
     def main() -> None:
         base = TracedBase(make_base(KernelOf(world, trace)), trace)
+        if isinstance(world, SimWorld):
+            world.record_faults(trace.emit)
         Driver(scenario, world, base, trace).play()
         records.extend(trace.records)  # what peers record from here on is no part of the run
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from model.faults import Faults
+
 SCENARIO_VERSION = 1
 
 # Bounds that keep a run short on a real kernel as well as in virtual time.
@@ -156,6 +158,7 @@ class Scenario:
     connections: tuple[Connection, ...] = (Connection(),)
     app: tuple[AppStep, ...] = ()
     network: Network = Network()
+    faults: Faults = Faults()  # of simulated worlds only, as the network
 
 
 def ends(scenario: Scenario) -> Iterator[tuple[str, End]]:

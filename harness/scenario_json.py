@@ -42,6 +42,15 @@ from harness.scenario import (
     ends,
 )
 from model.errors import UsageError
+from model.faults import (
+    CALL_FAULTS_MAX,
+    CALLS,
+    KINDS,
+    NTH_MAX,
+    POOL_PAGES_MAX,
+    CallFault,
+    Faults,
+)
 from model.subject import OPTION_BITS
 
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
@@ -57,6 +66,8 @@ INTEGERS: dict[str, tuple[int, int]] = {
     "timeout": (1, DURATION_MAX_NS),
     "connects": (1, CONNECTS_MAX),
     "buffer": (1, BUFFER_MAX),
+    "nth": (1, NTH_MAX),
+    "pool_pages": (0, POOL_PAGES_MAX),
 }
 #: kind of a parameter -> the texts that it may be
 TEXTS: dict[str, tuple[str, ...]] = {"mask": MASKS, "which": WHICH, "after_reads": AFTER_READS}
@@ -67,6 +78,8 @@ PEER_FIELDS = ("steps", "connects", "listens")
 _DEFAULT_BUFFEREVENT = BuffereventEnd()
 _DEFAULT_PEER = PeerEnd()
 _DEFAULT_NETWORK = Network()
+_DEFAULT_FAULTS = Faults()
+FAULT_FIELDS = ("kinds", "calls", "pool_pages")
 
 
 # Writing.
@@ -86,7 +99,18 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
     network = _changed(scenario.network, _DEFAULT_NETWORK, ("sndbuf", "rcvbuf"))
     if network:
         document["network"] = network
+    if scenario.faults != _DEFAULT_FAULTS:
+        document["faults"] = _faults_to_json(scenario.faults)
     return document
+
+
+def _faults_to_json(faults: Faults) -> dict[str, Any]:
+    fields = _changed(faults, _DEFAULT_FAULTS, FAULT_FIELDS)
+    if "kinds" in fields:
+        fields["kinds"] = list(faults.kinds)
+    if "calls" in fields:
+        fields["calls"] = [call._asdict() for call in faults.calls]
+    return fields
 
 
 def _changed(value: object, default: object, names: tuple[str, ...]) -> dict[str, Any]:
@@ -138,7 +162,9 @@ def _args_to_json(parameters: tuple[Parameter, ...], args: tuple[Any, ...]) -> d
 
 def from_json(document: object) -> Scenario:
     """The scenario that a JSON document tells. Raises `UsageError`: path, value, remedy."""
-    fields = read_fields(document, "scenario", ("version", "connections"), ("app", "network"))
+    fields = read_fields(
+        document, "scenario", ("version", "connections"), ("app", "network", "faults")
+    )
     if plain_integer(fields["version"]) != SCENARIO_VERSION:
         raise error_at("scenario.version", fields["version"], f"write {SCENARIO_VERSION}")
     connections = read_items(
@@ -150,7 +176,8 @@ def from_json(document: object) -> Scenario:
         name: _integer(value, f"scenario.network.{name}", "buffer")
         for name, value in network.items()
     }
-    scenario = Scenario(connections=connections, app=app, network=Network(**sizes))
+    faults = _faults(fields.get("faults", {}), "scenario.faults")
+    scenario = Scenario(connections=connections, app=app, network=Network(**sizes), faults=faults)
     _check_ends(scenario)
     return scenario
 
@@ -263,6 +290,41 @@ _END_NAMES = {f"{side}{index}" for index in range(CONNECTIONS_MAX) for side in "
 
 def _reaction(value: object, path: str) -> Reaction:
     return read_items(value, path, STEPS_MAX, _action)
+
+
+def _faults(value: object, path: str) -> Faults:
+    fields = read_fields(value, path, (), FAULT_FIELDS)
+    known: dict[str, Any] = {}
+    if "kinds" in fields:
+        known["kinds"] = _fault_kinds(fields["kinds"], f"{path}.kinds")
+    if "pool_pages" in fields:
+        pages = _integer(fields["pool_pages"], f"{path}.pool_pages", "pool_pages")
+        known["pool_pages"] = pages
+    calls = read_items(fields.get("calls", []), f"{path}.calls", CALL_FAULTS_MAX, _call_fault)
+    return Faults(calls=calls, **known)
+
+
+def _fault_kinds(value: object, path: str) -> tuple[str, ...]:
+    def kind(item: object, at: str) -> str:
+        if not isinstance(item, str) or item not in KINDS:
+            raise error_at(at, item, f"write one of {', '.join(KINDS)}")
+        return item
+
+    kinds = read_items(value, path, len(KINDS), kind)
+    if len(set(kinds)) != len(kinds):
+        raise UsageError(f"{path} names a kind twice: write each once")
+    return kinds
+
+
+def _call_fault(value: object, path: str) -> CallFault:
+    fields = read_fields(value, path, CallFault._fields, ())
+    call, outcome = fields["call"], fields["outcome"]
+    if not isinstance(call, str) or call not in CALLS:
+        raise error_at(f"{path}.call", call, f"write one of {', '.join(CALLS)}")
+    outcomes = [each.name for each in CALLS[call]]
+    if not isinstance(outcome, str) or outcome not in outcomes:
+        raise error_at(f"{path}.outcome", outcome, f"write one of {', '.join(outcomes)}")
+    return CallFault(call, _integer(fields["n"], f"{path}.n", "nth"), outcome)
 
 
 def _connection(value: object, path: str) -> Connection:

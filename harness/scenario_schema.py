@@ -20,7 +20,8 @@ from harness.scenario import (
     WAIT,
     Parameter,
 )
-from harness.scenario_json import BUFFEREVENT_REACTIONS, INTEGERS, SIDES, TEXTS
+from harness.scenario_json import BUFFEREVENT_REACTIONS, FAULT_FIELDS, INTEGERS, SIDES, TEXTS
+from model.faults import CALL_FAULTS_MAX, CALLS, KINDS
 from model.subject import OPTION_BITS
 
 Schema: TypeAlias = dict[str, Any]
@@ -105,6 +106,25 @@ def _connection() -> Schema:
     return {**_object(dict.fromkeys(SIDES, end)), "anyOf": one_bufferevent}
 
 
+def _faults() -> Schema:
+    calls = [
+        _object(
+            {
+                "call": {"const": call},
+                "n": _integer("nth"),
+                "outcome": {"enum": [outcome.name for outcome in outcomes]},
+            }
+        )
+        for call, outcomes in CALLS.items()
+    ]
+    properties: Schema = {
+        "kinds": {**_array({"enum": list(KINDS)}, len(KINDS)), "uniqueItems": True},
+        "calls": _array({"anyOf": calls}, CALL_FAULTS_MAX),
+        "pool_pages": _integer("pool_pages"),
+    }
+    return _object(properties, FAULT_FIELDS)
+
+
 def _schema() -> Schema:
     names = [f"{side}{index}" for index in range(CONNECTIONS_MAX) for side in "cs"]
     end_name = {"end": {"$ref": "#/$defs/end_name"}}
@@ -115,12 +135,13 @@ def _schema() -> Schema:
         "network": _object(
             {"sndbuf": _integer("buffer"), "rcvbuf": _integer("buffer")}, ("sndbuf", "rcvbuf")
         ),
+        "faults": _faults(),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duopoll scenario",
         "$comment": "One rule more: a step's end must be a bufferevent of the scenario.",
-        **_object(properties, ("app", "network")),
+        **_object(properties, ("app", "network", "faults")),
         "$defs": {
             "connection": _connection(),
             "bufferevent": _bufferevent(),

@@ -21,6 +21,7 @@ from harness.scenario import (
     Reaction,
     Scenario,
 )
+from model.faults import NONE, Faults
 
 T = TypeVar("T")
 
@@ -48,6 +49,8 @@ def parts_out(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, app=app)
     if scenario.network != Network():
         yield replace(scenario, network=Network())
+    for faults in _smaller_faults(scenario.faults):
+        yield replace(scenario, faults=faults)
     for index, connection in enumerate(scenario.connections):
         if not isinstance(connection.client, PeerEnd) and not isinstance(
             connection.server, PeerEnd
@@ -56,6 +59,19 @@ def parts_out(scenario: Scenario) -> Iterator[Scenario]:
             yield _with_peer(scenario, index, f"c{index}", replace(connection, client=PeerEnd()))
         for smaller in _smaller_connections(connection):
             yield _with_connection(scenario, index, smaller)
+
+
+def _smaller_faults(faults: Faults) -> Iterator[Faults]:
+    """None at all, or less of everything: fewer conditions make a duller run too."""
+    if faults == NONE:
+        return
+    yield NONE
+    for kinds in _without_one(faults.kinds):
+        yield replace(faults, kinds=kinds)
+    for calls in _without_one(faults.calls):
+        yield replace(faults, calls=calls)
+    if faults.pool_pages != NONE.pool_pages:
+        yield replace(faults, pool_pages=NONE.pool_pages)
 
 
 def _with_connection(scenario: Scenario, index: int, connection: Connection) -> Scenario:

@@ -41,6 +41,8 @@ FIELD_KINDS: dict[str, str] = {
     "error_type": "text",
     "fd": "number or null",
     "flags": "number",
+    "held": "number",
+    "high": "number",
     "how": "text",
     "index": "number",
     "input_length": "number or null",

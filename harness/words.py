@@ -150,9 +150,13 @@ def _callback(f: Fields) -> str:
     return text + f", {outcome_text(f['input_length'])} in, {outcome_text(f['output_length'])} out"
 
 
+def _on_descriptor(fd: Any) -> str:
+    return "" if fd is None else f" on descriptor {outcome_text(fd)}"
+
+
 def _new(f: Fields) -> str:
-    fd = "" if f["fd"] is None else f" on descriptor {outcome_text(f['fd'])}"
-    return f"{f['bev']} is made ({f['type']}, {options_text(f['options'])}){fd}"
+    made = f"{f['bev']} is made ({f['type']}, {options_text(f['options'])})"
+    return made + _on_descriptor(f["fd"])
 
 
 def _operation(f: Fields) -> str:
@@ -201,6 +205,11 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "completion": lambda f: (
         f"{f['operation']} on descriptor {outcome_text(f['fd'])} completes:"
         f" {outcome_text(f['status'])}, {outcome_text(f['result'])}"
+    ),
+    "fault": lambda f: f"fault: {f['name']}" + _on_descriptor(f["fd"]),
+    "pool": lambda f: (
+        f"of {outcome_text(f['size'])} pages of the pool at most {outcome_text(f['high'])} were"
+        f" locked, {outcome_text(f['held'])} still are"
     ),
     "step": lambda f: f"the program does step {f['index']}: {f['do']}",
     "quiet": lambda f: "nothing is active and nothing is due",

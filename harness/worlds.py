@@ -16,6 +16,7 @@ from functools import cache
 from harness.scenario import Network
 from model.choices import Choices
 from model.errors import UsageError, WorldUnavailable
+from model.faults import NONE, Faults
 from model.world import World
 from sim.world import SimWorld
 
@@ -39,15 +40,15 @@ def is_remote(name: str) -> bool:
     return name == "iocp" and sys.platform != "win32"
 
 
-def make_world(name: str, choices: Choices, network: Network) -> World:
-    """A fresh world for one run. `choices` and `network` are for simulated ones.
+def make_world(name: str, choices: Choices, network: Network, faults: Faults = NONE) -> World:
+    """A fresh world for one run. `choices`, `network` and `faults` are for simulated ones.
 
     Raises `UsageError` for an unknown name, `WorldUnavailable` for one that cannot run here.
     """
     if name == "sim-epoll":
-        return SimWorld("epoll", choices, sndbuf=network.sndbuf, rcvbuf=network.rcvbuf)
+        return SimWorld("epoll", choices, network.sndbuf, network.rcvbuf, faults=faults)
     if name == "sim-iocp":
-        return SimWorld("iocp", choices, sndbuf=network.sndbuf, rcvbuf=network.rcvbuf)
+        return SimWorld("iocp", choices, network.sndbuf, network.rcvbuf, faults=faults)
     check_available(name)
     from real.world import RealWorld  # only real runs need it
 

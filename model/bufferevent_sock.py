@@ -5,8 +5,9 @@ write (or to connect). One recv for one readiness; what is left makes the descri
 Timeouts belong to the events: they restart at every readiness of their direction, and only while
 the event is added.
 
-`connection_refused`: a refused connect makes both events ready; if reading runs first, its recv
-takes the error away from SO_ERROR, so it leaves a note for the write side.
+`connect_error`: a failed connect makes both events ready; if reading runs first, its recv takes the
+error away from SO_ERROR, so it leaves a note for the write side, which tells the outcome. libevent
+does so for ECONNREFUSED only; another error is then told twice, the second time as a success.
 """
 
 from __future__ import annotations
@@ -142,13 +143,13 @@ class _WriteEvent(_IoEvent):
 class SocketBufferevent(Bufferevent):
     """A bufferevent on a socket of a readiness kernel."""
 
-    __slots__ = ("connecting", "connection_refused", "ev_read", "ev_write", "poller")
+    __slots__ = ("connect_error", "connecting", "ev_read", "ev_write", "poller")
 
     def __init__(self, poller: ReadinessPoller, fd: int | None, options: int) -> None:
         super().__init__(poller.base, fd, options)
         self.poller = poller
         self.connecting = False
-        self.connection_refused = False
+        self.connect_error: Errno | None = None
         self.ev_read = _ReadEvent(self)
         self.ev_write = _WriteEvent(self)
         # Nobody but us may put data into the input or take data from the output.
@@ -188,8 +189,8 @@ class SocketBufferevent(Bufferevent):
     def _recv_failed(self, error: Errno) -> None:
         if error in _RETRY:
             return
-        if error is Errno.ECONNREFUSED and self.connecting:
-            self.connection_refused = True
+        if self.connecting:
+            self.connect_error = error
             return
         self._fail_reading(BEV_EVENT_ERROR, error)
 
@@ -212,9 +213,8 @@ class SocketBufferevent(Bufferevent):
         """evutil_socket_finished_connecting_, and what bufferevent_writecb does with its answer."""
         assert self.fd is not None
         error = self.poller.kernel.so_error(self.fd)
-        if self.connection_refused:
-            self.connection_refused = False
-            error = Errno.ECONNREFUSED
+        if self.connect_error is not None:
+            error, self.connect_error = self.connect_error, None
         if error is Errno.EINPROGRESS:
             return
         self.connecting = False
@@ -342,7 +342,8 @@ class SocketBufferevent(Bufferevent):
         """bufferevent_setfd: forgets the old descriptor without closing it."""
         self.ev_read.remove()
         self.ev_write.remove()
-        self.connecting = self.connection_refused = False
+        self.connecting = False
+        self.connect_error = None
         self.fd = fd
         if fd is not None:
             self.enable(self.enabled)

@@ -67,6 +67,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # error readable in the callback; enabled: the mask when the callback starts.
     "cb": ("bev", "which", "what", "error", "input_length", "output_length", "enabled"),
     "cb_end": ("bev", "which", "input_length", "output_length"),
+    # Simulated worlds with faults: one that happens now, before the call that meets it; and when a
+    # port is closed, its non-paged pool in pages: the size, the most ever locked, still locked.
+    "fault": ("name", "fd"),
+    "pool": ("size", "high", "held"),
     # The harness.
     "peer": ("peer", "operation", "size", "result"),
     "step": ("index", "do"),  # a step of the application's program begins

@@ -226,6 +226,7 @@ class TracedBase:
 
         inner = self._inner.listener_new(None if callback is None else accepted, port, backlog)
         if isinstance(inner, (Errno, Win32Error)):
+            self._trace.emit("ret", name, "listen", inner)
             return inner
         traced = TracedListener(inner, self._trace, name)
         return traced

@@ -76,6 +76,11 @@ class SimEpoll:
             return file
         return Errno.EBADF if file is None else Errno.ENOTSOCK
 
+    def endpoint(self, fd: int) -> Endpoint | None:
+        """The TCP socket behind a descriptor; None if there is none."""
+        file = self._files.get(fd)
+        return file if isinstance(file, Endpoint) else None
+
     def close(self, fd: int) -> Errno | None:
         """close(2): the file goes when its last descriptor does."""
         file = self._files.pop(fd, None)

@@ -30,7 +30,7 @@ Where it differs from a real NT, and why:
 
 * Two threads never run at once, and a thread changes only where it blocks: a packet cannot arrive
   between two instructions of the subject. Its order against other packets is still free.
-* The pool of locked memory is endless: no submission fails with WSAENOBUFS.
+* The pool of locked memory is endless, unless a run limits it (`sim.faulty_kernels`).
 * A concurrency value of 0 sets no limit (`sim.iocp_port`).
 * A receive pending at shutdown(SD_RECEIVE) stays pending; Microsoft does not say what happens.
 * closesocket with a receive pending and nothing unread sends FIN; NT may reset (inferred).

@@ -15,6 +15,7 @@ from sim.iocp_socket import Socket
 from sim.iocp_stream import SUCCESS
 from sim.network import Network
 from sim.scheduler import Scheduler
+from sim.segments import Connection
 from sim.tcp import ESTABLISHED, Endpoint
 
 INVALID_HANDLE_VALUE = -1
@@ -68,6 +69,19 @@ class Handles:
     def profile(self) -> Profile:
         """Whose semantics these are."""
         return self._host.profile
+
+    def endpoint(self, handle: int) -> Endpoint | None:
+        """The TCP socket behind a handle; None if there is none."""
+        sock = self._sockets.get(handle)
+        return None if sock is None else sock.endpoint
+
+    def connections(self) -> list[tuple[int, Connection]]:
+        """The established connections, by handle."""
+        return [
+            (handle, sock.endpoint)
+            for handle, sock in self._sockets.items()
+            if sock.endpoint.state is ESTABLISHED
+        ]
 
     # -- sockets --------------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
     world = SimWorld("epoll", Choices(tape))
     world.run(main)
 
+`faults` says what may go wrong (`sim.faults`); by default nothing does.
+
 Everything free in a run comes from the tape; everything else is fixed. A world serves one run and
 is cheap to make. Virtual time begins at 0 and moves only while nothing can run.
 """
@@ -14,8 +16,11 @@ from typing import TYPE_CHECKING, Literal
 
 from model.choices import Choices
 from model.errors import Errno, UsageError
+from model.faults import NONE, Faults
 from model.kernel import CompletionKernel, ReadinessKernel
 from sim.epoll import SimEpoll
+from sim.faults import FaultyNetwork, Injector
+from sim.faulty_kernels import FaultyCompletion, FaultyReadiness
 from sim.iocp import SimIocp
 from sim.iocp_profile import find_profile
 from sim.network import Network
@@ -36,7 +41,15 @@ class SimWorld:
     The world sim-iocp is always NT; Wine's is for comparisons with what was recorded there.
     """
 
-    __slots__ = ("choices", "completion", "name", "network", "readiness", "scheduler")
+    __slots__ = (
+        "choices",
+        "completion",
+        "injector",
+        "name",
+        "network",
+        "readiness",
+        "scheduler",
+    )
 
     kernel_version = "simulated"
     quiet_ns = 500_000_000
@@ -48,20 +61,53 @@ class SimWorld:
         sndbuf: int = BUFFER,
         rcvbuf: int = BUFFER,
         profile: str = "nt",
+        faults: Faults = NONE,
     ) -> None:
+        if kind not in ("epoll", "iocp"):
+            raise UsageError(f"no simulated kernel {kind!r}: there are 'epoll' and 'iocp'")
         self.choices = Choices() if choices is None else choices
         self.name = f"sim-{kind}"
         self.readiness: ReadinessKernel | None = None
         self.completion: CompletionKernel | None = None
+        self.injector: Injector | None = None
         scheduler = self.scheduler = Scheduler(self.choices)
+        flavour: Literal["linux", "nt"] = "linux" if kind == "epoll" else "nt"
+        if faults != NONE:
+            self._make_faulty(flavour, sndbuf, rcvbuf, profile, faults)
+            return
+        self.network = Network(scheduler, sndbuf, rcvbuf, flavour)
         if kind == "epoll":
-            self.network = Network(scheduler, sndbuf, rcvbuf, "linux")
             self.readiness = SimEpoll(scheduler, self.network)
-        elif kind == "iocp":
-            self.network = Network(scheduler, sndbuf, rcvbuf, "nt")
-            self.completion = SimIocp(scheduler, self.network, find_profile(profile))
         else:
-            raise UsageError(f"no simulated kernel {kind!r}: there are 'epoll' and 'iocp'")
+            self.completion = SimIocp(scheduler, self.network, find_profile(profile))
+
+    def _make_faulty(
+        self,
+        flavour: Literal["linux", "nt"],
+        sndbuf: int,
+        rcvbuf: int,
+        profile: str,
+        faults: Faults,
+    ) -> None:
+        """The same with faults, between the kernel and whoever uses it."""
+        network = FaultyNetwork(self.scheduler, sndbuf, rcvbuf, flavour, faults)
+        self.network = network
+        self.injector = network.injector
+        if flavour == "linux":
+            kernel = SimEpoll(self.scheduler, network)
+            self.readiness = FaultyReadiness(kernel, network.injector)
+        else:
+            pool_pages = faults.pool_pages if "pool" in faults.kinds else None
+            self.completion = FaultyCompletion(
+                SimIocp(self.scheduler, network, find_profile(profile)),
+                network.injector,
+                pool_pages,
+            )
+
+    def record_faults(self, emit: Callable[..., None]) -> None:
+        """`emit(kind, *fields)` gets the records of faults and of the pool from here on."""
+        if self.injector is not None:
+            self.injector.emit = emit
 
     def now_ns(self) -> int:
         """Virtual time."""

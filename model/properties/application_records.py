@@ -177,6 +177,7 @@ def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
     if not view.writecb:
         view.untold_write = 0
     if not view.eventcb:
+        view.deaf = True
         view.owed = -1
         view.unheard |= view.kernel_connected or view.failed or view.refused
 
@@ -231,8 +232,10 @@ def operation(run: Run, index: int, record: Record) -> None:
 
 
 def returned(run: Run, index: int, record: Record) -> None:
-    """`ret`: the outcome of a connect; others are of no interest."""
+    """`ret`: the outcome of a connect, a listener that cannot listen; others do not matter."""
     view = run.views.get(record[2])
+    if view is not None and view.is_listener:
+        view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
     if view is None or record[3] not in ("connect", "socket_connect"):
         return
     run.checked["E-1"] += 1

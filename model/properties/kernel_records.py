@@ -49,8 +49,11 @@ def other_call(run: Run, index: int, record: Record) -> None:
 
 
 def peer(run: Run, index: int, record: Record) -> None:
-    """`peer`: what a raw end did, written by its own thread when the call returned."""
-    time, _, name, operation, _, result = record
+    """`peer`: what a raw end did, written by its own thread when the call returned.
+
+    A blocking send takes less than it was given only where an error came after some of it.
+    """
+    time, _, name, operation, size, result = record
     run.idle_waits = 0
     end = run.peers.get(name)
     if end is None:
@@ -62,6 +65,7 @@ def peer(run: Run, index: int, record: Record) -> None:
         if result.__class__ is bytes:
             end.outgoing.append(result)
             end.given += len(result)
+            end.broken |= len(result) < size
     elif operation == "recv":
         if result:
             end.received.append(as_bytes(result))

@@ -5,7 +5,8 @@ has then carried all that its windows allow; of a real one that is certain only 
 (a closed window reopens when TCP sees fit: delayed acknowledgements, the persist timer), so there
 the end of a long stream is not judged, and neither is what a peer did in the last moments.
 
-A bufferevent that may have timed out without anybody to tell (no event callback) is not judged.
+A bufferevent that may have timed out without anybody to tell (it has or had no event callback) is
+not judged.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _waits(view: View) -> str:
 
 
 def _may_have_timed_out(view: View) -> bool:
-    silent = not view.eventcb
+    silent = view.deaf or not view.eventcb
     return silent and (view.read_timeout is not None or view.write_timeout is not None)
 
 
@@ -271,7 +272,7 @@ def _judge_listener(run: Run, view: View, index: int) -> None:
     waiting = int(end is not None and end.connected) + (peer.connections if peer else 0)
     run.checked["L-1"] += bool(waiting)
     accepted = run.accepted.get(view.name, 0)
-    if accepted < waiting:
+    if accepted + run.aborted < waiting:
         run.violate(
             "L-1",
             view.name,

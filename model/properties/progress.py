@@ -4,7 +4,7 @@ ends, an operation fails, a connect has an outcome. Each brings the view up to d
 
 from __future__ import annotations
 
-from model.errors import NtStatus, Win32Error
+from model.errors import Errno, NtStatus, Win32Error
 from model.properties import watermarks
 from model.properties.view import Run, View
 from model.subject import EV_READ
@@ -87,6 +87,7 @@ def operation_failed(
 ) -> None:
     """recv or send failed for good."""
     view.errors.append(error)
+    view.broken |= error is Errno.ECONNRESET
     if direction & EV_READ:
         view.read_touched = time
     else:

@@ -33,7 +33,7 @@ def _recv_failed(run: Run, view: View | None, index: int, record: Record) -> Non
     if view is None or view.freed:
         return
     view.read_touched = time
-    if error is Errno.ECONNREFUSED and view.connecting:
+    if view.connecting and error not in _AGAIN:
         # bufferevent_readcb leaves it to the write side, which finishes the connect.
         view.errors.append(error)
         view.refused = True
@@ -102,6 +102,7 @@ def accept(run: Run, index: int, record: Record) -> None:
         run.accept_index[fd] = index
         run.idle_waits = 0
     else:
+        run.aborted += fd is Errno.ECONNABORTED  # that connection is gone: accept(2)
         resources.failed_call(run, index, record, fd)
 
 

@@ -165,12 +165,18 @@ def _written(view: View, data: bytes) -> Iterator[bytes]:
 
 
 def _orderly(view: View, other: View | Peer) -> bool:
-    """Whether nothing failed, and nothing was left unread that would turn a close into a reset."""
-    if view.errors or view.failed or view.received_count < _given(other):
+    """Whether nothing failed, and nothing was left unread that would turn a close into a reset.
+
+    A send that took the error of a reset leaves end of file for the next recv (tcp(7)): that is no
+    orderly end either.
+    """
+    if view.errors or view.failed or view.broken or view.received_count < _given(other):
         return False
     if isinstance(other, Peer):
         return other.eof and not (other.reset or other.broken)
-    return other.eof_seen and not (other.errors or (other.dead and other.completion))
+    return other.eof_seen and not (
+        other.errors or other.broken or (other.dead and other.completion)
+    )
 
 
 def _given(end: View | Peer) -> int:

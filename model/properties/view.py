@@ -50,9 +50,9 @@ class View:
     """A bufferevent or a listener, as far as the trace has told."""
 
     __slots__ = (
-        "closed", "completion", "connect_events", "connect_result", "connected", "connecting",
-        "dead", "deferred", "depth", "direct_triggers", "disable_index", "enable_read_pass",
-        "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
+        "broken", "closed", "completion", "connect_events", "connect_result", "connected",
+        "connecting", "dead", "deaf", "deferred", "depth", "direct_triggers", "disable_index",
+        "enable_read_pass", "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
         "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in", "fresh_in_pass",
         "fresh_out", "fresh_out_pass", "grown", "held", "high", "idle", "illicit", "immediate",
         "in_connect", "injected", "is_listener", "kernel_connected", "low", "name", "outgoing",
@@ -71,7 +71,7 @@ class View:
         self.is_listener = False
         self.completion = completion
         self.deferred = completion  # bufferevent_async.c forces deferral
-        self.freed = False
+        self.freed = self.broken = False  # broken: a call met a reset, ever
         self.closed = False  # its descriptor is
         # What the application set.
         self.enabled = EV_WRITE
@@ -104,7 +104,8 @@ class View:
         self.kernel_connected = self.immediate = self.failed = self.refused = False
         self.connect_result: int | None = None
         self.connect_events = 0
-        self.unheard = False  # its outcome came when no event callback was set
+        self.deaf = self.unheard = False  # deaf: it was without an event callback, ever; unheard:
+        # its outcome came when no event callback was set
         # Failures.
         self.dead = False  # completion: after EOF or ERROR, in both directions
         self.errors: list[Any] = []  # what failed since the last ERROR event
@@ -130,8 +131,8 @@ class Run:
     """One check: the views by name and by descriptor, counters, and the violations found."""
 
     __slots__ = (
-        "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks", "checked",
-        "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
+        "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
+        "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
         "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
         "peers", "records", "reported", "simulated", "tolerance", "views", "violations",
         "wait_index",
@@ -153,6 +154,7 @@ class Run:
         self.closed: set[int] = set()
         self.accepting: dict[int, int] = {}  # overlapped -> acceptor
         self.accept_index: dict[int, int] = {}  # accepted fd -> record in which the kernel gave it
+        self.aborted = 0  # connections that were gone when accept took them
         self.accepted: dict[str, int] = {}  # listener -> accept callbacks
         self.connect_caller: View | None = None  # whose connect call is running
         self.pass_time = 0

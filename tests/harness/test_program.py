@@ -15,10 +15,12 @@ from harness.program import WIDTH, program
 from harness.run import run
 from harness.scenario import Scenario
 from harness.strategies import scenarios
+from model.faults import NONE
 from tests.harness.made import SCENARIO, failure, failures
 
 SCENARIO_CLASSES = (
     *("AppStep", "BuffereventEnd", "Connection", "Network", "PeerEnd", "Scenario", "Step"),
+    *("CallFault", "Faults"),
 )
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,8 +66,9 @@ def test_the_program_is_plain_and_holds_nothing_but_literals(drawn: FailureFile)
     assert source.isascii()
     # Imports, assignments, a loop, a print, an exit: no text of a file adds another statement.
     compares = bool(drawn.others)
+    faulty = drawn.scenario.faults != NONE
     assert [type(node).__name__ for node in ast.parse(source).body] == [
-        *["ImportFrom"] * (3 if compares else 2),
+        *["ImportFrom"] * ((3 if compares else 2) + faulty),
         *["Assign"] * (5 if compares else 3),
         "For",
         "Expr",
