@@ -140,8 +140,14 @@ def _judge_order(run: Run, view: View, index: int, what: int) -> None:
         run.checked["O-3"] += 1
         if view.unoffered == 2:
             order.late_read(run, view, index, "event")
-        elif view.untold_write == 2:
+        elif view.untold_write == 2 and not _refilled(view):
             order.late_write(run, view, index)
+
+
+def _refilled(view: View) -> bool:
+    """Over completion a success is recorded when it is submitted and processed later: by then the
+    application may have put the output above its low watermark, and no write callback is due."""
+    return view.completion and view.written - view.sent > view.write_low
 
 
 def callback_end(run: Run, index: int, record: Record) -> None:
