@@ -75,7 +75,7 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
         view.read_ok = view.read_credits > 0  # a trigger may be pending that met the watermark
         view.unoffered = 0
     else:
-        view.unoffered = int(view.fresh_in >= view.low and not view.held)
+        view.unoffered = int(view.fresh_in >= view.low and not (view.held or view.dead))
 
 
 def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:

@@ -147,10 +147,9 @@ def _judge_told(run: Run, view: View, index: int) -> None:
     """What the kernel told the bufferevent, it must have told the application."""
     name = view.name
     # Over completion bytes may come while reading is disabled; they are told when it runs again,
-    # by the low watermark of then. What completes after an ERROR is not told (`ok` is false);
-    # that bytes come before the end of reading is O-2's to say.
+    # by the low watermark of then.
     excused = view.completion and (
-        view.dead or _may_have_timed_out(view) or view.received_count - view.taken < view.low
+        _may_have_timed_out(view) or view.received_count - view.taken < view.low
     )
     if view.unoffered and view.readcb and not excused:
         run.checked["L-1"] += 1
