@@ -37,7 +37,7 @@ TIMEOUT_S = 240.0  # of one mutant's tests; they take about 10 seconds
 TESTS = (
     "-m pytest -q -x -p no:cacheprovider --hypothesis-seed=1 tests/model tests/test_regressions.py"
 )
-FUZZ = "-m harness.cli fuzz --runs 400 --seed 1 --world"
+FUZZ = "-m harness fuzz --runs 400 --seed 1 --world"
 
 
 class Place(NamedTuple):
