@@ -1,8 +1,8 @@
 """Contenders for the simulated kernels alone: calls a second, and the timeouts of bare SimPy.
 
-One round sends 64 bytes over a connected pair, waits until they are told, and receives them. Nothing
-is traced, no subject is above. With a tape every segment is late, cut or delivered apart as the
-tape says, and most waits block, so a round takes more than its three calls; those made are counted.
+One round sends 64 bytes over a connected pair, waits until they are told, and receives them.
+Nothing is traced, no subject is above. With a tape every segment is late, cut or delivered apart as
+the tape says, and most waits block, so a round takes more than its three calls; those made count.
 SimPy's process waits for one timeout after the other, the cheapest thing that it can do.
 """
 

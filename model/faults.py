@@ -48,7 +48,7 @@ FAULTS: dict[str, str] = {
     "reordering": "a segment is overtaken by those of other connections",
     "stall": "a peer's kernel says nothing for a while",
     "zero_window": "a receiver offers no window for a while",
-    "pool": "overlapped operations lock their pages in a pool of `pool_pages`",
+    "pool": "locked buffers and copies of sends share `pool_pages` of the kernel's memory",
 }
 
 KINDS: tuple[str, ...] = (*CONDITIONS, *FAULTS)

@@ -30,7 +30,7 @@ Where it differs from a real NT, and why:
 
 * Two threads never run at once, and a thread changes only where it blocks: a packet cannot arrive
   between two instructions of the subject. Its order against other packets is still free.
-* The pool of locked memory is endless, unless a run limits it (`sim.faulty_kernels`).
+* Kernel memory is endless, unless a run limits it (`sim.iocp_pool`).
 * A concurrency value of 0 sets no limit (`sim.iocp_port`).
 * A receive pending at shutdown(SD_RECEIVE) stays pending; Microsoft does not say what happens.
 * closesocket with a receive pending and nothing unread sends FIN; NT may reset (inferred).
@@ -283,11 +283,13 @@ class SimIocp(Handles):
         if not self._host.profile.context_needed:
             return None
         sock = self._sockets.get(acceptor)
-        if sock is None or listener not in self._sockets:
+        listening = self._sockets.get(listener)
+        if sock is None or listening is None:
             return _NOTSOCK
         if not sock.connected:
             return Win32Error.WSAENOTCONN
         sock.context = True  # rule K2
+        sock.endpoint.sndbuf = listening.endpoint.sndbuf  # rule K3
         return None
 
     def connect_ex(

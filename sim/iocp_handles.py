@@ -20,6 +20,7 @@ from sim.tcp import ESTABLISHED, Endpoint
 
 INVALID_HANDLE_VALUE = -1
 FIRST_HANDLE = 0x100  # handles are multiples of 4
+LEAST_SNDBUF = 16_384  # Linux takes about as much with SO_SNDBUF 0 (measured under Wine 8)
 
 _NOTSOCK = Win32Error.WSAENOTSOCK
 
@@ -160,6 +161,14 @@ class Handles:
                 sock.fin_wanted = True  # rule S3
             elif sock.endpoint.state is ESTABLISHED:
                 sock.endpoint.shutdown("WR")
+        return None
+
+    def set_send_buffer(self, handle: int, size: int) -> Win32Error | None:
+        """SO_SNDBUF. On NT 0 means that nothing is copied; Wine has Linux's least buffer."""
+        sock = self._sockets.get(handle)
+        if sock is None:
+            return _NOTSOCK
+        sock.endpoint.sndbuf = size if self._whole else max(size, LEAST_SNDBUF)  # rule S10
         return None
 
     def closesocket(self, handle: int) -> Win32Error | None:

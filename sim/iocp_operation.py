@@ -12,6 +12,7 @@ from sim.scheduler import Scheduler, Task
 from sim.tcp import Endpoint
 
 if TYPE_CHECKING:
+    from sim.iocp_pool import Pool
     from sim.iocp_socket import Socket
 
 #: ns between what an operation waited for and its packet ("iocp.completion_delay")
@@ -27,15 +28,19 @@ STATUS_OF_CONNECT = {
 
 
 class Host:
-    """What all sockets of a kernel share. `blocks`: status blocks by overlapped, if kept."""
+    """What all sockets of a kernel share.
 
-    __slots__ = ("blocks", "network", "profile", "scheduler")
+    `blocks`: status blocks by overlapped, if kept; `pool`: kernel memory, if it has an end.
+    """
+
+    __slots__ = ("blocks", "network", "pool", "profile", "scheduler")
 
     def __init__(self, scheduler: Scheduler, network: Network, profile: Profile) -> None:
         self.scheduler = scheduler
         self.network = network
         self.profile = profile
         self.blocks: dict[int, tuple[NtStatus, int]] | None = None
+        self.pool: Pool | None = None
 
     def delay(self) -> int:
         """Draws how long a packet takes, in ns."""

@@ -110,6 +110,10 @@ class Profile:
         "closesocket with sends that TCP has not delivered resets the connection: inferred for"
         " NT, which unlocks their buffers; Wine 8 leaves what Linux took to be delivered"
     )
+    memory_limited: bool = _switch(
+        "locked pages and non-paged pool have an end, WSAENOBUFS: Microsoft, WSARecv and WSASend;"
+        " Wine locks nothing (source only)"
+    )
     disconnect_always_queues: bool = _switch(
         "DisconnectEx queues a packet in spite of skip-on-success: Wine's"
         " test_shutdown_completion_port (todo_wine, source only)"
@@ -156,6 +160,7 @@ NT = Profile(
     send_overshoots=True,
     send_waits_for_ack=True,
     close_aborts_sends=True,
+    memory_limited=True,
     disconnect_always_queues=True,
     accept_connects_early=False,
     accept_of_reset_fails=False,
@@ -186,6 +191,7 @@ WINE_8 = Profile(
     send_overshoots=False,
     send_waits_for_ack=False,
     close_aborts_sends=False,
+    memory_limited=False,
     disconnect_always_queues=False,
     accept_connects_early=True,
     accept_of_reset_fails=True,

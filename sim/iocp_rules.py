@@ -1,8 +1,8 @@
 """What the simulated completion kernel keeps to, rule by rule, with sources.
 
 Letters: P ports, H handles, U submissions, R receives, S sends, A AcceptEx, N ConnectEx,
-K contexts, C cancels, X closing, D DisconnectEx, T threads, O results, B plain calls. Where NT and
-Wine 8 differ the rule says NT first; the switch is in `sim.iocp_profile`.
+K contexts, C cancels, X closing, D DisconnectEx, T threads, O results, B plain calls, M memory.
+Where NT and Wine 8 differ the rule says NT first; the switch is in `sim.iocp_profile`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _DISCONNECT = "Microsoft, DisconnectEx"
 _SHUTDOWN = "Microsoft, shutdown"
 _TESTS = "Wine, dlls/ws2_32/tests/sock.c"
 _AFD = "Wine, dlls/ws2_32/tests/afd.c"
+_SCALABLE = "Microsoft, Write scalable Winsock apps using completion ports (MSDN, October 2000)"
 _OBSERVED = "observed on Wine 8.0; inferred for NT"
 
 
@@ -105,6 +106,11 @@ RULES = (
         ("S6", "a reset fails all pending sends with CONNECTION_RESET", _TESTS),
         ("S7", "after a reset a send fails at once with WSAECONNRESET", _TESTS),
         ("S9", "Wine 8: a send never ends that pends when a reset follows the FIN", _OBSERVED),
+        (
+            "S10",
+            "SO_SNDBUF is what may be buffered; 0: no send is copied (Wine 8: Linux's least)",
+            "Microsoft, Design issues: sending small data segments over TCP with Winsock",
+        ),
         ("S8", "the packets of one reset: Wine 8 has the oldest send first", _OBSERVED),
     ),
     *_rules(
@@ -125,6 +131,7 @@ RULES = (
         ("N5", "a socket may try again after a refusal; WSAECONNABORTED on Wine 8", _OBSERVED),
         ("N6", "the first data of a ConnectEx is sent, and counted", _CONNECT),
         ("K1", "names and shutdown need SO_UPDATE_*_CONTEXT: WSAENOTCONN; not on Wine 8", _ACCEPT),
+        ("K3", "an acceptor has the listener's options only after its context update", _ACCEPT),
         ("K2", "SO_UPDATE_ACCEPT_CONTEXT and SO_UPDATE_CONNECT_CONTEXT give it", _ACCEPT),
     ),
     *_rules(
@@ -165,5 +172,22 @@ RULES = (
         ("B3", "a plain send is whole: NT takes none of it where there is no room", _TESTS),
         ("B4", "a plain connect to nobody gives WSAECONNREFUSED", "Microsoft, connect"),
         ("B5", "a plain accept without a connection blocks, or gives WSAEWOULDBLOCK", _ACCEPT),
+    ),
+    *_rules(
+        ("M1", "a receive that pends has the pages of its buffer locked until it ends", _SCALABLE),
+        ("M2", "a zero-byte receive locks nothing", _SCALABLE),
+        ("M3", "a receive that ends in its call locks nothing: inferred", _SCALABLE),
+        (
+            "M4",
+            "a send that finds room is copied; the copy takes memory until it is acknowledged",
+            "Microsoft, Design issues: sending small data segments over TCP with Winsock",
+        ),
+        (
+            "M5",
+            "a send that is not copied, as all with SO_SNDBUF 0, has its pages locked till it ends",
+            _SCALABLE,
+        ),
+        ("M6", "what has no memory fails with WSAENOBUFS in its call; not on Wine 8", _SEND),
+        ("M7", "AcceptEx has its buffer and addresses locked, a page at least: inferred", _ACCEPT),
     ),
 )

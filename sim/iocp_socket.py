@@ -136,9 +136,10 @@ class Socket(Stream):
             nbytes, status = 0, NtStatus.INVALID_CONNECTION  # rule A8
         self.finish(accept, nbytes, status, silent)
 
-    @staticmethod
-    def _connect_acceptor(acceptor: Socket, child: Endpoint) -> None:
+    def _connect_acceptor(self, acceptor: Socket, child: Endpoint) -> None:
         """The acceptor is connected from now on."""
+        if self.host.profile.context_needed:
+            child.sndbuf = acceptor.endpoint.sndbuf  # rule K3
         acceptor.endpoint.close()
         acceptor.attach(child)
         acceptor.establish(context=False)

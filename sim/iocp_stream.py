@@ -98,6 +98,8 @@ class Stream:
         host = self.host
         if host.blocks is not None:
             host.blocks[operation.overlapped] = (status, nbytes)
+        if host.pool is not None:
+            host.pool.unlock(operation.overlapped)
         port = self.port
         if port is None or silent:
             return
@@ -243,6 +245,11 @@ class Stream:
             endpoint.nospace = True
             return True
         return False
+
+    def copied(self) -> int:
+        """Bytes of sends that were copied and are not acknowledged; others follow behind them."""
+        own = sum(send.written for send in self.sends if not send.buffered)
+        return max(0, self.endpoint.queued - own)
 
     def fail_send(self, send: Send, status: NtStatus) -> None:
         counted = send.written if self.host.profile.failed_send_counts_written else 0  # rule C5

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from model.errors import WSA_ERROR_OF_STATUS, Errno, NtStatus, Win32Error
 from model.kernel import Buffer, Completion
-from sim.iocp import SimIocp
 from sim.iocp_handles import WSA_ERROR_OF_ERRNO
+from sim.iocp_pool import PooledIocp
 from sim.iocp_profile import NT, Profile
 from sim.iocp_socket import Socket
 from sim.iocp_stream import SUCCESS
@@ -21,7 +21,6 @@ from sim.tcp import ESTABLISHED, LISTEN, SYN_SENT
 
 TF_REUSE_SOCKET = 2
 LEAST_BUFFER = 2_304  # SOCK_MIN_RCVBUF (include/net/sock.h): what Linux makes of less
-LEAST_SNDBUF = 16_384  # Linux takes about as much with SO_SNDBUF 0 (measured under Wine 8)
 
 #: RtlNtStatusToDosError: what GetQueuedCompletionStatus and GetOverlappedResult report
 DOS_ERROR_OF_STATUS = {
@@ -40,7 +39,7 @@ DOS_ERROR_OF_STATUS = {
 }
 
 
-class SimWinsock(SimIocp):
+class SimWinsock(PooledIocp):
     """`SimIocp` with the rest of Winsock. Blocking calls park the current task."""
 
     __slots__ = ()
@@ -106,14 +105,6 @@ class SimWinsock(SimIocp):
         if sock is None:
             return Win32Error.WSAENOTSOCK
         sock.nonblocking = True
-        return None
-
-    def set_sndbuf(self, handle: int, size: int) -> Win32Error | None:
-        """SO_SNDBUF; NT takes 0 for unbuffered, Wine has Linux's least buffer."""
-        sock = self._sockets.get(handle)
-        if sock is None:
-            return Win32Error.WSAENOTSOCK
-        sock.endpoint.sndbuf = size if self.profile.send_overshoots else max(size, LEAST_SNDBUF)
         return None
 
     def set_rcvbuf(self, handle: int, size: int) -> Win32Error | None:
