@@ -41,7 +41,7 @@ FAULTS: dict[str, str] = {
     "spurious": "epoll_wait reports a descriptor that is not ready",
     "eintr": "epoll_wait is interrupted",
     "eagain": "accept, recv and send give EAGAIN after readiness was told",
-    "econnaborted": "a connection is gone when accept takes it",
+    "econnaborted": "a connection is gone when accept takes it; AcceptEx fails with its packet",
     "emfile": "no descriptors for a while: accept and socket fail",
     "enobufs": "a send fails with ENOBUFS; WSARecv and WSASend with WSAENOBUFS",
     "reset": "both ends of a connection get a reset",

@@ -203,6 +203,8 @@ class FaultyCompletion:
         self._injector = injector
         if pool_pages is not None:
             kernel.limit(pool_pages, lambda handle: injector.injected("pool", handle))
+        if "econnaborted" in injector.kinds:
+            kernel.abort_accepts(lambda listener: injector.drawn("econnaborted", listener))
         self.bind = kernel.bind
         self.listen = kernel.listen
         self.getsockname = kernel.getsockname

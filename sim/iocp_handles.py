@@ -6,6 +6,8 @@ behaves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from model.errors import Errno, Win32Error
 from model.kernel import Completion, Shutdown
 from sim.iocp_operation import Host
@@ -83,6 +85,14 @@ class Handles:
             for handle, sock in self._sockets.items()
             if sock.endpoint.state is ESTABLISHED
         ]
+
+    def abort_accepts(self, aborts: Callable[[int], bool]) -> None:
+        """`aborts(listener)` says of each connection whether it is gone when AcceptEx takes it.
+
+        The packet is then a failure with CONNECTION_RESET, for which Microsoft's AcceptEx has
+        WSAECONNRESET: the peer ended a connection that had been indicated.
+        """
+        self._host.aborts = aborts
 
     # -- sockets --------------------------------------------------------------------------------
 

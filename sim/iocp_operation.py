@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -30,10 +31,11 @@ STATUS_OF_CONNECT = {
 class Host:
     """What all sockets of a kernel share.
 
-    `blocks`: status blocks by overlapped, if kept; `pool`: kernel memory, if it has an end.
+    `blocks`: status blocks by overlapped, if kept; `pool`: kernel memory, if it has an end;
+    `aborts`: whether a listener's connection is gone when AcceptEx takes it, if that happens.
     """
 
-    __slots__ = ("blocks", "network", "pool", "profile", "scheduler")
+    __slots__ = ("aborts", "blocks", "network", "pool", "profile", "scheduler")
 
     def __init__(self, scheduler: Scheduler, network: Network, profile: Profile) -> None:
         self.scheduler = scheduler
@@ -41,6 +43,7 @@ class Host:
         self.profile = profile
         self.blocks: dict[int, tuple[NtStatus, int]] | None = None
         self.pool: Pool | None = None
+        self.aborts: Callable[[int], bool] | None = None  # asked with the listener's handle
 
     def delay(self) -> int:
         """Draws how long a packet takes, in ns."""

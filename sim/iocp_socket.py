@@ -96,7 +96,9 @@ class Socket(Stream):
             if isinstance(child, Errno):
                 return
             accept.child = child
-            if accept.buffer is None or not len(accept.buffer):
+            if self.host.aborts is not None and self.host.aborts(self.handle):
+                self._end_accept(accept, child, 0, NtStatus.CONNECTION_RESET)
+            elif accept.buffer is None or not len(accept.buffer):
                 self._end_accept(accept, child, 0, SUCCESS)  # rule A1
             else:
                 if self.host.profile.accept_connects_early:
