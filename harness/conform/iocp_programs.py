@@ -1,7 +1,6 @@
 """Random programs in the vocabulary of the iocp cases, for comparing kernels.
 
-A program is drawn through one function, `pick(n)`: an integer below n, where 0 is the dull answer;
-so whatever draws integers can draw programs. It makes a port, a pair or two and perhaps a listener,
+A program (`harness.conform.drawing`) makes a port, a pair or two and perhaps a listener,
 does some twenty operations on them, and ends with a look at every packet that is left.
 
 An operation that moves something, and every one while a thread waits, is followed by a `settle`.
@@ -13,13 +12,11 @@ socket, any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-Pick = Callable[[int], int]
+from harness.conform.drawing import OPERATIONS_MAX, THREADS_MAX, Drawing, Pick
 
-OPERATIONS_MAX = 24
-THREADS_MAX = 2
 LARGE = 8_000_000  # bytes; no buffers of Linux take so much
 ENDLESS_MS = 60_000
 
@@ -28,35 +25,18 @@ _KEYS = (7, 0, 1, 1 << 40)
 _HOW = ("WR", "RD", "RDWR")
 
 
-class Program:
+class Program(Drawing):
     """A program that is being drawn: its steps, and what its names stand for."""
 
     def __init__(self, pick: Pick) -> None:
-        self.pick = pick
-        self.steps: list[list[Any]] = [["port", "p"]]
+        super().__init__(pick)
+        self.add("port", "p")
         self.streams: list[str] = []
         self.plain: set[str] = set()  # non-blocking: plain calls on them come back
         self.large: set[str] = set()  # with a large send pending, perhaps
         self.listeners: list[str] = []
         self.fresh: list[str] = []  # sockets not yet connected
         self.operations: list[tuple[str, str, int]] = []  # socket, overlapped, size
-        self.threads: list[str] = []
-        self.made = 0
-
-    def one(self, things: Sequence[Any]) -> Any:
-        """One of these."""
-        return things[self.pick(len(things))]
-
-    def new(self, kind: str) -> str:
-        """A name that nothing has had."""
-        self.made += 1
-        return f"{kind}{self.made}"
-
-    def add(self, *step: Any, moves: bool = False) -> None:
-        """A step; one that `moves` something is followed by a settle."""
-        self.steps.append(list(step))
-        if moves or self.threads:
-            self.steps.append(["settle"])
 
     def submit(self, operation: str, s: str, *args: Any, size: int = 0, moves: bool = True) -> None:
         """An overlapped operation with an overlapped of its own, before the last arguments."""
@@ -216,16 +196,6 @@ class Program:
 
     # -- the whole ------------------------------------------------------------------------------
 
-    def act(self) -> None:
-        """One operation."""
-        total = sum(weight for weight, _ in _ACTIONS)
-        point = self.pick(total)
-        for weight, action in _ACTIONS:
-            point -= weight
-            if point < 0:
-                action(self)
-                return
-
     def end(self) -> None:
         """Ends the threads, and looks at every packet that is left."""
         for _ in self.threads:
@@ -268,6 +238,6 @@ def program(pick: Pick) -> list[list[Any]]:
     if pick(3) == 2:
         made.make_listener()
     for _ in range(4 + pick(OPERATIONS_MAX - 4)):
-        made.act()
+        made.weighed(_ACTIONS)(made)
     made.end()
     return made.steps
