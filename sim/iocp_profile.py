@@ -85,6 +85,18 @@ class Profile:
     send_unconnected: Win32Error = _switch(
         "a send on a socket that never was connected: inferred for NT; EPIPE of Linux on Wine 8"
     )
+    listener_pends: bool = _switch(
+        "a receive or send on a listening socket pends until it is cancelled: observed on Wine 8,"
+        " which waits for poll(2) to say something; WSAENOTCONN: Microsoft, WSARecv"
+    )
+    refused_reads_eof: bool = _switch(
+        "a receive on a socket whose connect was refused is end of file: observed on Wine 8, where"
+        " Linux says so; WSAENOTCONN: Microsoft, WSARecv"
+    )
+    connect_error_stays: bool = _switch(
+        "SO_ERROR tells a failed connect until one succeeds: observed on Wine 8; reading it clears"
+        " it: Microsoft, getsockopt"
+    )
     accept_checks_sockets: bool = _switch(
         "AcceptEx on a socket that does not listen, or into one that is bound or connected, gives"
         " WSAEINVAL: Wine's test_AcceptEx (todo_wine); pending on Wine 8"
@@ -154,6 +166,9 @@ NT = Profile(
     cancel_all_newest_first=False,
     failed_send_counts_written=False,
     send_unconnected=Win32Error.WSAENOTCONN,
+    listener_pends=False,
+    refused_reads_eof=False,
+    connect_error_stays=False,
     accept_checks_sockets=True,
     context_needed=True,
     connect_again_after_refusal=True,
@@ -185,6 +200,9 @@ WINE_8 = Profile(
     cancel_all_newest_first=True,
     failed_send_counts_written=True,
     send_unconnected=Win32Error.WSAECONNRESET,
+    listener_pends=True,
+    refused_reads_eof=True,
+    connect_error_stays=True,
     accept_checks_sockets=False,
     context_needed=False,
     connect_again_after_refusal=False,

@@ -73,6 +73,11 @@ RULES = (
         ("U4", "an event with its low bit set: no packet", _GQCS),
         ("U5", "an operation that pends has status PENDING from its submission", _TESTS),
         ("U6", "no receive or send without a connection: WSAENOTCONN (Wine 8: send 10054)", _RECV),
+        (
+            "U8",
+            "Wine 8: a receive or send on a listening socket pends; no connection ends it",
+            _OBSERVED,
+        ),
         ("U7", "no receive or send after our own shutdown: WSAESHUTDOWN", _SHUTDOWN),
     ),
     *_rules(
@@ -88,6 +93,7 @@ RULES = (
         ("R6", "a receive that finds data, or end of file, ends in its call", _TESTS),
         ("R7", "after a reset a receive fails at once; on Wine 8 it is end of file", _TESTS),
         ("R8", "a receive without data pends", _RECV),
+        ("R9", "Wine 8: a receive after a refused connect is end of file", _OBSERVED),
     ),
     *_rules(
         ("S1", "sends end whole or fail; the next one starts when the one before has ended", _SEND),
@@ -152,6 +158,11 @@ RULES = (
         ("X2", "closing a listener cancels its AcceptEx", _TESTS),
         ("X3", "closing an acceptor cancels its AcceptEx", _TESTS),
         ("X4", "closesocket with sends pending resets; Wine 8 delivers what was taken", _OBSERVED),
+        (
+            "X6",
+            "Wine 8: nothing ends on a closed listening socket that has a send pending",
+            _OBSERVED,
+        ),
         ("X5", "SO_LINGER with time 0 makes closesocket a reset", "Microsoft, closesocket"),
     ),
     *_rules(
@@ -165,12 +176,18 @@ RULES = (
         ("O1", "WSAGetOverlappedResult gives the status's Winsock name", _TESTS),
         ("O2", "GetOverlappedResult and the dequeue give its Win32 name", _TESTS),
         ("O3", "SO_ERROR stays 0, also after a reset", _TESTS),
+        ("O4", "but it tells a failed connect, once; Wine 8: always", "Microsoft, getsockopt"),
     ),
     *_rules(
         ("B1", "shutdown of an unconnected socket gives WSAENOTCONN", _SHUTDOWN),
         ("B2", "a plain receive without data blocks, or gives WSAEWOULDBLOCK", "Microsoft, recv"),
         ("B3", "a plain send is whole: NT takes none of it where there is no room", _TESTS),
         ("B4", "a plain connect to nobody gives WSAECONNREFUSED", "Microsoft, connect"),
+        (
+            "B6",
+            "a connect that would block gives WSAEWOULDBLOCK, and goes on",
+            "Microsoft, connect",
+        ),
         ("B5", "a plain accept without a connection blocks, or gives WSAEWOULDBLOCK", _ACCEPT),
     ),
     *_rules(

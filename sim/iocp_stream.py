@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from model.errors import NtStatus
+from model.errors import Errno, NtStatus
 from model.kernel import Completion
 from sim.iocp_operation import Accept, Connect, Host, Operation, Receive, Send
 from sim.iocp_port import Port
 from sim.scheduler import Task
-from sim.tcp import ESTABLISHED, Endpoint
+from sim.segments import CONNECTING
+from sim.tcp import CLOSED, ESTABLISHED, Endpoint
 
 if TYPE_CHECKING:
     from sim.iocp_socket import Socket
@@ -38,12 +39,14 @@ class Stream:
         "bound",
         "connect",
         "connect_due",
+        "connect_error",
         "connected",
         "context",
         "endpoint",
         "fin_wanted",
         "handle",
         "host",
+        "idle",
         "key",
         "nonblocking",
         "port",
@@ -74,6 +77,8 @@ class Stream:
         self.sends: deque[Send] = deque()
         self.accepts: deque[Accept] = deque()
         self.connect: Connect | None = None
+        self.connect_error: Errno | None = None  # why the last connect failed: O4
+        self.idle: tuple[Receive | Send, ...] = ()  # on a listening socket: U8
         self.accepting: tuple[Socket, Accept] | None = None  # the AcceptEx that we are for
         self.receive_due = False  # a timer or a caller further up sees to the queue
         self.send_due = False
@@ -111,6 +116,12 @@ class Stream:
             port.add(packet)
         else:
             port.packets.append(packet)  # rule P1
+
+    @property
+    def refused(self) -> bool:
+        """A connect has failed, and no other was tried since."""
+        endpoint = self.endpoint
+        return endpoint.state is CLOSED and endpoint.connecting is CONNECTING and not self.connected
 
     # -- receiving ------------------------------------------------------------------------------
 

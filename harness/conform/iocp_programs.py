@@ -5,9 +5,8 @@ does some twenty operations on them, and ends with a look at every packet that i
 
 An operation that moves something, and every one while a thread waits, is followed by a `settle`.
 What is left to chance even so is named in `harness.conform.iocp_looseness`. Never drawn are calls
-that may block for ever, operations on listening and on refused sockets (see `sim.iocp`), and
-closing a socket with a large send pending: Wine's packets then come when Linux next looks at the
-socket, any time.
+that may block for ever, and closing a socket with a large send pending: Wine's packets then come
+when Linux next looks at the socket, any time.
 """
 
 from __future__ import annotations
@@ -163,7 +162,11 @@ class Program(Drawing):
             return self.make_listener()
         self.make_socket()
         s, to = self.one(self.fresh), self.one(self.listeners)
-        if self.pick(3) == 2:
+        kind = self.pick(4)
+        if kind == 3:
+            self.add("nonblocking", s)
+            self.plain.add(s)
+        if kind > 1:
             self.add("connect", s, to, moves=True)
         else:
             self.submit("connectex", s, to, Program, self.one((0, 0, 5)))
@@ -175,7 +178,21 @@ class Program(Drawing):
         nobody, s = self.new("n"), self.new("s")
         self.steps += [["closed_port", nobody], ["socket", s], ["bind", s]]
         self.add("assoc", "p", s, self.one(_KEYS))
-        self.submit("connectex", s, nobody, Program, 0)
+        if self.pick(2):
+            self.add("connect", s, nobody, moves=True)
+        else:
+            self.submit("connectex", s, nobody, Program, 0)
+        if self.pick(2):
+            self.add("nonblocking", s)
+            self.plain.add(s)
+        self.streams.append(s)
+
+    def listening(self) -> None:
+        """A receive or send on a listening socket."""
+        if self.listeners:
+            kind = self.one(("recv", "recv", "send", "send_event_lowbit", "recv_in_thread"))
+            s, size = self.one(self.listeners), self.one(_SIZES)
+            self.submit(kind, s, Program, size, size=size if kind.startswith("recv") else 0)
 
     def update(self) -> None:
         s = self.one(self.streams)
@@ -222,7 +239,8 @@ _ACTIONS: tuple[tuple[int, Callable[[Program], None]], ...] = (
     (2, Program.send_large),
     (2, Program.disconnect),
     (2, Program.update),
-    (1, Program.refuse),
+    (2, Program.refuse),
+    (2, Program.listening),
     (2, Program.thread),
     (1, Program.tie),
     (1, Program.die),
