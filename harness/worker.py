@@ -52,7 +52,7 @@ class WorkerFailed(DuopollError):
 
 
 class _NeverCame(WorkerFailed):
-    """A worker process that ended before it had connected."""
+    """It ended before it had connected."""
 
 
 class Answer(NamedTuple):
@@ -147,7 +147,7 @@ class Worker:
         return head, records
 
     def _launch(self) -> _Lines:
-        """A worker that has connected. One that ends before gets a second chance: Wine may stop."""
+        """A worker that has connected; a second one, if the first ends before that."""
         try:
             return self._start_one()
         except _NeverCame:

@@ -171,20 +171,20 @@ class SimWinsock(PooledIocp):
         while sock.endpoint.state is SYN_SENT:
             if not self._wait(sock):
                 return Win32Error.WSAECONNABORTED
-        self._connected(sock)
-        failed = sock.connect_error
+        failed = self._connected(sock)
         return None if failed is None else WSA_ERROR_OF_ERRNO[failed]  # rule B4
 
     @staticmethod
-    def _connected(sock: Socket) -> None:
-        """The end of a plain connect, if it has come."""
+    def _connected(sock: Socket) -> Errno | None:
+        """The end of a plain connect, if it has come; its failure."""
         endpoint = sock.endpoint
         if sock.connected or endpoint.state is SYN_SENT:
-            return
+            return None
         if endpoint.state is ESTABLISHED or endpoint.reset:
             sock.establish(context=True)
         elif sock.connect_error is None:
             sock.connect_error = endpoint.take_error() or Errno.ECONNREFUSED
+        return sock.connect_error
 
     def accept(self, listener: int) -> int | Win32Error:
         """accept, blocking: the handle of the new socket, which has no port."""
