@@ -208,8 +208,8 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     ),
     "fault": lambda f: f"fault: {f['name']}" + _on_descriptor(f["fd"]),
     "pool": lambda f: (
-        f"of {outcome_text(f['size'])} pages of the pool at most {outcome_text(f['high'])} were"
-        f" locked, {outcome_text(f['held'])} still are"
+        f"of {outcome_text(f['size'])} pages of the kernel's memory at most"
+        f" {outcome_text(f['high'])} were taken, {outcome_text(f['held'])} are still locked"
     ),
     "step": lambda f: f"the program does step {f['index']}: {f['do']}",
     "quiet": lambda f: "nothing is active and nothing is due",

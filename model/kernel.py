@@ -162,6 +162,12 @@ class CompletionKernel(Protocol):
     def shutdown(self, handle: int, how: Shutdown) -> Win32Error | None:
         """shutdown(SD_RECEIVE, SD_SEND, SD_BOTH)."""
 
+    def set_send_buffer(self, handle: int, size: int) -> Win32Error | None:
+        """setsockopt(SO_SNDBUF): bytes that sends may have buffered; 0: none, they are not copied.
+
+        A send that is not copied pends until all of it is acknowledged.
+        """
+
     def closesocket(self, handle: int) -> Win32Error | None:
         """closesocket; every pending operation still yields exactly one (failed) packet."""
 

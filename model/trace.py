@@ -42,6 +42,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "close_port": ("port", "result"),
     "associate": ("fd", "port", "key", "result"),
     "skip_on_success": ("fd", "result"),
+    "set_send_buffer": ("fd", "size", "result"),  # SO_SNDBUF
     "wsa_recv": ("fd", "overlapped", "size", "result"),  # result: bytes done at once, or an error
     "wsa_send": ("fd", "overlapped", "size", "result"),
     "accept_ex": ("fd", "acceptor", "overlapped", "result"),
@@ -68,7 +69,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "cb": ("bev", "which", "what", "error", "input_length", "output_length", "enabled"),
     "cb_end": ("bev", "which", "input_length", "output_length"),
     # Simulated worlds with faults: one that happens now, before the call that meets it; and when a
-    # port is closed, its non-paged pool in pages: the size, the most ever locked, still locked.
+    # port is closed, the kernel's memory in pages: the size, the most ever taken, still locked.
     "fault": ("name", "fd"),
     "pool": ("size", "high", "held"),
     # The harness.

@@ -131,6 +131,11 @@ class TracedCompletion:
         self._append((self._now(), "shutdown", handle, how, result))
         return result
 
+    def set_send_buffer(self, handle: int, size: int) -> Win32Error | None:
+        result = self._kernel.set_send_buffer(handle, size)
+        self._append((self._now(), "set_send_buffer", handle, size, result))
+        return result
+
     def closesocket(self, handle: int) -> Win32Error | None:
         result = self._kernel.closesocket(handle)
         self._skips.discard(handle)

@@ -30,14 +30,12 @@ Where it differs from a real NT, and why:
 
 * Two threads never run at once, and a thread changes only where it blocks: a packet cannot arrive
   between two instructions of the subject. Its order against other packets is still free.
-* The pool of locked memory is endless, unless a run limits it (`sim.faulty_kernels`).
+* Kernel memory is endless, unless a run limits it (`sim.iocp_pool`).
 * A concurrency value of 0 sets no limit (`sim.iocp_port`).
 * A receive pending at shutdown(SD_RECEIVE) stays pending; Microsoft does not say what happens.
 * closesocket with a receive pending and nothing unread sends FIN; NT may reset (inferred).
 * A cancelled send that TCP has taken is still delivered; documentation leaves the prefix open.
 * SO_RCVBUF 0 does not make arrival depend on a posted receive (Microsoft, SO_RCVBUF).
-* A receive on a socket whose connect was refused fails; on Wine 8 it is end of file.
-* A receive or send on a listening socket fails, as on an unconnected one; on Wine 8 it pends.
 * A ConnectEx that was cancelled leaves an unconnected socket, bound as before (inferred).
 """
 
@@ -79,7 +77,7 @@ class SimIocp(Handles):
         if sock is None:
             return _NOTSOCK
         if not sock.receivable:
-            return self._not_ready(sock, Win32Error.WSAENOTCONN)  # rule U3
+            return self._recv_unconnected(sock, overlapped, buffer, peek)
         endpoint = sock.endpoint
         if (endpoint.inbox_size or not endpoint.plain) and not sock.receives:
             outcome = self._recv_at_once(sock, overlapped, buffer, peek)
@@ -117,7 +115,7 @@ class SimIocp(Handles):
         if sock is None:
             return _NOTSOCK
         if not sock.sendable:
-            return self._not_ready(sock, self._host.profile.send_unconnected)
+            return self._send_unconnected(sock, overlapped, b"".join(chunks), silent)
         endpoint = sock.endpoint
         if (
             self._whole
@@ -217,6 +215,38 @@ class SimIocp(Handles):
         self.scheduler.call_later(self._host.delay(), sock.pump_sends)
         return _PENDING
 
+    def _recv_unconnected(
+        self, sock: Socket, overlapped: int, buffer: memoryview, peek: bool
+    ) -> int | Win32Error:
+        """A receive on a socket that has, or had, no connection."""
+        profile = self._host.profile
+        listening = sock.endpoint.state is LISTEN
+        if listening and profile.listener_pends:
+            waits = any(isinstance(each, Receive) for each in sock.idle)
+            if waits or not sock.endpoint.accept_queue:
+                task = self.scheduler.current
+                return self._idle(sock, Receive(overlapped, buffer, len(buffer), task, peek))
+        if sock.refused and profile.refused_reads_eof:
+            self._ended_at_once(sock, overlapped, 0)  # rule R9
+            return 0
+        return self._not_ready(sock, Win32Error.WSAENOTCONN)  # rule U3
+
+    def _send_unconnected(
+        self, sock: Socket, overlapped: int, data: bytes, silent: bool
+    ) -> Win32Error:
+        """A send on a socket that has, or had, no connection."""
+        profile = self._host.profile
+        if sock.endpoint.state is LISTEN and profile.listener_pends:
+            return self._idle(sock, Send(overlapped, data, 0, self.scheduler.current, silent))
+        return self._not_ready(sock, profile.send_unconnected)
+
+    def _idle(self, sock: Socket, operation: Receive | Send) -> Win32Error:
+        """An operation on a listening socket that only a cancel or a close ends."""
+        sock.idle = (*sock.idle, operation)  # rule U8
+        if self._host.blocks is not None:
+            self._host.blocks[operation.overlapped] = (NtStatus.PENDING, 0)
+        return _PENDING
+
     def _not_ready(self, sock: Socket, unconnected: Win32Error) -> Win32Error:
         """Why a socket cannot receive or send: shut down by us, or not connected."""
         if sock.connected:
@@ -283,11 +313,13 @@ class SimIocp(Handles):
         if not self._host.profile.context_needed:
             return None
         sock = self._sockets.get(acceptor)
-        if sock is None or listener not in self._sockets:
+        listening = self._sockets.get(listener)
+        if sock is None or listening is None:
             return _NOTSOCK
         if not sock.connected:
             return Win32Error.WSAENOTCONN
         sock.context = True  # rule K2
+        sock.endpoint.sndbuf = listening.endpoint.sndbuf  # rule K3
         return None
 
     def connect_ex(

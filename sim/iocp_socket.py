@@ -36,6 +36,7 @@ class Socket(Stream):
         """Connected from now on; `context` says whether shutdown and names work already."""
         self.connected = self.receivable = self.sendable = True
         self.context = context or not self.host.profile.context_needed
+        self.connect_error = None
 
     # -- wakes ----------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ class Socket(Stream):
         self.connect = None
         error = self.endpoint.error if self.endpoint.state is CLOSED else None
         if error is not None and not self.endpoint.reset:
-            self.endpoint.take_error()
+            self.connect_error = self.endpoint.take_error()
             status = STATUS_OF_CONNECT.get(error, NtStatus.UNSUCCESSFUL)
             self.finish(connect, 0, status)  # rule N2
             return
@@ -96,7 +97,9 @@ class Socket(Stream):
             if isinstance(child, Errno):
                 return
             accept.child = child
-            if accept.buffer is None or not len(accept.buffer):
+            if self.host.aborts is not None and self.host.aborts(self.handle):
+                self._end_accept(accept, child, 0, NtStatus.CONNECTION_RESET)
+            elif accept.buffer is None or not len(accept.buffer):
                 self._end_accept(accept, child, 0, SUCCESS)  # rule A1
             else:
                 if self.host.profile.accept_connects_early:
@@ -136,9 +139,10 @@ class Socket(Stream):
             nbytes, status = 0, NtStatus.INVALID_CONNECTION  # rule A8
         self.finish(accept, nbytes, status, silent)
 
-    @staticmethod
-    def _connect_acceptor(acceptor: Socket, child: Endpoint) -> None:
+    def _connect_acceptor(self, acceptor: Socket, child: Endpoint) -> None:
         """The acceptor is connected from now on."""
+        if self.host.profile.context_needed:
+            child.sndbuf = acceptor.endpoint.sndbuf  # rule K3
         acceptor.endpoint.close()
         acceptor.attach(child)
         acceptor.establish(context=False)
@@ -158,7 +162,7 @@ class Socket(Stream):
 
     def pending(self) -> list[Operation]:
         """All operations in flight; oldest first within a kind."""
-        operations: list[Operation] = [*self.receives, *self.sends, *self.accepts]
+        operations: list[Operation] = [*self.receives, *self.sends, *self.accepts, *self.idle]
         if self.connect is not None:
             operations.append(self.connect)
         return operations
@@ -183,6 +187,8 @@ class Socket(Stream):
 
     def _may_win(self, operation: Operation) -> bool:
         """Whether `operation` could end by itself now, so that a cancel may come too late."""
+        if operation in self.idle:
+            return False
         if isinstance(operation, Receive):
             return self.endpoint.inbox_size > 0 or self.receive_end() is not None
         if isinstance(operation, Accept):
@@ -214,7 +220,9 @@ class Socket(Stream):
 
     def forget(self, operation: Operation) -> None:
         """Takes `operation` out of its queue."""
-        if isinstance(operation, Receive):
+        if operation in self.idle:
+            self.idle = tuple(each for each in self.idle if each is not operation)
+        elif isinstance(operation, Receive):
             self.receives.remove(operation)
         elif isinstance(operation, Send):
             self.sends.remove(operation)
@@ -234,6 +242,8 @@ class Socket(Stream):
         if self.accepting is not None:
             listener, accept = self.accepting
             listener.end_cancelled(accept)  # rule X3
+        if any(isinstance(each, Send) for each in self.idle):
+            self.idle = ()  # rule X6
         operations = self.pending()
         for operation in operations:
             self.forget(operation)

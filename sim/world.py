@@ -12,6 +12,8 @@ is cheap to make. Virtual time begins at 0 and moves only while nothing can run.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from model.choices import Choices
@@ -22,6 +24,7 @@ from sim.epoll import SimEpoll
 from sim.faults import FaultyNetwork, Injector
 from sim.faulty_kernels import FaultyCompletion, FaultyReadiness
 from sim.iocp import SimIocp
+from sim.iocp_pool import PooledIocp
 from sim.iocp_profile import find_profile
 from sim.network import Network
 from sim.peers import SimRawListener, SimRawSocket, raw_listen
@@ -30,6 +33,8 @@ from sim.tcp import Endpoint
 
 if TYPE_CHECKING:
     from model.world import SimulatedWorld
+
+_now = attrgetter("now")  # virtual time; no frame of Python's
 
 BUFFER = 131_072  # bytes; a socket's send and receive buffer unless the scenario says otherwise
 
@@ -47,6 +52,7 @@ class SimWorld:
         "injector",
         "name",
         "network",
+        "now_ns",
         "readiness",
         "scheduler",
     )
@@ -71,6 +77,7 @@ class SimWorld:
         self.completion: CompletionKernel | None = None
         self.injector: Injector | None = None
         scheduler = self.scheduler = Scheduler(self.choices)
+        self.now_ns: Callable[[], int] = partial(_now, scheduler)  # asked for every record
         flavour: Literal["linux", "nt"] = "linux" if kind == "epoll" else "nt"
         if faults != NONE:
             self._make_faulty(flavour, sndbuf, rcvbuf, profile, faults)
@@ -99,7 +106,7 @@ class SimWorld:
         else:
             pool_pages = faults.pool_pages if "pool" in faults.kinds else None
             self.completion = FaultyCompletion(
-                SimIocp(self.scheduler, network, find_profile(profile)),
+                PooledIocp(self.scheduler, network, find_profile(profile)),
                 network.injector,
                 pool_pages,
             )
@@ -108,10 +115,6 @@ class SimWorld:
         """`emit(kind, *fields)` gets the records of faults and of the pool from here on."""
         if self.injector is not None:
             self.injector.emit = emit
-
-    def now_ns(self) -> int:
-        """Virtual time."""
-        return self.scheduler.now
 
     def sleep(self, duration_ns: int) -> None:
         """Blocks the current task, at most until the run is over."""

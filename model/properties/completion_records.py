@@ -14,6 +14,11 @@ from model.trace import Record
 
 _SUCCESS = NtStatus.SUCCESS
 
+#: how AcceptEx ends whose connection is gone; INVALID_CONNECTION is Wine 8's word for it
+_GONE = frozenset(
+    {NtStatus.CONNECTION_RESET, NtStatus.CONNECTION_ABORTED, NtStatus.INVALID_CONNECTION}
+)
+
 
 def wsa_recv(run: Run, index: int, record: Record) -> None:
     """`wsa_recv`: a read was submitted."""
@@ -91,6 +96,7 @@ def completion(run: Run, index: int, record: Record) -> None:
         acceptor = run.accepting.pop(overlapped, None)
         if acceptor is not None and status is _SUCCESS:
             run.accept_index[acceptor] = index
+        run.aborted += status in _GONE
         return
     if view is None:
         view = run.by_fd.get(fd)

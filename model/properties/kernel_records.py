@@ -97,6 +97,7 @@ HANDLERS: dict[str, Handler] = {
             "bind",
             "associate",
             "skip_on_success",
+            "set_send_buffer",
             "update_context",
             "cancel_io_ex",
             "post",
