@@ -341,7 +341,7 @@ def test_the_owner_is_told_last() -> None:
 def test_chains_are_not_copied() -> None:
     """peek hands out the chain itself, and a view when the head is partly drained."""
     buffer, chain = Evbuffer(), b"0123456789"
-    buffer.add(chain)
+    buffer.append_frozen(chain)
     assert buffer.peek(10)[0] is chain
     buffer.drain(4)
     assert bytes(buffer.peek(100)[0]) == b"456789"
