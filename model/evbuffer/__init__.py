@@ -2,8 +2,8 @@
 
 One class in layers, each with one subject: `chains` the list, freezing and callbacks; `space` room
 at the tail; `looking` bytes where they are; `contents` bytes in and out; `moves` chains between
-buffers; `search` places and lines; `segments` pieces of files; `transfer` kernels. `chain` is what the list is made of,
-`check` what is true of it.
+buffers; `search` places and lines; `segments` pieces of files; `transfer` kernels. `chain` is what
+the list is made of, `check` what is true of it.
 """
 
 from model.evbuffer.callbacks import (

@@ -17,7 +17,6 @@ from model.errors import SimulatorError
 from model.kernel import Buffer
 
 if TYPE_CHECKING:
-    from model.evbuffer.chains import ChainList
     from model.evbuffer.segments import FileSegment
 
 # evbuffer-internal.h: the flags of a chain.
@@ -49,14 +48,13 @@ Cleanup: TypeAlias = Callable[[Buffer], None]
 class Extra:
     """What few chains have: users beside the buffer, and whom to tell at the end."""
 
-    __slots__ = ("cleanup", "parent", "refcnt", "segment", "source")
+    __slots__ = ("cleanup", "parent", "refcnt", "segment")
 
     def __init__(self) -> None:
         self.refcnt = 1  # the buffer, and each view
         self.cleanup: Cleanup | None = None  # of a REFERENCE
         self.segment: FileSegment | None = None  # of a FILESEGMENT or SENDFILE
-        self.parent: Chain | None = None  # of a MULTICAST: the chain that it views,
-        self.source: ChainList | None = None  # and the buffer that had it
+        self.parent: Chain | None = None  # of a MULTICAST: the chain that it views
 
 
 class Chain:
@@ -146,20 +144,20 @@ def release(chain: Chain) -> None:
     flags = chain.flags
     if not flags & HELD:
         return
+    extra = chain.more()
+    if extra.refcnt > 1:
+        extra.refcnt -= 1
+        return
     if flags & PINNED:
         chain.flags = flags | DANGLING
         return
-    extra = chain.more()
-    extra.refcnt -= 1
-    if extra.refcnt:
-        return
+    extra.refcnt = 0
     if extra.cleanup is not None:
         extra.cleanup(chain.storage)
     if extra.segment is not None:
         extra.segment.free()
-    if extra.parent is not None and extra.source is not None:
+    if extra.parent is not None:
         release(extra.parent)
-        extra.source.decref()
 
 
 def release_all(chain: Chain | None) -> None:

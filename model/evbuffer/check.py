@@ -10,6 +10,7 @@ from model.evbuffer.chain import (
     FLAGS,
     IMMUTABLE,
     MULTICAST,
+    PINNED_R,
     REFERENCE,
     SENDFILE,
     SHARED,
@@ -33,6 +34,8 @@ def check_buffer(buffer: ChainList) -> None:
     full = [chain for chain in chains if chain.off]
     assert buffer.last_with_data is (full[-1] if full else None), "last_with_data"
     assert buffer.refcnt >= 0
+    filled = [bool(chain.flags & PINNED_R) for chain in chains]
+    assert filled == sorted(filled), "what a kernel fills is not the tail"
     for chain in chains:
         check_chain(chain)
 
@@ -52,6 +55,7 @@ def check_chain(chain: Chain) -> None:
     if extra is not None:
         assert extra.refcnt >= 1, "freed, and in a buffer"
         assert (extra.refcnt > 1) <= bool(flags & SHARED), "shared by users who do not say so"
+        assert flags & IMMUTABLE or not flags & SHARED, "views would see what is written"
         assert bool(flags & MULTICAST) is (extra.parent is not None)
         assert bool(flags & FILESEGMENT) is (extra.segment is not None)
         assert extra.segment is None or extra.segment.refcnt >= 1, "its segment is gone"

@@ -221,8 +221,10 @@ class Moves(Contents):
     def add_buffer_reference(self, source: Moves) -> int:
         """evbuffer_add_buffer_reference: appends views of all of `source`'s bytes, uncopied.
 
-        From then on nothing is written into its chains. 0; -1 when our tail is frozen, for the
-        buffer itself, and when it has pieces of files or views of its own. Only we are told.
+        From then on nothing is written into its chains, and each lives until no view is left (in
+        libevent the whole source does, and one that has got views on itself for ever). 0; -1 when
+        our tail is frozen, for the buffer itself, and when it has pieces of files or views of its
+        own. Only we are told.
         """
         if not source.length:
             return 0
@@ -233,19 +235,16 @@ class Moves(Contents):
         added = source.length
         for chain in source.chains():
             if chain.off:
-                self._insert(_view_of(chain, source))
+                self._insert(_view_of(chain))
         self._changed(added, 0)
         return 0
 
 
-def _view_of(chain: Chain, source: Moves) -> Chain:
+def _view_of(chain: Chain) -> Chain:
     """A MULTICAST chain on the bytes that `chain` has now."""
     view = Chain(chain.storage, chain.off, MULTICAST | IMMUTABLE)
     view.misalign = chain.misalign
     chain.flags |= IMMUTABLE | SHARED
     chain.more().refcnt += 1
-    source.incref()
-    extra = view.more()
-    extra.parent = chain
-    extra.source = source
+    view.more().parent = chain
     return view

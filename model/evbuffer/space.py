@@ -49,8 +49,12 @@ class Space(ChainList):
     # Expanding.
 
     def expand(self, size: int) -> int:
-        """evbuffer_expand: `size` contiguous bytes at the tail; 0, or -1 without memory."""
-        return -1 if self._expand_single(size) is None else 0
+        """evbuffer_expand: `size` contiguous bytes at the tail; 0, or -1 without memory.
+
+        -1 as well when the tail is frozen: a chain behind one that a kernel is filling would be in
+        the wrong place.
+        """
+        return -1 if self.end_frozen or self._expand_single(size) is None else 0
 
     def _expand_single(self, size: int) -> Chain | None:
         """evbuffer_expand_singlechain: the chain that has the room."""
@@ -104,7 +108,7 @@ class Space(ChainList):
         return larger
 
     def _expand_fast(self, size: int, pieces: int) -> int:
-        """evbuffer_expand_fast_: `size` bytes of room in at most `pieces` chains; 0 or -1."""
+        """evbuffer_expand_fast_: `size` bytes of room in at most `pieces` > 1 chains; 0 or -1."""
         if self.length + size > CHAIN_MAX:
             return -1
         last = self.last
@@ -161,14 +165,18 @@ class Space(ChainList):
         """
         if self.end_frozen or pieces < 1 or size < 0:
             return None
+        return self._room(size, pieces, exact=False)
+
+    def _room(self, size: int, pieces: int, exact: bool) -> list[Iovec] | None:
+        """Makes room and says where it is; of `size` bytes and no more if `exact`."""
         if pieces == 1:
             chain = self._expand_single(size)
             if chain is None:
                 return None
-            return [Iovec(chain, chain.misalign + chain.off, chain.space)]
+            return [Iovec(chain, chain.misalign + chain.off, size if exact else chain.space)]
         if self._expand_fast(size, pieces):
             return None
-        return self._iovecs(size, pieces, exact=False)
+        return self._iovecs(size, pieces, exact)
 
     def _iovecs(self, size: int, pieces: int, exact: bool) -> list[Iovec]:
         """evbuffer_read_setup_vecs_: the space there is, cut to `size` if `exact`."""

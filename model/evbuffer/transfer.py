@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from model.errors import Errno
-from model.evbuffer.chain import PINNED_R, PINNED_W, SENDFILE, Chain, pin, unpin
+from model.evbuffer.chain import PINNED_R, PINNED_W, SENDFILE, Chain, pin, release_all, unpin
 from model.evbuffer.segments import Segments
 from model.evbuffer.space import Iovec
 from model.kernel import Buffer, ReadinessKernel
@@ -45,9 +45,9 @@ class Evbuffer(Segments):
             size = MAX_READ
         if not size:
             return 0
-        if self._expand_fast(size, READ_IOVECS):
+        pieces = self._room(size, READ_IOVECS, exact=True)
+        if pieces is None:
             return -1
-        pieces = self._iovecs(size, READ_IOVECS, exact=True)
         taken = kernel.readv(fd, [piece.base for piece in pieces])
         if isinstance(taken, int) and taken:
             self._filled(pieces, taken)
@@ -108,11 +108,15 @@ class Evbuffer(Segments):
 
         None when the tail is frozen (a read is in flight) or there is no memory.
         """
-        if self.end_frozen or self._expand_fast(size, pieces):
+        vectors = None if self.end_frozen else self._room(size, pieces, exact=True)
+        if vectors is None:
             return None
-        vectors = self._iovecs(size, pieces, exact=True)
         for vector in vectors:
             pin(vector.chain, PINNED_R)
+        if vectors:  # nothing behind them: what is pinned is the tail
+            last = self.last = vectors[-1].chain
+            behind, last.next = last.next, None
+            release_all(behind)
         self.end_frozen = True
         self.refcnt += 1
         return Launch([vector.chain for vector in vectors], [vector.base for vector in vectors])
