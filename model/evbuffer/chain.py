@@ -29,10 +29,11 @@ PINNED_R = 0x20  # a kernel may write into its space
 PINNED_W = 0x40  # a kernel may read its bytes
 DANGLING = 0x80  # freed while pinned: goes when it is unpinned
 SHARED = 0x100  # ours: views on it exist
+KEPT = 0x200  # ours: made for a reservation; stays, emptied, when it is drained and alone
 
 PINNED = PINNED_R | PINNED_W
 HELD = REFERENCE | FILESEGMENT | SENDFILE | MULTICAST | PINNED | SHARED
-FLAGS = HELD | IMMUTABLE | DANGLING
+FLAGS = HELD | IMMUTABLE | DANGLING | KEPT
 
 HEADER = 48  # bytes: sizeof(struct evbuffer_chain); storage and header together are a power of 2
 MIN_BUFFER_SIZE = 1_024  # of one allocation, header included

@@ -13,6 +13,7 @@ from model.evbuffer.chain import (
     CHAIN_MAX,
     HELD,
     IMMUTABLE,
+    KEPT,
     MAX_AUTO_SIZE,
     PINNED,
     PINNED_R,
@@ -196,7 +197,11 @@ class Contents(Looking):
         return 0
 
     def drain_frozen(self, size: int) -> None:
-        """Drains whatever is frozen."""
+        """Drains whatever is frozen.
+
+        A chain that was made for a reservation stays if it is the only one: whoever reserves will
+        do so again (libevent frees it).
+        """
         length = self.length
         if size >= length:
             size = length
@@ -204,7 +209,11 @@ class Contents(Looking):
                 return
             first = self.first
             if first is self.last and first is not None and not first.flags & HELD:
-                self.first = self.last = self.last_with_data = None
+                if first.flags & KEPT:
+                    first.misalign = first.off = 0
+                else:
+                    self.first = self.last = None
+                self.last_with_data = None
                 self.length = 0
             elif self._has_pinned_tail():
                 self._drop(size)

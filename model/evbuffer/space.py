@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from model.evbuffer.chain import (
     CHAIN_MAX,
     IMMUTABLE,
+    KEPT,
     MAX_TO_COPY,
     PINNED,
     PINNED_R,
@@ -165,6 +166,14 @@ class Space(ChainList):
         """
         if self.end_frozen or pieces < 1 or size < 0:
             return None
+        chain = self.last_with_data or self.first
+        # The usual case, quickly.
+        if pieces == 1 and chain is not None and chain.flags in (0, KEPT):
+            start = chain.misalign + chain.off
+            space = len(chain.storage) - start
+            if space >= size and space:
+                chain.flags = KEPT
+                return [Iovec(chain, start, space)]
         return self._room(size, pieces, exact=False)
 
     def _room(self, size: int, pieces: int, exact: bool) -> list[Iovec] | None:
@@ -173,6 +182,7 @@ class Space(ChainList):
             chain = self._expand_single(size)
             if chain is None:
                 return None
+            chain.flags |= KEPT
             return [Iovec(chain, chain.misalign + chain.off, size if exact else chain.space)]
         if self._expand_fast(size, pieces):
             return None
@@ -202,21 +212,24 @@ class Space(ChainList):
             return -1
         if not pieces:
             return 0
-        chain = pieces[0].chain if len(pieces) == 1 and pieces[0].chain is self.last else None
-        if chain is None:
-            chain = self._first_with_space()
+        last = self.last
+        chain = last if len(pieces) == 1 and pieces[0].chain is last else self._first_with_space()
         for piece in pieces:
             if chain is None or piece.chain is not chain:
                 return -1
-            if piece.start != chain.misalign + chain.off or not 0 <= piece.len <= chain.space:
+            start, size = chain.misalign + chain.off, piece.len
+            if piece.start != start or size < 0 or start + size > len(chain.storage):
+                return -1
+            if size and chain.flags & (IMMUTABLE | PINNED_R):
                 return -1
             chain = chain.next
         added = 0
         for piece in pieces:
             size = piece.len
             if size:
-                piece.chain.off += size
-                self.last_with_data = piece.chain
+                chain = piece.chain
+                chain.off += size
+                self.last_with_data = chain
                 added += size
         self.length += added
         if added and (self.owner is not None or self._callbacks is not None):
