@@ -5,7 +5,17 @@
 from __future__ import annotations
 
 from model.errors import Errno
-from model.evbuffer.chain import PINNED_R, PINNED_W, SENDFILE, Chain, pin, release_all, unpin
+from model.evbuffer.chain import (
+    DANGLING,
+    IMMUTABLE,
+    PINNED_R,
+    PINNED_W,
+    SENDFILE,
+    Chain,
+    pin,
+    release_all,
+    unpin,
+)
 from model.evbuffer.segments import Segments
 from model.evbuffer.space import Iovec
 from model.kernel import Buffer, ReadinessKernel
@@ -143,11 +153,17 @@ class Evbuffer(Segments):
         """
         if self.start_frozen:
             return None
+        chain = self.first
+        if chain is not None and chain.flags == IMMUTABLE and chain is self.last_with_data:
+            if chain.off == len(chain.storage) <= size:  # the usual case, quickly
+                chain.flags = IMMUTABLE | PINNED_W
+                self.start_frozen = True
+                self.refcnt += 1
+                return Launch([chain], [chain.storage])
         chunks = self.peek(size, pieces)
         if not chunks:
             return None
         chains: list[Chain] = []
-        chain = self.first
         while len(chains) < len(chunks):
             assert chain is not None
             if chain.off:
@@ -162,6 +178,13 @@ class Evbuffer(Segments):
         """evbuffer_commit_write_: the kernel has done with it and has taken `size` bytes."""
         self.start_frozen = False
         for chain in launch.chains:
-            unpin(chain, PINNED_W)
-        self.drain_frozen(size)
-        self.decref()
+            if chain.flags & DANGLING:
+                unpin(chain, PINNED_W)
+            else:
+                chain.flags &= ~PINNED_W
+        if size:
+            self.drain_frozen(size)
+        if self.refcnt > 1:
+            self.refcnt -= 1
+        else:
+            self.decref()
