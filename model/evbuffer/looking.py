@@ -63,9 +63,11 @@ class Looking(Space):
                 return []
             return [memoryview(storage)[chain.misalign : chain.misalign + taken]]
         pieces: list[Buffer] = []
-        while chain is not None and size > 0 and chains_max and not chain.flags & SENDFILE:
+        while chain is not None and size > 0 and chains_max:
             taken = chain.off if chain.off < size else size
             if taken:
+                if chain.flags & SENDFILE:
+                    break
                 storage = chain.storage
                 if taken == len(storage):
                     pieces.append(storage)
