@@ -128,6 +128,16 @@ CONTESTS: dict[str, Contest] = {
         ),
         ("Traced: tracemalloc. Resident: growth of VmRSS. The kernel's memory is in neither.",),
     ),
+    "evbuffer": Contest(
+        "1 GiB in steps of 64 KiB: copied into free space, copied out, drained",
+        "MiB/s",
+        (
+            Contender("evbuffer", "buffers:evbuffer", (1_024,)),
+            Contender("bytearray ring", "buffers:ring", (1_024,)),
+        ),
+        (Wanted("evbuffer", "bytearray ring", 0.5),),
+        ("The ring: a bytearray of two steps and two places in it; no growth, nobody to tell.",),
+    ),
     "iocp": Contest(
         "Real IOCP: echo of 64 bytes over one connection, in one Windows interpreter",
         "round trips/s",

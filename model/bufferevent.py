@@ -383,5 +383,8 @@ class Finalizer:
         self.bufferevent = bufferevent
 
     def run(self) -> None:
-        self.bufferevent.finalize()
-        self.bufferevent.base.bufferevents -= 1
+        bufferevent = self.bufferevent
+        bufferevent.finalize()
+        bufferevent.input.free()  # what they refer to may have to be told, or closed
+        bufferevent.output.free()
+        bufferevent.base.bufferevents -= 1

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from model.async_operations import ConnectOperation, ReadOperation, WriteOperation
 from model.bufferevent import Bufferevent
 from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
+from model.evbuffer import Launch
 from model.event_base import TimerEvent
 from model.subject import (
     BEV_EVENT_CONNECTED,
@@ -53,6 +54,7 @@ class AsyncBufferevent(Bufferevent):
         "untold",
         "untold_error",
         "write_added",
+        "write_launch",
         "write_op",
         "write_timer",
     )
@@ -66,6 +68,7 @@ class AsyncBufferevent(Bufferevent):
         self.write_op = WriteOperation(self)
         self.connect_op: ConnectOperation | None = None
         self.read_buffer = memoryview(b"")  # writable, as large as the largest read so far
+        self.write_launch: Launch | None = None  # the output's memory that the kernel reads
         self.read_added = self.write_added = False  # virtual events
         self.read_timer = TimerEvent(self.base, self._read_timeout)
         self.write_timer = TimerEvent(self.base, self._write_timeout)
@@ -167,25 +170,24 @@ class AsyncBufferevent(Bufferevent):
             self._add_write(False)
             return
         assert self.fd is not None
+        launch = self.output.launch_write(self.max_single_write)
+        assert launch is not None, "no write is in flight, and there are bytes"
         self.refcnt += 1
-        self.output.start_frozen = True
+        self.write_launch = launch
         failure = self.write_op.submitted(
-            self.poller.kernel.wsa_send(
-                self.fd, self.write_op.overlapped, self.output.peek(self.max_single_write, 16)
-            )
+            self.poller.kernel.wsa_send(self.fd, self.write_op.overlapped, launch.pieces)
         )
         if failure is None:
             self._add_write(True)
             return
-        self.output.start_frozen = False
+        self.output.commit_write(launch, 0)
         self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, failure)
         self.decref()
 
     def on_written(self, status: NtStatus, nbytes: int) -> None:
         """write_complete."""
-        self.output.start_frozen = False
-        if nbytes:
-            self.output.drain_frozen(nbytes)
+        assert self.write_launch is not None
+        self.output.commit_write(self.write_launch, nbytes)
         if self.ok:
             if status is not NtStatus.SUCCESS:
                 self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, WSA_ERROR_OF_STATUS[status])

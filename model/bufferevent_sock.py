@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from model.bufferevent import SUSPEND_WM, Bufferevent
 from model.errors import Errno
+from model.evbuffer import FLAG_DRAINS_TO_FD
 from model.event_base import Event
 from model.subject import (
     BEV_EVENT_CONNECTED,
@@ -155,6 +156,7 @@ class SocketBufferevent(Bufferevent):
         # Nobody but us may put data into the input or take data from the output.
         self.input.end_frozen = True
         self.output.start_frozen = True
+        self.output.flags = FLAG_DRAINS_TO_FD
 
     # Readiness.
 
@@ -235,7 +237,12 @@ class SocketBufferevent(Bufferevent):
         if output.length:
             if self.fd is None:
                 return
-            answer = self.poller.kernel.send(self.fd, output.peek(self.max_single_write))
+            kernel = self.poller.kernel
+            chunks = output.peek(self.max_single_write)
+            if chunks:
+                answer = kernel.send(self.fd, chunks)
+            else:  # a piece of a file
+                answer = output.sendfile_head(kernel, self.fd, self.max_single_write)
             if not isinstance(answer, int):
                 self._send_failed(answer)
                 return

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.errors import Errno, NtStatus, Win32Error
+from model.files import File
 from model.kernel import (
     Accepted,
     Buffer,
@@ -58,6 +59,21 @@ class TracedReadiness:
         data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
         taken = data[:result] if isinstance(result, int) else result
         self._append((self._now(), "send", fd, len(data), taken))
+        return result
+
+    def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
+        """Bytes received are bytes received: written as a `recv` of as much as fits."""
+        result = self._kernel.readv(fd, buffers)
+        size = sum(len(buffer) for buffer in buffers)
+        got = b"".join(buffers)[:result] if isinstance(result, int) else result
+        self._append((self._now(), "recv", fd, size, got))
+        return result
+
+    def sendfile(self, fd: int, file: File, offset: int, size: int) -> int | Errno:
+        """Written as a `send` of the file's bytes."""
+        result = self._kernel.sendfile(fd, file, offset, size)
+        taken = file.read(offset, result) if isinstance(result, int) else result
+        self._append((self._now(), "send", fd, size, taken))
         return result
 
     def so_error(self, fd: int) -> Errno | None:

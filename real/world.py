@@ -23,6 +23,7 @@ from time import perf_counter_ns
 from model.errors import Errno, SimulatorError, UsageError, WorldUnavailable
 from model.kernel import CompletionKernel, ReadinessKernel
 from real import raw
+from real.files import RealFile
 
 if sys.platform == "linux":
     from real.epoll import RealEpoll
@@ -105,6 +106,10 @@ class RealWorld:
             wait = self._peers.ended.wait
         while (rest_ns := deadline - perf_counter_ns()) > 0 and not self._peers.ended.is_set():
             wait(rest_ns / 1e9)
+
+    def open_file(self, path: str) -> RealFile | Errno:
+        """A file that buffers of this world can send pieces of."""
+        return RealFile.open(path)
 
     # Peers.
 

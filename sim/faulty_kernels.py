@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from model.errors import Errno, Win32Error
 from model.faults import CALLS
+from model.files import File
 from model.kernel import (
     EPOLL_CTL_DEL,
     EPOLLIN,
@@ -31,7 +32,7 @@ from sim.faults import Injector, break_connection
 from sim.files import KEY_IN
 from sim.iocp_pool import PooledIocp
 from sim.segments import ESTABLISHED, LISTEN, Connection
-from sim.stream import SHORT_WRITE_PAUSE_NS
+from sim.stream import SHORT_WRITE_PAUSE_NS, scatter
 from sim.tcp import Endpoint
 
 if TYPE_CHECKING:
@@ -134,6 +135,16 @@ class FaultyReadiness:
         elif outcome is not None:
             return outcome
         return self._kernel.send(fd, chunks)
+
+    def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
+        """readv(2), with the faults of recv."""
+        data = self.recv(fd, sum(len(buffer) for buffer in buffers))
+        return scatter(data, buffers) if isinstance(data, bytes) else data
+
+    def sendfile(self, fd: int, file: File, offset: int, size: int) -> int | Errno:
+        """sendfile(2), with the faults of send."""
+        data = file.read(offset, size)
+        return self.send(fd, (data,)) if isinstance(data, bytes) else data
 
     def epoll_ctl(self, epfd: int, op: int, fd: int, mask: int) -> Errno | None:
         """epoll_ctl(2)."""

@@ -26,6 +26,7 @@ from sim.faulty_kernels import FaultyCompletion, FaultyReadiness
 from sim.iocp import SimIocp
 from sim.iocp_pool import PooledIocp
 from sim.iocp_profile import find_profile
+from sim.memory_file import MemoryFile
 from sim.network import Network
 from sim.peers import SimRawListener, SimRawSocket, raw_listen
 from sim.scheduler import Scheduler
@@ -119,6 +120,10 @@ class SimWorld:
     def sleep(self, duration_ns: int) -> None:
         """Blocks the current task, at most until the run is over."""
         self.scheduler.park(duration_ns)
+
+    def open_file(self, data: bytes) -> MemoryFile:
+        """A file with these bytes, that buffers of this world can send pieces of."""
+        return MemoryFile(data)
 
     def spawn(self, name: str, target: Callable[[], None]) -> None:
         """A peer's thread; it runs when the current task parks."""

@@ -9,7 +9,7 @@ from model.bufferevent import Bufferevent
 from model.bufferevent_async import AsyncBufferevent
 from model.bufferevent_sock import SocketBufferevent
 from model.errors import Errno, NtStatus
-from model.evbuffer import Evbuffer
+from model.evbuffer.contents import Contents
 from model.event_base import Event, EventBase
 from model.listener import CompletionListener, ReadinessListener, _Accept
 from model.mutants.mutant import BOTH, Mutant
@@ -102,7 +102,7 @@ def on_read_shared(self: AsyncBufferevent, status: NtStatus, nbytes: int) -> Non
     """LE-174: the input holds the very memory that the kernel goes on writing into."""
     self.input.end_frozen = False
     if nbytes:
-        self.input.append_frozen(self.read_buffer[:nbytes])
+        self.input.append_reference(self.read_buffer[:nbytes])
     if self.ok:
         if status is not NtStatus.SUCCESS:
             self._reading_failed(BEV_EVENT_ERROR, status)
@@ -146,17 +146,18 @@ def run_eventcb_unchecked(
         self.eventcb(self, what)  # type: ignore[misc]  # this is the bug
 
 
-def drop_wrong(self: Evbuffer, size: int) -> None:
+_original_drop = Contents._drop
+
+
+def drop_wrong(self: Contents, size: int) -> None:
     """LE-191: bytes are counted on the wrong chain when a drain ends inside a later one."""
-    chains = self._chains
-    size += self._offset
-    whole = 0
-    while size >= len(chains[whole]):
-        size -= len(chains[whole])
-        whole += 1
-    del chains[:whole]
-    self._offset = size if not whole else 0
-    self.length = sum(map(len, chains)) - self._offset
+    before = self.first
+    _original_drop(self, size)
+    first = self.first
+    if first is not None and first is not before and first.misalign:
+        self.length += first.misalign
+        first.off += first.misalign
+        first.misalign = 0
 
 
 def schedule_deferred_leak(self: Bufferevent) -> None:
@@ -253,7 +254,7 @@ HISTORICAL: tuple[Mutant, ...] = (
         "the evbuffer counts bytes on the wrong chain",
         "B-1",
         BOTH,
-        ((Evbuffer, "_drop", drop_wrong),),
+        ((Contents, "_drop", drop_wrong),),
     ),
     Mutant(
         "LE-192",
