@@ -177,7 +177,7 @@ class Socket(Stream):
             delay = self.host.delay()
             if delay:
                 operation.marked = True
-                self.host.scheduler.call_later(delay, lambda: self.end_cancelled(operation))
+                self.host.scheduler.call_later(delay, partial(self.end_cancelled, operation))
                 return
         self.end_cancelled(operation)
 
@@ -238,7 +238,7 @@ class Socket(Stream):
         for operation in operations:
             self.forget(operation)
         if operations:
-            self.after(host.delay() if host.network.live else 0, lambda: self._fail_all(operations))
+            self.after(host.delay() if host.network.live else 0, partial(self._fail_all, operations))
         if linger_zero:
             self.endpoint.close(linger_zero=True)  # rule X5
         elif aborts:

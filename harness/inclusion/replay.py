@@ -1,0 +1,507 @@
+"""One attempt to explain a trace: its calls, made again on a simulated kernel, in their order.
+
+The loop's records are calls with their answers; the raw peers' calls are inputs. Between two calls
+whatever waits in the network may happen (`settle`): everything does as soon as the records allow
+(`harness.inclusion.life`). When a record needs more than has happened, `press` looks for it: a
+segment that was held back without need, a call that a peer has made but not recorded yet. An
+answer that the simulated kernel cannot give then is a `Mismatch`.
+
+What the records do not decide is a `Hint`, by default the likelier: see `harness.inclusion.search`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+from harness.inclusion.held import ENDLESS, WAITS, Held, HeldNetwork, HeldScheduler
+from harness.inclusion.life import Life
+from harness.inclusion.raw_ends import Call, RawEnd
+from harness.inclusion.says import outcome, state_of
+from harness.scenario import PeerEnd, Scenario, ends
+from model.errors import Errno
+from model.trace import Record
+from sim.segments import CLOSED, ESTABLISHED, SYN_SENT, Connection
+from sim.tcp import Endpoint
+
+RAW_BACKLOG = 16
+#: ns that a segment or a packet may be under way: what the simulated network draws at most (40 ms),
+#: and what a loaded machine adds
+LATEST_NS = 40_000_000 + 60_000_000
+
+
+class Hint(NamedTuple):
+    """A free choice taken otherwise than by default. `what` happens; `where`: an end, or a record.
+
+    unread: an end closes with bytes unread (or, by default so, without); late: a peer's call at
+    that record came behind the loop's call that was running; early: `subject` became ready before
+    that record.
+    """
+
+    what: Literal["unread", "late", "early"]
+    where: str | int
+    subject: str = ""
+
+
+class Mismatch(Exception):
+    """No explanation: at `record`, the trace has `found`, where only `possible` could be."""
+
+    def __init__(self, record: int, found: str, possible: str, hints: Sequence[Hint] = ()) -> None:
+        super().__init__(found, possible)
+        self.record = record
+        self.found = found
+        self.possible = possible
+        self.hints = list(hints)
+
+
+class Replay:
+    """One attempt. Subclasses make the kernel and its calls."""
+
+    LOOP_CALLS: Collection[str] = frozenset()
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        records: Sequence[Record],
+        hints: Collection[Hint],
+        flavour: Literal["linux", "nt"],
+    ) -> None:
+        self.records = records
+        self.hints = hints
+        self.scheduler = HeldScheduler()
+        self.network = HeldNetwork(self.scheduler, flavour)
+        self.at = 0
+        self.clock = 0  # the number of the record that is being explained, 1 more when it is
+        self.lives: dict[Connection, Life] = {}
+        self.ports: dict[int, int] = {}  # TCP ports of the trace: those of the simulation
+        self.named_ports: dict[str, int] = {}  # of listeners, by the name of their end
+        self.late: list[tuple[int, RawEnd]] = []  # peers' records that wait for the running call
+        self.wakes: Callable[[], object] | None = None
+        self.raw = self._raw_ends(scenario)
+        self.raw_of: dict[Connection, RawEnd] = {}
+        self.loose: set[str] = set()
+
+    # -- beginnings -------------------------------------------------------------------------------
+
+    def _raw_ends(self, scenario: Scenario) -> dict[str, RawEnd]:
+        """The raw ends; servers listen from the beginning."""
+        raw: dict[str, RawEnd] = {}
+        for name, end in ends(scenario):
+            if not isinstance(end, PeerEnd):
+                continue
+            raw[name] = RawEnd(name, end)
+            for number in range(1, end.connects):
+                raw[f"{name}.{number}"] = RawEnd(name, PeerEnd())
+            if name[0] == "s":
+                self._raw_listen(raw[name])
+        records: dict[str, list[tuple[int, Record]]] = {name: [] for name in raw}
+        for number, record in enumerate(self.records):
+            if record[1] == "peer":
+                self._sort_in(records, number, record)
+        for name, raw_end in raw.items():
+            raw_end.read_calls(records[name])
+        return raw
+
+    def _sort_in(
+        self, records: dict[str, list[tuple[int, Record]]], number: int, record: Record
+    ) -> None:
+        """A peer's record; a client's second connect, and so on, is a socket of its own."""
+        name = record[2]
+        if name not in records:
+            raise Mismatch(number, f"a call of the peer {name}", "no such peer in the scenario")
+        if record[3] == "connect" and records[name]:
+            free = [each for each in records if each.startswith(name + ".") and not records[each]]
+            name = free[0] if free else name
+        records[name].append((number, record))
+
+    def _raw_listen(self, raw: RawEnd) -> None:
+        listener = Endpoint(self.network)
+        if raw.end.listens:
+            listener.listen(RAW_BACKLOG)
+        else:
+            listener.bind(0)
+        life = self.lives[listener] = Life(f"the listener of {raw.name}", None, 0)
+        life.accepted = [raw.life]
+        self.named_ports[raw.name] = listener.local_port
+
+    # -- the pass -----------------------------------------------------------------------------------
+
+    def explain(self) -> None:
+        """Goes through all records. Raises `Mismatch`."""
+        for number, record in enumerate(self.records):
+            self.at = self.clock = self.scheduler.record = number
+            self.scheduler.now = max(self.scheduler.now, record[0])
+            kind = record[1]
+            if kind == "peer":
+                self.settle()
+                self._peer_record(number, record)
+            elif kind in self.LOOP_CALLS:
+                self.settle()
+                self.call(number, record)
+                self.clock = number + 1
+                self.settle()
+                self._late_records()
+            elif kind == "quiet":
+                self.settle()
+                self._check_quiet(number)
+
+    def call(self, number: int, record: Record) -> None:
+        """Makes the loop's call of that record and compares its answer."""
+        raise NotImplementedError
+
+    def must(
+        self, condition: bool, found: Any, possible: str, life: Life | None = None, ahead: int = 0
+    ) -> None:
+        """Raises a `Mismatch` at this record (or `ahead` of it) unless `condition` holds."""
+        if not condition:
+            text = found if isinstance(found, str) else outcome(found)
+            raise Mismatch(self.at + ahead, text, possible, self.doubts(life))
+
+    def doubts(self, life: Life | None) -> list[Hint]:
+        """Choices that were taken by default, and might have been taken otherwise."""
+        doubts = [
+            Hint("late", call.record)
+            for raw in self.raw.values()
+            for call in raw.calls[: raw.done][-3:]
+            if call.record is not None
+            and call.operation in ("close", "reset", "shutdown", "recv", "send")
+            and self._running_at(call.record) is not None
+        ]
+        ended = [each.name for each in self.lives.values() if each.closed is not None]
+        doubts += [Hint("unread", name) for name in dict.fromkeys(ended)]
+        return [hint for hint in doubts if hint not in self.hints]
+
+    # -- peers --------------------------------------------------------------------------------------
+
+    def _running_at(self, number: int) -> int | None:
+        """The loop's next record, if it is that of a kernel call: it may have been running."""
+        for later in range(number + 1, len(self.records)):
+            kind = self.records[later][1]
+            if kind != "peer":
+                return later if kind in self.LOOP_CALLS else None
+        return None
+
+    def _peer_record(self, number: int, record: Record) -> None:
+        """The calls of a peer up to this record have been made."""
+        raw = next(
+            (r for r in self.raw.values() if any(c.record == number for c in r.calls)), None
+        )
+        if raw is None:
+            raise Mismatch(
+                number,
+                f"{record[2]} calls {record[3]}",
+                "the scenario has no such call of this peer here",
+            )
+        behind = any(each is raw for _, each in self.late) or Hint("late", number) in self.hints
+        if behind and self._running_at(number) is not None:
+            self.late.append((number, raw))
+            return
+        try:
+            self._catch_up(raw, number)
+        except Mismatch:
+            if self._running_at(number) is None:
+                raise
+            self.late.append((number, raw))
+
+    def _late_records(self) -> None:
+        late, self.late = self.late, []
+        for number, raw in late:
+            self._catch_up(raw, number)
+            self.settle()
+
+    def _catch_up(self, raw: RawEnd, number: int) -> None:
+        """Makes the peer's calls up to that of record `number`, and checks the last."""
+        while raw.done < len(raw.calls):
+            call = raw.calls[raw.done]
+            if call.record is None or call.record > number:
+                break
+            self.perform(raw, call, number)
+        call = next(c for c in raw.calls if c.record == number)
+        if call.operation == "connect":
+            self._check_connect(raw, call, number)
+
+    def perform(self, raw: RawEnd, call: Call, number: int) -> None:
+        """Makes one call of a raw peer. Raises `Mismatch` if it cannot have had its result."""
+        getattr(self, f"_peer_{call.operation}")(raw, call, number)
+        raw.done += 1
+        raw.life.position = raw.done
+        self.settle()
+
+    def _peer_connect(self, raw: RawEnd, call: Call, number: int) -> None:
+        port = self.named_ports.get(f"s{raw.index}")
+        raw.endpoint = Endpoint(self.network)
+        self.lives[raw.endpoint] = raw.life
+        self.raw_of[raw.endpoint] = raw
+        raw.endpoint.connect(0 if port is None else port)
+
+    def _check_connect(self, raw: RawEnd, call: Call, number: int) -> None:
+        endpoint = raw.endpoint
+        if endpoint is None or call.result is Errno.ETIMEDOUT:
+            return
+        state = endpoint.state
+        refused = state is CLOSED and not endpoint.reset
+        if call.result is None and (state is SYN_SENT or refused):
+            raise Mismatch(
+                number, f"{raw.name}: connect succeeds", "it is refused", self.doubts(raw.life)
+            )
+        if call.result is not None and state is ESTABLISHED:
+            told = f"{raw.name}: connect gives {outcome(call.result)}"
+            raise Mismatch(number, told, "it succeeds", self.doubts(raw.life))
+
+    def _peer_accept(self, raw: RawEnd, call: Call, number: int) -> None:
+        listener = self.network.listeners.get(self.named_ports[raw.name])
+        made = Errno.EINVAL if listener is None else listener.accept()
+        if isinstance(made, Endpoint) and not isinstance(call.result, Errno):
+            raw.endpoint = made
+            self.raw_of[made] = raw
+        elif not isinstance(call.result, Errno):
+            raise Mismatch(
+                number, f"{raw.name}: accept gives a connection", "nobody has connected"
+            )
+
+    def _peer_send(self, raw: RawEnd, call: Call, number: int) -> None:
+        endpoint = raw.endpoint
+        if endpoint is None:
+            return
+        result = endpoint.send((call.data,))
+        failed = isinstance(call.result, Errno)
+        if call.record is None:
+            return  # it had not returned when the trace ended
+        if failed and isinstance(result, int):
+            # Some of it may have gone before the error, which another segment must have brought.
+            self.check_raw(raw, call, number, endpoint.reset or endpoint.state is CLOSED)
+        elif not failed:
+            self.check_raw(raw, call, number, result == len(call.data))
+            whole = call.result == call.data
+            self.check_raw(raw, call, number, whole)
+
+    def _peer_recv(self, raw: RawEnd, call: Call, number: int) -> None:
+        endpoint = raw.endpoint
+        if call.record is None or endpoint is None or call.result is Errno.ETIMEDOUT:
+            return
+        if isinstance(call.result, Errno):
+            error = endpoint.recv(call.size) if not endpoint.inbox_size else None
+            self.check_raw(raw, call, number, isinstance(error, Errno) and error == call.result)
+            return
+        wanted = len(call.result)
+        while endpoint.inbox_size < wanted and self.press(raw.life, endpoint):
+            pass
+        if wanted:
+            enough = wanted <= min(endpoint.inbox_size, call.size)
+            self.check_raw(raw, call, number, enough)
+            data = endpoint.recv(wanted)
+            self.check_raw(raw, call, number, data == call.result)
+        else:
+            self.check_raw(raw, call, number, not endpoint.inbox_size and endpoint.eof)
+
+    def _peer_shutdown(self, raw: RawEnd, call: Call, number: int) -> None:
+        if raw.endpoint is not None:
+            result = raw.endpoint.shutdown("WR")
+            if call.record is not None:
+                self.check_raw(raw, call, number, (result is None) == (call.result is None))
+
+    def _peer_close(self, raw: RawEnd, call: Call, number: int) -> None:
+        if raw.endpoint is not None:
+            raw.endpoint.close()
+
+    def _peer_reset(self, raw: RawEnd, call: Call, number: int) -> None:
+        if raw.endpoint is not None:
+            raw.endpoint.close(linger_zero=True)
+
+    def check_raw(self, raw: RawEnd, call: Call, number: int, condition: bool) -> None:
+        if not condition:
+            found = f"{raw.name}: {call.operation} gives {outcome(call.result)}"
+            possible = state_of(raw.endpoint, raw.name)
+            raise Mismatch(number, found, possible, self.doubts(raw.life))
+
+    # -- what waits ---------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Lets everything happen that may."""
+        held = self.scheduler.held
+        moved = bool(held)
+        while moved:
+            moved = False
+            for each in tuple(held):
+                if each in held and self.let(each):
+                    moved = True
+
+    def let(self, held: Held, pressed: bool = False) -> bool:
+        """Lets `held` happen if it may; `pressed`: although nothing but a guess speaks for it."""
+        name = held.name
+        if name == "_deliver":
+            return self._let_deliver(held, pressed)
+        who: Any = held.who
+        if name == "_syn":
+            if not self.life(who).answer_allowed():
+                return False
+            self._release(held)
+            self._answered(who)
+            return True
+        if name == "_acked":
+            if not pressed and not self.life(who).space_allowed():
+                return False
+        elif name == "_new_window":
+            if self.scheduler.now < held.t_ns + held.delay_ns and not pressed:
+                return False
+        elif name in WAITS and WAITS[name].startswith("iocp.") and not self.packet_allowed(held):
+            return False
+        self._release(held)
+        return True
+
+    def packet_allowed(self, held: Held) -> bool:
+        """Whether an operation may become a packet now."""
+        return True
+
+    def _release(self, held: Held) -> None:
+        self.scheduler.held.remove(held)
+        decision = WAITS.get(held.name)
+        if decision is not None:
+            self._waited(decision, held)
+        held.action()
+
+    def _waited(self, decision: str, held: Held) -> None:
+        same = self.scheduler.record == held.record
+        self.network.waited(decision, 0 if same else self.scheduler.now - held.t_ns)
+
+    def _answered(self, client: Connection) -> None:
+        """A SYN was answered: which socket of the trace is the other end?"""
+        child = client.peer
+        if child is None or child in self.lives:
+            return
+        listener = self.network.listeners.get(child.local_port)
+        life = None if listener is None else self.lives.get(listener)
+        if life is not None:
+            if life.syns < len(life.accepted):
+                self.lives[child] = life.accepted[life.syns]
+            life.syns += 1
+        self.life(child)
+
+    def life(self, endpoint: Connection) -> Life:
+        """The life of a socket; one without bounds where the trace has none."""
+        life = self.lives.get(endpoint)
+        if life is None:
+            life = self.lives[endpoint] = Life("a socket that nobody has", None, 0)
+        if life.fd is not None:
+            life.position = self.clock
+        return life
+
+    def _let_deliver(self, held: Held, pressed: bool) -> bool:
+        """The head of a wire arrives, or so much of it as may."""
+        sender: Connection = held.who
+        receiver = sender.peer
+        if not sender.wire or receiver is None:
+            self.scheduler.held.remove(held)
+            return True
+        kind, size = sender.wire[0]
+        if not isinstance(kind, (bytes, str)):
+            return self._let_join(held, receiver)
+        life = self.life(receiver)
+        if not receiver.closed:
+            if isinstance(kind, bytes):
+                room = life.bytes_allowed()
+                if not pressed:
+                    room = min(room, self._unread_allowed(receiver, life))
+                if room <= 0:
+                    return False
+                if room < size:
+                    self._split(sender, kind, room)
+                    life.arrived += room
+                    self.network.waited("tcp.latency", 0)
+                    sender._deliver()
+                    return True
+                life.arrived += size
+            elif kind == "FIN" and not life.fin_allowed():
+                return False
+            elif kind == "RST" and not life.reset_allowed():
+                return False
+        self._release(held)
+        return True
+
+    def _let_join(self, held: Held, child: Connection) -> bool:
+        listener = self.network.listeners.get(child.local_port)
+        life = None if listener is None else self.life(listener)
+        if life is not None:
+            if not life.join_allowed() or not self.may_join(life, listener):
+                return False
+            life.joined += 1
+        self.scheduler.held.remove(held)
+        self._waited("tcp.accept_latency", held)
+        held.action()
+        return True
+
+    def may_join(self, life: Life, listener: Any) -> bool:
+        return True
+
+    def _split(self, sender: Connection, data: bytes, size: int) -> None:
+        """Cuts the segment at the head of a wire."""
+        assert sender.wire is not None
+        sender.wire[0] = (data[size:], len(data) - size)
+        sender.wire.appendleft((data[:size], size))
+
+    def _unread_allowed(self, receiver: Connection, life: Life) -> int:
+        """How many bytes may arrive, if this end is not to have any unread when it closes.
+
+        An end that closes with bytes unread resets the connection. Where the other end saw end of
+        file and no reset, it had none: a guess, since the end of file may have been told before.
+        """
+        if life.closed is None or receiver.peer is None:
+            return ENDLESS
+        other = self.life(receiver.peer)
+        clean = other.terminal == "eof"
+        if Hint("unread", life.name) in self.hints:
+            clean = not clean
+        return life.read - life.arrived if clean else ENDLESS
+
+    def _check_quiet(self, number: int) -> None:
+        """For a while nothing has happened: whatever was under way has arrived by now."""
+        for held in self.scheduler.held:
+            if held.name == "_deliver" and not self.let(held, pressed=True):
+                receiver = held.who.peer
+                life = self.life(receiver)
+                if life.fd is None or receiver.closed:
+                    continue
+                raise Mismatch(
+                    number,
+                    "all is quiet",
+                    f"{life.name} hears of {state_of(receiver, life.name)}",
+                    self.doubts(life),
+                )
+            break
+
+    def press(self, life: Life, endpoint: Connection) -> bool:
+        """Makes one more thing happen that `endpoint` may notice; False if there is nothing."""
+        for held in tuple(self.scheduler.held):
+            concerned = held.who is endpoint or held.who.peer is endpoint if isinstance(
+                held.who, Connection
+            ) else False
+            joins = endpoint.state == "LISTEN" and isinstance(held.who, Connection)
+            if (concerned or joins) and self.let(held, pressed=True):
+                self.settle()
+                return True
+        return self._press_peer(endpoint)
+
+    def _press_peer(self, endpoint: Connection) -> bool:
+        """A raw peer may have made its next call, though its record comes later."""
+        for raw in self.raw.values():
+            mine = raw.endpoint is not None and raw.endpoint.peer is endpoint
+            calls = raw.endpoint is None and raw.client and endpoint.state == "LISTEN"
+            calls = calls and self.named_ports.get(f"s{raw.index}") == endpoint.local_port
+            accepts = raw.endpoint is None and endpoint.peer is not None
+            accepts = accepts and self.lives.get(endpoint.peer) is raw.life
+            if not (mine or calls or accepts):
+                continue
+            call = raw.may_begin(self.clock + 1)
+            if call is None or (call.record is None and call.operation == "recv"):
+                continue
+            try:
+                self.perform(raw, call, call.record if call.record is not None else self.at)
+            except Mismatch:
+                continue
+            return True
+        return False
+
+
+__all__ = ["Hint", "Mismatch", "Replay", "deque", "partial"]
