@@ -146,6 +146,7 @@ RULES = (
         ("X3", "closing an acceptor cancels its AcceptEx", _TESTS),
         ("X4", "closesocket with sends pending resets; Wine 8 delivers what was taken", _OBSERVED),
         ("X5", "SO_LINGER with time 0 makes closesocket a reset", "Microsoft, closesocket"),
+        ("X6", "its packets need not come all at once: a dequeue may find some of them", _OBSERVED),
     ),
     *_rules(
         ("D1", "DisconnectEx sends FIN and queues a packet", _DISCONNECT),

@@ -238,7 +238,9 @@ class Socket(Stream):
         for operation in operations:
             self.forget(operation)
         if operations:
-            self.after(host.delay() if host.network.live else 0, partial(self._fail_all, operations))
+            if host.profile.sends_fail_first:
+                operations.sort(key=lambda operation: not isinstance(operation, Send))
+            self._fail_later(operations)
         if linger_zero:
             self.endpoint.close(linger_zero=True)  # rule X5
         elif aborts:
@@ -246,18 +248,22 @@ class Socket(Stream):
         else:
             self.endpoint.close()
 
-    def _fail_all(self, operations: list[Operation]) -> None:
-        """The packets after closesocket: CANCELLED for AcceptEx, else the profile's status."""
-        profile = self.host.profile
-        if profile.sends_fail_first:
-            operations.sort(key=lambda operation: not isinstance(operation, Send))
-        for operation in operations:
-            if isinstance(operation, Accept):
-                self.finish(operation, 0, NtStatus.CANCELLED)  # rule X2
-            elif isinstance(operation, Send):
-                self.finish(operation, 0, self._close_send_status(), operation.silent)  # rule X1
-            else:
-                self.finish(operation, 0, profile.close_status)  # rule X1
+    def _fail_later(self, operations: list[Operation]) -> None:
+        """The packets after closesocket, one after the other: a dequeue may come between two."""
+        host = self.host
+        self.after(host.delay() if host.network.live else 0, partial(self._fail_next, operations))
+
+    def _fail_next(self, operations: list[Operation]) -> None:
+        """One packet after closesocket: CANCELLED for AcceptEx, else the profile's status."""
+        operation = operations.pop(0)
+        if isinstance(operation, Accept):
+            self.finish(operation, 0, NtStatus.CANCELLED)  # rule X2
+        elif isinstance(operation, Send):
+            self.finish(operation, 0, self._close_send_status(), operation.silent)  # rule X1
+        else:
+            self.finish(operation, 0, self.host.profile.close_status)  # rule X1
+        if operations:
+            self._fail_later(operations)  # rule X6
 
     def _close_send_status(self) -> NtStatus:
         """Wine 8 looks for the handle, whose number may be something else's by then."""

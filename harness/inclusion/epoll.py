@@ -9,7 +9,7 @@ from typing import Any
 from harness.inclusion.held import ENDLESS
 from harness.inclusion.life import Life
 from harness.inclusion.replay import Hint, Replay
-from harness.inclusion.says import content_text, outcome, state_of
+from harness.inclusion.says import outcome, state_of
 from harness.scenario import Scenario
 from harness.words import count, ready_text
 from model.errors import Errno
@@ -24,7 +24,7 @@ from model.kernel import (
     Accepted,
 )
 from model.trace import Record
-from sim.epoll import LATE_NS, SimEpoll
+from sim.epoll import SimEpoll
 from sim.eventpoll import Epoll, Item
 from sim.tcp import Endpoint
 
@@ -200,11 +200,6 @@ class EpollReplay(Replay):
         self.kernel = SimEpoll(self.scheduler, self.network)
         self.fds: dict[int, int] = {}  # descriptors of the trace: those of the simulation
         self.peer_ports: dict[int, int] = {}
-        self.loop_ns = 0  # when the loop's record before was written
-
-    def explain(self) -> None:
-        self.loop_ns = 0
-        super().explain()
 
     # -- helpers ------------------------------------------------------------------------------------
 
@@ -385,26 +380,7 @@ class EpollReplay(Replay):
                 possible += f": {self._state(extra)}"
             self.must(False, ready_text(result) or "nothing is ready", possible, life)
         if not result and timeout_ns:
-            self._check_timeout(timeout_ns)
-
-    def _check_timeout(self, timeout_ns: int) -> None:
-        """A wait begins after the loop's record before, and its timeout is never early."""
-        lasted = self.records[self.at][0] - self._before_ns()
-        self.must(
-            lasted >= timeout_ns,
-            f"a timeout after {lasted} ns",
-            f"nothing before {timeout_ns} ns have passed",
-        )
-        late = lasted - timeout_ns
-        value = next((n for n, most in enumerate(LATE_NS) if late <= most), len(LATE_NS) - 1)
-        self.network.note("epoll_wait.late", len(LATE_NS), value)
-
-    def _before_ns(self) -> int:
-        """When the loop wrote its record before."""
-        number = self.at - 1
-        while number >= 0 and self.records[number][1] == "peer":
-            number -= 1
-        return int(self.records[number][0]) if number >= 0 else 0
+            self.check_timeout(timeout_ns)
 
     def _make_ready(self, fd: int, mask: int, item: Item) -> None:
         """Lets happen what makes exactly these events true."""
@@ -446,5 +422,3 @@ class EpollReplay(Replay):
         epoll.ready = deque([*ready, *rest])
         self.loose.add("order")
 
-
-__all__ = ["Bounds", "EpollReplay", "content_text"]

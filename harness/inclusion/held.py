@@ -33,7 +33,7 @@ WAITS = {
     "pump_accepts": "iocp.completion_delay",
     "end_connect": "iocp.completion_delay",
     "end_cancelled": "iocp.completion_delay",
-    "_fail_all": "iocp.completion_delay",
+    "_fail_next": "iocp.completion_delay",
 }
 
 
@@ -88,9 +88,11 @@ class HeldNetwork(Network):
         super().__init__(scheduler, ENDLESS, ENDLESS, kernel)
 
     def draw(self, name: str, bound: int) -> int:
-        """The dull answer, unless `answers` has another."""
+        """The dull answer, unless `answers` has another; a packet's delay is found out."""
         if bound <= 1:
             return 0
+        if name == "iocp.completion_delay":
+            return 1  # it waits, and what it waited is noted at its end
         value = self.answers.get(name, 0)
         self.decisions[Decision(name, bound, value)] += 1
         return value

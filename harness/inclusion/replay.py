@@ -11,9 +11,7 @@ What the records do not decide is a `Hint`, by default the likelier: see `harnes
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from harness.inclusion.held import ENDLESS, WAITS, Held, HeldNetwork, HeldScheduler
@@ -23,6 +21,7 @@ from harness.inclusion.says import outcome, state_of
 from harness.scenario import PeerEnd, Scenario, ends
 from model.errors import Errno
 from model.trace import Record
+from sim.epoll import LATE_NS
 from sim.segments import CLOSED, ESTABLISHED, SYN_SENT, Connection
 from sim.tcp import Endpoint
 
@@ -159,6 +158,25 @@ class Replay:
             text = found if isinstance(found, str) else outcome(found)
             raise Mismatch(self.at + ahead, text, possible, self.doubts(life))
 
+    def check_timeout(self, timeout_ns: int) -> None:
+        """A wait begins after the loop's record before, and its timeout is never early."""
+        lasted = self.records[self.at][0] - self._before_ns()
+        self.must(
+            lasted >= timeout_ns,
+            f"a timeout after {lasted} ns",
+            f"nothing before {timeout_ns} ns have passed",
+        )
+        late = lasted - timeout_ns
+        value = next((n for n, most in enumerate(LATE_NS) if late <= most), len(LATE_NS) - 1)
+        self.network.note("epoll_wait.late", len(LATE_NS), value)
+
+    def _before_ns(self) -> int:
+        """When the loop wrote its record before."""
+        number = self.at - 1
+        while number >= 0 and self.records[number][1] == "peer":
+            number -= 1
+        return int(self.records[number][0]) if number >= 0 else 0
+
     def doubts(self, life: Life | None) -> list[Hint]:
         """Choices that were taken by default, and might have been taken otherwise."""
         doubts = [
@@ -294,7 +312,8 @@ class Replay:
             data = endpoint.recv(wanted)
             self.check_raw(raw, call, number, data == call.result)
         else:
-            self.check_raw(raw, call, number, not endpoint.inbox_size and endpoint.eof)
+            ended = not endpoint.inbox_size and endpoint.recv(call.size) == b""
+            self.check_raw(raw, call, number, ended)
 
     def _peer_shutdown(self, raw: RawEnd, call: Call, number: int) -> None:
         if raw.endpoint is not None:
@@ -502,6 +521,3 @@ class Replay:
                 continue
             return True
         return False
-
-
-__all__ = ["Hint", "Mismatch", "Replay", "deque", "partial"]

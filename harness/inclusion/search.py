@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from harness.inclusion import epoll
+from harness.inclusion import epoll, iocp
 from harness.inclusion.replay import Hint, Mismatch, Replay
 from harness.scenario import Scenario
 from model.choices import Decision
@@ -36,11 +36,19 @@ class Explanation:
     loose: tuple[str, ...] = ()
 
 
-def explain_records(world: str, scenario: Scenario, records: Sequence[Record]) -> Explanation:
+def explain_records(
+    world: str, scenario: Scenario, records: Sequence[Record], profile: str = "wine-8"
+) -> Explanation:
+    """Explains the records of a run of `scenario` in `world`; `profile`: of its IOCP."""
     if world.endswith("epoll"):
         bounds = epoll.Bounds(records)
-        return search(lambda hints: epoll.EpollReplay(scenario, records, bounds, hints), len(records))
-    raise NotImplementedError
+        return search(
+            lambda hints: epoll.EpollReplay(scenario, records, bounds, hints), len(records)
+        )
+    done = iocp.Bounds(records)
+    return search(
+        lambda hints: iocp.IocpReplay(scenario, records, done, hints, profile), len(records)
+    )
 
 
 def search(make: Callable[[Collection[Hint]], Replay], size: int) -> Explanation:
