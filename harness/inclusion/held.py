@@ -33,7 +33,7 @@ WAITS = {
     "pump_accepts": "iocp.completion_delay",
     "end_connect": "iocp.completion_delay",
     "end_cancelled": "iocp.completion_delay",
-    "_fail_next": "iocp.completion_delay",
+    "_end_next": "iocp.completion_delay",
 }
 
 

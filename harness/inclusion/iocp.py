@@ -120,6 +120,9 @@ class Bounds:
         operation = self._submit(number, "recv", fd, overlapped, size, result)
         if operation is not None and operation.life is not None and result is PENDING and size:
             operation.life.is_quiet(number)
+        if result is Win32Error.WSAECONNRESET and fd in self._open:
+            self._open[fd].is_drained(number)
+            self._open[fd].is_reset()
 
     def _wsa_send(self, number: int, fd: int, overlapped: int, size: int, result: Any) -> None:
         operation = self._submit(number, "send", fd, overlapped, size, result)
@@ -283,8 +286,8 @@ class IocpReplay(Replay):
         if sock.port is None:
             return True
         name = held.name
-        if name == "_fail_next":
-            operation = self._next(sock, held.args[0][0].overlapped)
+        if name == "_end_next":
+            operation = self._next(sock, held.args[0][0][0].overlapped)
             if operation is None:
                 return False
             reused = operation.status is NtStatus.OBJECT_TYPE_MISMATCH
@@ -311,8 +314,11 @@ class IocpReplay(Replay):
         if not sock.receives:
             return True
         operation = self._next(sock, sock.receives[0].overlapped)
-        if operation is None:
-            return False
+        return operation is not None and self._has_for(sock, operation)
+
+    @staticmethod
+    def _has_for(sock: Socket, operation: Operation) -> bool:
+        """Whether a receive would end now as the trace says."""
         endpoint = sock.endpoint
         if operation.status is SUCCESS:
             wanted = len(operation.data or b"")
@@ -407,13 +413,15 @@ class IocpReplay(Replay):
 
     def _call_close(self, fd: int, result: Win32Error | None) -> None:
         sock = self._sock(fd)
-        operations = [] if sock is None else sock.pending()
-        for each in operations:
+        self.network.answers["iocp.close_loses"] = 0
+        for each in () if sock is None else sock.pending():
             operation = self.flights.get(each.overlapped)
-            early = operation is not None and operation.status is SUCCESS
+            if sock is None or operation is None or operation.status is not SUCCESS:
+                continue
+            self.network.answers["iocp.close_loses"] = 1
             self.must(
-                not early,
-                f"the operation of overlapped {each.overlapped} ends with SUCCESS",
+                operation.kind == "recv" and self._has_for(sock, operation),
+                f"the {operation.kind} of overlapped {each.overlapped} ends with SUCCESS",
                 f"it was pending when its handle was closed: {self._state(fd)}",
                 self._life(sock),
             )
@@ -464,7 +472,11 @@ class IocpReplay(Replay):
                 pass
             while not result and size and endpoint.plain and self.press(life, endpoint):
                 pass
+        elif sock is not None and life is not None and result is Win32Error.WSAECONNRESET:
+            while not sock.endpoint.reset and self.press(life, sock.endpoint):
+                pass
         self.network.answers["iocp.sync"] = int(result is PENDING)
+        self.network.answers["iocp.reset_told"] = int(result is Win32Error.WSAECONNRESET)
         before = self._state(fd)
         buffer = self.buffers[overlapped] = bytearray(size)
         given = self.kernel.wsa_recv(self._handle(fd), overlapped, memoryview(buffer))
@@ -514,6 +526,10 @@ class IocpReplay(Replay):
     def _call_cancel_io_ex(
         self, fd: int, overlapped: int | None, result: Win32Error | None
     ) -> None:
+        sock = self._sock(fd)
+        pending = [] if sock is None else [self.flights.get(o.overlapped) for o in sock.pending()]
+        ended = any(each is not None and each.status is SUCCESS for each in pending)
+        self.network.answers["iocp.cancel_loses"] = int(ended)
         self._same(self.kernel.cancel_io_ex(self._handle(fd), overlapped), result, fd)
 
     def _call_post(
