@@ -368,6 +368,7 @@ class EpollReplay(Replay):
             )
             if item is not None:
                 self._make_ready(fd, mask, item)
+        self._fill_up(items, dict(result))
         self._put_in_order(epoll, [fd for fd, _ in result])
         events = self.kernel.epoll_wait(self._fd(epfd), MAX_EVENTS, 0)
         assert isinstance(events, list)
@@ -388,6 +389,7 @@ class EpollReplay(Replay):
         if endpoint is None:
             return
         life = self.life(endpoint)
+        self._fill(endpoint, item, mask)
         while item.file.poll() & item.mask & mask != mask:
             if mask & EPOLLOUT and endpoint.state == "ESTABLISHED" and not endpoint.writable():
                 if self._make_space(endpoint):
@@ -398,6 +400,20 @@ class EpollReplay(Replay):
         text = ready_text([(fd, mask)])
         may = ready_text([(fd, now)]) if now else f"fd {fd} is not ready"
         self.must(now == mask, text, f"{may}: {self._state(fd)}", life)
+
+    def _fill_up(self, items: dict[int, Item], found: dict[int, int]) -> None:
+        """The sockets that a wait did not find writable have full buffers."""
+        for fd, item in items.items():
+            endpoint = self.kernel.endpoint(item.fd)
+            if endpoint is not None and item.mask & EPOLLOUT and fd not in found:
+                self._fill(endpoint, item, 0)
+
+    def _fill(self, endpoint: Endpoint, item: Item, mask: int) -> None:
+        """How much a full buffer holds is the kernel's affair: see `_make_room`."""
+        wanted = item.mask & EPOLLOUT and not mask & EPOLLOUT
+        if wanted and endpoint.plain and endpoint.queued and endpoint.writable():
+            endpoint.sndbuf = endpoint.queued
+            self.loose.add("buffers")
 
     def _make_space(self, endpoint: Endpoint) -> bool:
         """Space to send is back: something was acknowledged, and the buffer has its size."""

@@ -11,6 +11,7 @@ What the records do not decide is a `Hint`, by default the likelier: see `harnes
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -26,6 +27,7 @@ from sim.segments import CLOSED, ESTABLISHED, SYN_SENT, Connection
 from sim.tcp import Endpoint
 
 RAW_BACKLOG = 16
+LEAST_WINDOW = 32_768  # bytes; fewer than that Linux transmits at once
 #: ns that a segment or a packet may be under way: what the simulated network draws at most (40 ms),
 #: and what a loaded machine adds
 LATEST_NS = 40_000_000 + 60_000_000
@@ -69,6 +71,7 @@ class Replay:
     ) -> None:
         self.records = records
         self.hints = hints
+        self.completion = flavour == "nt"
         self.scheduler = HeldScheduler()
         self.network = HeldNetwork(self.scheduler, flavour)
         self.at = 0
@@ -78,6 +81,7 @@ class Replay:
         self.named_ports: dict[str, int] = {}  # of listeners, by the name of their end
         self.late: list[tuple[int, RawEnd]] = []  # peers' records that wait for the running call
         self.wakes: Callable[[], object] | None = None
+        self.raw_at: dict[int, RawEnd] = {}  # whose record that is
         self.raw = self._raw_ends(scenario)
         self.raw_of: dict[Connection, RawEnd] = {}
         self.loose: set[str] = set()
@@ -101,6 +105,9 @@ class Replay:
                 self._sort_in(records, number, record)
         for name, raw_end in raw.items():
             raw_end.read_calls(records[name])
+            for call in raw_end.calls:
+                if call.record is not None:
+                    self.raw_at[call.record] = raw_end
         return raw
 
     def _sort_in(
@@ -203,9 +210,7 @@ class Replay:
 
     def _peer_record(self, number: int, record: Record) -> None:
         """The calls of a peer up to this record have been made."""
-        raw = next(
-            (r for r in self.raw.values() if any(c.record == number for c in r.calls)), None
-        )
+        raw = self.raw_at.get(number)
         if raw is None:
             raise Mismatch(
                 number,
@@ -236,9 +241,8 @@ class Replay:
             if call.record is None or call.record > number:
                 break
             self.perform(raw, call, number)
-        call = next(c for c in raw.calls if c.record == number)
-        if call.operation == "connect":
-            self._check_connect(raw, call, number)
+        if raw.calls[0].record == number and raw.client:
+            self._check_connect(raw, raw.calls[0], number)
 
     def perform(self, raw: RawEnd, call: Call, number: int) -> None:
         """Makes one call of a raw peer. Raises `Mismatch` if it cannot have had its result."""
@@ -288,7 +292,9 @@ class Replay:
         if call.record is None:
             return  # it had not returned when the trace ended
         if failed and isinstance(result, int):
-            # Some of it may have gone before the error, which another segment must have brought.
+            self.settle()  # some of it may have gone, and brought the reset
+            while endpoint.plain and self.press(raw.life, endpoint):
+                pass
             self.check_raw(raw, call, number, endpoint.reset or endpoint.state is CLOSED)
         elif not failed:
             self.check_raw(raw, call, number, result == len(call.data))
@@ -318,7 +324,7 @@ class Replay:
     def _peer_shutdown(self, raw: RawEnd, call: Call, number: int) -> None:
         if raw.endpoint is not None:
             result = raw.endpoint.shutdown("WR")
-            if call.record is not None:
+            if call.record is not None and not self.completion:  # Winsock has its own answers
                 self.check_raw(raw, call, number, (result is None) == (call.result is None))
 
     def _peer_close(self, raw: RawEnd, call: Call, number: int) -> None:
@@ -500,7 +506,27 @@ class Replay:
             if (concerned or joins) and self.let(held, pressed=True):
                 self.settle()
                 return True
-        return self._press_peer(endpoint)
+        return self._press_peer(endpoint) or self._drop_before_reset(endpoint)
+
+    def _drop_before_reset(self, endpoint: Connection) -> bool:
+        """A reset drops what its sender had not transmitted for want of a window.
+
+        The window is the kernel's affair; that there is none takes many bytes.
+        """
+        sender = endpoint.peer
+        wire = None if sender is None else sender.wire
+        if sender is None or not wire or wire[-1][0] != "RST" or wire[0][0] == "RST":
+            return False
+        data = sum(size for _, size in wire)
+        if data + endpoint.inbox_size < LEAST_WINDOW or not self.life(endpoint).reset_allowed():
+            return False
+        self.loose.add("buffers")
+        sender.wire = deque([wire[-1]])
+        waiting = [held for held in self.scheduler.held if held.who is sender]
+        waiting = [held for held in waiting if held.name == "_deliver"]
+        for held in waiting[:-1]:
+            self.scheduler.held.remove(held)
+        return True
 
     def _press_peer(self, endpoint: Connection) -> bool:
         """A raw peer may have made its next call, though its record comes later."""
