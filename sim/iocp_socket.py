@@ -290,10 +290,19 @@ class Socket(Stream):
         elif status is None and isinstance(operation, Send):
             status = self._close_send_status()  # rule X1
         elif status is None:
-            status = self.host.profile.close_status  # rule X1
+            status = self._close_receive_status()  # rule X1
         self.finish(operation, nbytes, status, silent)
         if ends:
             self._end_later(ends)  # rule X6
+
+    def _close_receive_status(self) -> NtStatus:
+        """Wine 8 may keep a closed connection until its sends have ended, and meet a reset."""
+        status = self.host.profile.close_status
+        network = self.host.network
+        if status is NtStatus.HANDLES_CLOSED and network.live and self.endpoint.reset:
+            if network.draw("iocp.close_meets_reset", 2):
+                return NtStatus.CONNECTION_RESET
+        return status
 
     def _close_send_status(self) -> NtStatus:
         """Wine 8 looks for the handle, whose number may be something else's by then."""

@@ -27,7 +27,7 @@ LOOSE = (
         "which of sends and receives, pending or new, get to know of a reset, and whether it comes"
         " in time after a FIN",
         "observed on Wine 8: Linux tells the error once, and Wine looks no more after a hang-up",
-        ("iocp.reset_taken", "iocp.reset_seen", "iocp.reset_told"),
+        ("iocp.reset_taken", "iocp.reset_seen", "iocp.reset_told", "iocp.close_meets_reset"),
     ),
     Loose(
         "late",

@@ -411,7 +411,7 @@ class EpollReplay(Replay):
     def _fill(self, endpoint: Endpoint, item: Item, mask: int) -> None:
         """How much a full buffer holds is the kernel's affair: see `_make_room`."""
         wanted = item.mask & EPOLLOUT and not mask & EPOLLOUT
-        if wanted and endpoint.plain and endpoint.queued and endpoint.writable():
+        if wanted and not endpoint.snd_shut and endpoint.queued and endpoint.writable():
             endpoint.sndbuf = endpoint.queued
             self.loose.add("buffers")
 
