@@ -251,10 +251,11 @@ class Socket(Stream):
     def _ends_at_close(self) -> list[End]:
         """What is pending when the handle is closed, and how it ends.
 
-        A receive that could end by now may have done so, its packet on its way
+        A receive or an AcceptEx that could end by now may have done so, its packet on its way
         ("iocp.close_loses"); what was cancelled before stays so.
         """
         ends = [self._ended_receive(receive) for receive in tuple(self.receives)]
+        ends += [self._ended_accept(accept) for accept in tuple(self.accepts)]
         operations = self.pending()
         if self.host.profile.sends_fail_first:
             operations.sort(key=lambda operation: not isinstance(operation, Send))
@@ -275,6 +276,20 @@ class Socket(Stream):
         if not network.draw("iocp.close_loses", 2):
             return None
         return receive, self.fill(receive.buffer, receive.peek), end
+
+    def _ended_accept(self, accept: Accept) -> End | None:
+        """The same for an AcceptEx that need not wait for data."""
+        network = self.host.network
+        waits = accept.marked or accept.child is not None or accept.buffer is not None
+        if waits or not network.live or not self.endpoint.accept_queue:
+            return None
+        if not network.draw("iocp.close_loses", 2):
+            return None
+        child = self.endpoint.accept()
+        if isinstance(child, Errno):
+            return None
+        self._keep_connection(accept, child, succeeded=True)
+        return accept, 0, SUCCESS
 
     def _end_later(self, ends: list[End]) -> None:
         """The packets after closesocket, one after the other: a dequeue may come between two."""

@@ -49,6 +49,7 @@ class Bounds:
         self._open: dict[int, Life] = {}
         self._interest: dict[int, int] = {}
         self._connecting: set[int] = set()
+        self._shut: set[int] = set()
         self._asked: str | None = None
         self._listener: str | None = None
         for number, record in enumerate(records):
@@ -116,7 +117,7 @@ class Bounds:
         if life is None:
             return
         if isinstance(result, Errno) and result is not Errno.EAGAIN:
-            life.is_reset()
+            self._told(number, life, result)
             return
         life.is_sound(number)
         if result is Errno.EAGAIN and fd in self._connecting:
@@ -133,9 +134,19 @@ class Bounds:
             if result is None:
                 life.is_sound(number)
             else:
-                life.is_reset()
+                self._told(number, life, result)
+
+    def _told(self, number: int, life: Life, error: Errno) -> None:
+        """The error of a reset: ECONNRESET where no end of file had come before it."""
+        life.is_reset()
+        if error is Errno.ECONNRESET and life.fd not in self._shut:
+            life.no_fin = number
+
+    def _shutdown(self, number: int, fd: int, how: str, result: Errno | None) -> None:
+        self._shut.add(fd)
 
     def _close(self, number: int, fd: int, result: Errno | None) -> None:
+        self._shut.discard(fd)
         life = self._open.pop(fd, None)
         if life is not None:
             life.closed = number

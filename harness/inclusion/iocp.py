@@ -237,7 +237,7 @@ class IocpReplay(Replay):
         self.packets: dict[Port, list[Operation | None]] = {}
         self.flights: dict[int, Operation] = {}  # by overlapped
         self.buffers: dict[int, bytearray] = {}
-        self.skip_until = 0  # completions that a dequeue has checked
+        self.crowded = False  # several connections may wait at once
 
     # -- helpers ------------------------------------------------------------------------------------
 
@@ -363,7 +363,7 @@ class IocpReplay(Replay):
 
     def may_join(self, life: Life, listener: Any) -> bool:
         """One connection at a time, as long as an AcceptEx waits for it."""
-        return not listener.accept_queue or not any(
+        return self.crowded or not listener.accept_queue or not any(
             sock.accepts for sock in self.kernel._sockets.values() if sock.endpoint is listener
         )
 
@@ -443,19 +443,21 @@ class IocpReplay(Replay):
 
     def _call_close(self, fd: int, result: Win32Error | None) -> None:
         sock = self._sock(fd)
-        self.network.answers["iocp.close_loses"] = 0
+        self.network.answers["iocp.close_loses"] = accepts = 0
         for each in () if sock is None else sock.pending():
             operation = self.flights.get(each.overlapped)
             if sock is None or operation is None or operation.status not in BY_ITSELF:
                 continue
             if operation.kind == "send" and operation.status is not SUCCESS:
                 continue
-            has = self._has_for(sock, operation)
+            has = self._has_for(sock, operation) if operation.kind == "recv" else False
+            if operation.kind == "accept":
+                has = self._joined(sock, accepts := accepts + 1)
             if operation.kind == "recv" and operation.status is not SUCCESS and not has:
                 continue  # a reset may still come before its packet
             self.network.answers["iocp.close_loses"] = 1
             self.must(
-                operation.kind == "recv" and has,
+                has,
                 f"the {operation.kind} of overlapped {each.overlapped} ends with"
                 f" {operation.status.name}",
                 f"it was pending when its handle was closed: {self._state(fd)}",
@@ -463,6 +465,16 @@ class IocpReplay(Replay):
             )
         self._same(self.kernel.closesocket(self._handle(fd)), result, fd)
         self.handles.pop(fd, None)
+
+    def _joined(self, sock: Socket, wanted: int) -> bool:
+        """Whether that many connections wait, at last."""
+        queue = sock.endpoint.accept_queue
+        life = self.life(sock.endpoint)
+        self.crowded = True
+        while queue is not None and len(queue) < wanted and self.press(life, sock.endpoint):
+            pass
+        self.crowded = False
+        return queue is not None and len(queue) >= wanted
 
     def _call_associate(self, fd: int, port: int, key: int, result: Win32Error | None) -> None:
         self._same(self.kernel.associate(self._handle(fd), self._handle(port), key), result, fd)

@@ -23,7 +23,7 @@ from harness.scenario import PeerEnd, Scenario, ends
 from model.errors import Errno
 from model.trace import Record
 from sim.epoll import LATE_NS
-from sim.segments import CLOSED, ESTABLISHED, SYN_SENT, Connection
+from sim.segments import CLOSED, ESTABLISHED, LISTEN, SYN_SENT, Connection
 from sim.tcp import Endpoint
 
 RAW_BACKLOG = 16
@@ -510,12 +510,12 @@ class Replay:
 
     def press(self, life: Life, endpoint: Connection) -> bool:
         """Makes one more thing happen that `endpoint` may notice; False if there is nothing."""
+        listens = endpoint.state is LISTEN
         for held in tuple(self.scheduler.held):
-            concerned = held.who is endpoint or held.who.peer is endpoint if isinstance(
-                held.who, Connection
-            ) else False
-            joins = endpoint.state == "LISTEN" and isinstance(held.who, Connection)
-            if (concerned or joins) and self.let(held, pressed=True):
+            who = held.who
+            if not isinstance(who, Connection) or held.name == "_acked":
+                continue  # space is looked for where it is needed
+            if (listens or who is endpoint or who.peer is endpoint) and self.let(held, True):
                 self.settle()
                 return True
         return self._press_peer(endpoint) or self._drop_before_reset(endpoint)
@@ -552,6 +552,8 @@ class Replay:
                 continue
             call = raw.may_begin(self.clock + 1)
             if call is None or (call.record is None and call.operation == "recv"):
+                continue
+            if call.operation == "connect" and isinstance(call.result, Errno):
                 continue
             try:
                 self.perform(raw, call, call.record if call.record is not None else self.at)

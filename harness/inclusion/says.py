@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from harness.words import count, outcome_text
@@ -25,6 +26,12 @@ def content_text(data: bytes) -> str:
     return f"{count(len(data), 'byte')} ({data[:SHOWN].hex()}{more})"
 
 
+def _beginning(chunks: Iterable[bytes], size: int) -> str:
+    """The same for chunks of data that may be large: only the first is looked at."""
+    first = next(iter(chunks))[:SHOWN]
+    return f"{count(size, 'byte')} ({first.hex()}{'...' if size > len(first) else ''})"
+
+
 def state_of(endpoint: Connection | None, name: str) -> str:
     """What a socket has, and what is on its way to it."""
     if endpoint is None:
@@ -36,11 +43,11 @@ def state_of(endpoint: Connection | None, name: str) -> str:
         return f"{name} is connecting"
     parts = []
     if endpoint.inbox_size:
-        parts.append(content_text(b"".join(endpoint.inbox)) + " unread")
+        parts.append(f"{_beginning(endpoint.inbox, endpoint.inbox_size)} unread")
     coming = [kind for kind, _ in (endpoint.peer.wire or ())] if endpoint.peer else []
-    data = b"".join(kind for kind in coming if isinstance(kind, bytes))
+    data = [kind for kind in coming if isinstance(kind, bytes)]
     if data:
-        parts.append(content_text(data) + " under way")
+        parts.append(f"{_beginning(data, sum(map(len, data)))} under way")
     if "FIN" in coming:
         parts.append("end of file under way")
     if "RST" in coming:
