@@ -64,9 +64,7 @@ class HeldScheduler(Scheduler):
         bound: Any = callback.func if isinstance(callback, partial) else callback
         args = callback.args if isinstance(callback, partial) else ()
         self.held.append(
-            Held(
-                callback, bound.__self__, bound.__name__, args, self.record, self.now, delay_ns
-            )
+            Held(callback, bound.__self__, bound.__name__, args, self.record, self.now, delay_ns)
         )
 
     def park(self, timeout_ns: int | None) -> bool:

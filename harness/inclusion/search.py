@@ -16,8 +16,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from harness.inclusion import epoll, iocp
-from harness.inclusion.replay import Hint, Mismatch, Replay
+from harness.inclusion import epoll, epoll_bounds, iocp, iocp_bounds
+from harness.inclusion.replay import Replay
+from harness.inclusion.waiting import Hint, Mismatch
 from harness.scenario import Scenario
 from harness.words import plain
 from harness.worlds import is_completion
@@ -63,10 +64,10 @@ class _Trace:
         records = self.records[:upto]
         replay: Replay
         if is_completion(self.world):
-            bounds = iocp.Bounds(records[:known])
+            bounds = iocp_bounds.Bounds(records[:known])
             replay = iocp.IocpReplay(self.scenario, records, bounds, hints, self.profile)
         else:
-            watched = epoll.Bounds(records[:known])
+            watched = epoll_bounds.Bounds(records[:known])
             replay = epoll.EpollReplay(self.scenario, records, watched, hints)
         replay.explain()
         return replay

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.choices import Decision
-from sim.iocp_operation import DELAYS
 from sim.epoll import LATE_NS
+from sim.iocp_operation import DELAYS
 from sim.network import LATENCIES, SEGMENTS
 from sim.rules import rules
 
