@@ -21,7 +21,8 @@ late), "iocp.handle_reuse" (1: a new socket gets the number of the socket closed
 "iocp.reset_taken" (Wine 8; 1: a pending send takes the error of a reset, and the receives behind
 it end as at end of file), "iocp.close_number_reused" (Wine 8; 1: the number of a closed socket
 with sends pending belongs to something else already), "iocp.close_loses" (1: a receive or an
-AcceptEx that could end had done so before closesocket), "iocp.close_meets_reset" (Wine 8; 1: a
+AcceptEx that could end had done so before closesocket), "iocp.close_takes" (Wine 8; 1: it
+has taken its connection, and is cancelled all the same), "iocp.close_meets_reset" (Wine 8; 1: a
 reset after closesocket ends a receive first), "iocp.reset_told" (Wine 8; 1: a receive fails with
 the error of a reset).
 

@@ -289,6 +289,8 @@ class Socket(Stream):
         if isinstance(child, Errno):
             return None
         self._keep_connection(accept, child, succeeded=True)
+        if self.host.profile.accept_connects_early and network.draw("iocp.close_takes", 2):
+            return accept, 0, NtStatus.CANCELLED
         return accept, 0, SUCCESS
 
     def _end_later(self, ends: list[End]) -> None:

@@ -31,9 +31,9 @@ LOOSE = (
     ),
     Loose(
         "late",
-        "whether a receive that can end has ended when its handle is closed, its packet on its way",
+        "whether what can end has ended when its handle is closed, its packet on its way",
         "observed on Wine 8, where the calling process queues the packet",
-        ("iocp.close_loses",),
+        ("iocp.close_loses", "iocp.close_takes"),
     ),
     Loose(
         "number",

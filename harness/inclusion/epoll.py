@@ -185,6 +185,9 @@ class EpollReplay(Replay):
         self.must(given == result, result, f"{outcome(given)}: {before}", life)
 
     def _call_close(self, fd: int, result: Errno | None) -> None:
+        endpoint = self._socket_of(fd)[0]
+        if endpoint is not None and endpoint.state == "LISTEN":
+            self.connect_before(endpoint)
         given = self.kernel.close(self._fd(fd))
         self.must(given == result, result, outcome(given))
         self.fds.pop(fd, None)

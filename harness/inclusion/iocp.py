@@ -16,7 +16,7 @@ from harness.inclusion.iocp_packets import IocpPackets
 from harness.inclusion.life import Life
 from harness.inclusion.says import outcome
 from harness.words import count, plain
-from model.errors import Win32Error
+from model.errors import NtStatus, Win32Error
 from sim.iocp_port import Port
 from sim.iocp_socket import Socket
 from sim.segments import Connection
@@ -77,6 +77,11 @@ class IocpReplay(IocpPackets):
     def _call_close(self, fd: int, result: Win32Error | None) -> None:
         sock = self._sock(fd)
         self.network.answers["iocp.close_loses"] = accepts = 0
+        if sock is not None and sock.endpoint.accept_queue is not None:
+            self.crowded = True
+            self.connect_before(sock.endpoint)
+            self.crowded = False
+            self._may_take(sock)
         for each in () if sock is None else sock.pending():
             operation = self.flights.get(each.overlapped)
             if sock is None or operation is None or operation.status not in BY_ITSELF:
@@ -98,6 +103,17 @@ class IocpReplay(IocpPackets):
             )
         self._same(self.kernel.closesocket(self._handle(fd)), result, fd)
         self.handles.pop(fd, None)
+
+    def _may_take(self, sock: Socket) -> None:
+        """A connection of which no AcceptEx told, and that was not reset: one had taken it."""
+        queue = sock.endpoint.accept_queue
+        operation = self.flights.get(sock.accepts[0].overlapped) if sock.accepts else None
+        cancelled = operation is not None and operation.status is NtStatus.CANCELLED
+        peers = [child.peer for child in queue or ()]
+        kept = [each for each in peers if each and self.life(each).terminal != "reset"]
+        taken = int(cancelled and bool(kept))
+        self.network.answers["iocp.close_loses"] = taken
+        self.network.answers["iocp.close_takes"] = taken
 
     def _joined(self, sock: Socket, wanted: int) -> bool:
         """Whether that many connections wait, at last."""

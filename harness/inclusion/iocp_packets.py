@@ -176,7 +176,7 @@ class IocpPackets(Replay):
         if not sock.accepts or not sock.endpoint.accept_queue:
             return True
         operation = self._next(sock, sock.accepts[0].overlapped)
-        if operation is None:
+        if operation is None or operation.status is NtStatus.CANCELLED:
             return False
         child = sock.endpoint.accept_queue[0]
         return child.reset == (operation.status is NtStatus.INVALID_CONNECTION)

@@ -50,6 +50,7 @@ DECISIONS: dict[str, dict[str, int]] = {
         "iocp.reset_told": 2,
         "iocp.close_number_reused": 2,
         "iocp.close_loses": 2,
+        "iocp.close_takes": 2,
         "iocp.close_meets_reset": 2,
     },
 }

@@ -15,7 +15,7 @@ from harness.inclusion.held import ENDLESS, WAITS, Held, HeldNetwork, HeldSchedu
 from harness.inclusion.life import Life
 from harness.inclusion.raw_ends import Call, RawEnd
 from harness.inclusion.says import outcome, state_of
-from model.errors import Errno
+from model.errors import Errno, Win32Error
 from model.trace import Record
 from sim.segments import LISTEN, Connection
 
@@ -74,6 +74,20 @@ class Waiting:
         self.raw: dict[str, RawEnd] = {}
         self.raw_of: dict[Connection, RawEnd] = {}
         self.loose: set[str] = set()
+        self.idle = self._idle()
+
+    def _idle(self) -> tuple[int, int]:
+        """The waits that found nothing and then `quiet`; nothing of that: beyond the end."""
+        records = self.records
+        last = next((n for n, record in enumerate(records) if record[1] == "quiet"), None)
+        if last is None:
+            return len(records), len(records)
+        first = last
+        while first and records[first - 1][1] in ("epoll_wait", "gqcs"):
+            if records[first - 1][4] not in ([], Win32Error.WAIT_TIMEOUT):
+                break
+            first -= 1
+        return first, last
 
     def must(
         self, condition: bool, found: Any, possible: str, life: Life | None = None, ahead: int = 0
@@ -199,6 +213,7 @@ class Waiting:
                     room = min(room, self._unread_allowed(receiver, life))
                 if room <= 0:
                     return False
+                self._check_idle(held, life, receiver)
                 if room < size:
                     self._split(sender, kind, room)
                     life.arrived += room
@@ -208,8 +223,16 @@ class Waiting:
                 life.arrived += size
             elif not (life.fin_allowed() if kind == "FIN" else life.reset_allowed()):
                 return False
+            else:
+                self._check_idle(held, life, receiver)
         self._release(held)
         return True
+
+    def _check_idle(self, held: Held, life: Life, receiver: Connection) -> None:
+        """Before `quiet` the loop has only waited: what arrives then was there long before."""
+        if life.fd is not None and held.record < self.idle[0] <= self.at <= self.idle[1]:
+            possible = f"{state_of(receiver, life.name)}: it would have heard of that"
+            raise Mismatch(self.idle[1], "all is quiet", possible, self.doubts(life))
 
     def _let_join(self, held: Held, child: Connection) -> bool:
         listener = self.network.listeners.get(child.local_port)
@@ -285,6 +308,14 @@ class Waiting:
                 self.settle()
                 return True
         return self._press_peer(endpoint) or self._drop_before_reset(endpoint)
+
+    def connect_before(self, listener: Connection) -> None:
+        """Peers whose connect succeeds have made it before the listener closes."""
+        for raw in self.raw.values():
+            call = raw.may_begin(self.clock + 1) if raw.client and not raw.done else None
+            mine = self.named_ports.get(f"s{raw.index}") == listener.local_port
+            if mine and call is not None and call.record is not None and call.result is None:
+                self.perform(raw, call, call.record)
 
     def _drop_before_reset(self, endpoint: Connection) -> bool:
         """A reset drops what its sender had not transmitted for want of a window.
