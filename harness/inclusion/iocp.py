@@ -31,6 +31,7 @@ class IocpReplay(IocpPackets):
         if isinstance(result, Win32Error):
             self.must(result in NO_MEMORY, result, "a handle, or an error of memory")
             return
+        self.network.answers["iocp.handle_reuse"] = int(result in self.closed)
         self._install(result, self.kernel.socket())
         sock = self._sock(result)
         if sock is not None:
@@ -103,6 +104,7 @@ class IocpReplay(IocpPackets):
             )
         self._same(self.kernel.closesocket(self._handle(fd)), result, fd)
         self.handles.pop(fd, None)
+        self.closed.add(fd)
 
     def _may_take(self, sock: Socket) -> None:
         """A connection of which no AcceptEx told, and that was not reset: one had taken it."""

@@ -63,6 +63,7 @@ class IocpPackets(Replay):
         self.flights: dict[int, Operation] = {}  # by overlapped
         self.buffers: dict[int, bytearray] = {}
         self.crowded = False  # several connections may wait at once
+        self.closed: set[int] = set()  # numbers of the trace that were closed
 
     # -- helpers ----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from harness.inclusion.raw_ends import Call, RawEnd
 from harness.inclusion.says import outcome, state_of
 from harness.inclusion.waiting import RAW_BACKLOG, Hint, Mismatch, Waiting
 from harness.scenario import PeerEnd, Scenario, ends
-from model.errors import Errno
+from model.errors import Errno, SimulatorError
 from model.trace import Record
 from sim.epoll import LATE_NS
 from sim.segments import CLOSED, ESTABLISHED, SYN_SENT
@@ -107,7 +107,7 @@ class Replay(Waiting):
 
     def call(self, number: int, record: Record) -> None:
         """Makes the loop's call of that record and compares its answer."""
-        raise NotImplementedError
+        raise SimulatorError(f"{type(self).__name__} makes no such call")
 
     def check_timeout(self, timeout_ns: int) -> None:
         """A wait begins after the loop's record before, and its timeout is never early."""

@@ -7,6 +7,7 @@ segment that was held back without need, a call that a peer has made but not rec
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple
@@ -15,8 +16,9 @@ from harness.inclusion.held import ENDLESS, WAITS, Held, HeldNetwork, HeldSchedu
 from harness.inclusion.life import Life
 from harness.inclusion.raw_ends import Call, RawEnd
 from harness.inclusion.says import outcome, state_of
-from model.errors import Errno, Win32Error
+from model.errors import Errno, SimulatorError, Win32Error
 from model.trace import Record
+from sim.network import SEGMENTS
 from sim.segments import LISTEN, Connection
 
 RAW_BACKLOG = 16
@@ -121,7 +123,7 @@ class Waiting:
 
     def perform(self, raw: RawEnd, call: Call, number: int) -> None:
         """Makes one call of a raw peer. Raises `Mismatch` if it cannot have had its result."""
-        raise NotImplementedError
+        raise SimulatorError(f"{type(self).__name__} makes no such call")
 
     # -- what waits -------------------------------------------------------------------------------
 
@@ -252,6 +254,8 @@ class Waiting:
     def _split(self, sender: Connection, data: bytes, size: int) -> None:
         """Cuts the segment at the head of a wire."""
         assert sender.wire is not None
+        cut = bisect_right(SEGMENTS, size) - 1  # the largest that is drawn; several make any size
+        self.network.note("tcp.segment", len(SEGMENTS), max(cut, 1))
         sender.wire[0] = (data[size:], len(data) - size)
         sender.wire.appendleft((data[:size], size))
 
