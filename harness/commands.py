@@ -336,7 +336,13 @@ def fuzz(options: argparse.Namespace) -> int:
 
 
 def conform(options: argparse.Namespace) -> int:
-    """`duopoll conform`: needs Hypothesis, as fuzz does."""
+    """`duopoll conform`: needs Hypothesis, as fuzz does; not so with `--trace`."""
+    if options.trace:
+        from harness.inclusion.command import conform_traces
+
+        if options.cases or options.kernel or options.profile:
+            raise UsageError("--trace goes without --cases, --kernel and --profile: leave them out")
+        return conform_traces(options.trace, options.json)
     from harness.conform import command
 
     return command.conform(options, to_errors)

@@ -20,7 +20,11 @@ late), "iocp.handle_reuse" (1: a new socket gets the number of the socket closed
 "iocp.reset_seen" (Wine 8; 1: a reset after the peer's FIN does end the pending sends),
 "iocp.reset_taken" (Wine 8; 1: a pending send takes the error of a reset, and the receives behind
 it end as at end of file), "iocp.close_number_reused" (Wine 8; 1: the number of a closed socket
-with sends pending belongs to something else already).
+with sends pending belongs to something else already), "iocp.close_loses" (1: a receive or an
+AcceptEx that could end had done so before closesocket), "iocp.close_takes" (Wine 8; 1: it
+has taken its connection, and is cancelled all the same), "iocp.close_meets_reset" (Wine 8; 1: a
+reset after closesocket ends a receive first), "iocp.reset_told" (Wine 8; 1: a receive fails with
+the error of a reset).
 
 The rules of operations are in `sim.iocp_socket`, those of ports in `sim.iocp_port`; the switches
 between NT and Wine 8 in `sim.iocp_profile`, with their sources. `sim.iocp_winsock` adds the calls
@@ -99,6 +103,8 @@ class SimIocp(Handles):
             if status is not SUCCESS and self._host.profile.reset_fails_receives:
                 reset = status is NtStatus.CONNECTION_RESET  # rule R7
                 return Win32Error.WSAECONNRESET if reset else Win32Error.WSAECONNABORTED
+            if status is not SUCCESS and self._reset_told(sock):
+                return Win32Error.WSAECONNRESET
         if self.network.live and self.network.draw("iocp.sync", 2):
             sock.receive_due = True
             self.scheduler.call_later(self._host.delay(), sock.pump_receives)
@@ -106,6 +112,15 @@ class SimIocp(Handles):
         nbytes = sock.fill(buffer, peek) if sock.endpoint.inbox_size else 0
         self._ended_at_once(sock, overlapped, nbytes)
         return nbytes
+
+    def _reset_told(self, sock: Socket) -> bool:
+        """Wine 8: whether a receive finds the error of a reset before its server has taken it."""
+        if not self.network.live or sock.endpoint.error is None:
+            return False
+        if not self.network.draw("iocp.reset_told", 2):
+            return False
+        sock.endpoint.take_error()
+        return True
 
     def wsa_send(
         self, handle: int, overlapped: int, chunks: Sequence[Buffer], silent: bool = False

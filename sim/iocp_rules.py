@@ -164,6 +164,7 @@ RULES = (
             _OBSERVED,
         ),
         ("X5", "SO_LINGER with time 0 makes closesocket a reset", "Microsoft, closesocket"),
+        ("X7", "its packets need not come all at once: a dequeue may find some of them", _OBSERVED),
     ),
     *_rules(
         ("D1", "DisconnectEx sends FIN and queues a packet", _DISCONNECT),
