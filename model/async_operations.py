@@ -1,49 +1,73 @@
-"""The three operations of an asynchronous bufferevent, each used for one submission at a time."""
+"""The three operations of an asynchronous bufferevent, each used for one submission at a time.
+
+One that is still in flight when its bufferevent gets another descriptor becomes an *orphan*: its
+packet ends it and is heard by nobody.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from model.kernel import Buffer
 from model.operation import Operation
 
 if TYPE_CHECKING:
     from model.bufferevent_async import AsyncBufferevent
 
 
-class ReadOperation(Operation):
+class _AsyncOperation(Operation):
+    """What the three have in common."""
+
+    __slots__ = ("bev", "orphan")
+
+    def __init__(self, bev: AsyncBufferevent) -> None:
+        super().__init__(bev.poller)
+        self.bev = bev
+        self.orphan = False
+
+    def end_orphan(self) -> None:
+        """The packet of an orphan: it held a reference."""
+        self.forget()
+        self.bev.decref()
+
+
+class ReadOperation(_AsyncOperation):
     """WSARecv into the bufferevent's read buffer."""
 
-    __slots__ = ("bev",)
-
-    def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
+    __slots__ = ()
 
     def complete(self) -> None:
-        self.bev.on_read(self.status, self.nbytes)
+        if self.orphan:
+            self.end_orphan()
+        else:
+            self.bev.on_read(self.status, self.nbytes)
 
 
-class WriteOperation(Operation):
-    """WSASend of the output's head."""
+class WriteOperation(_AsyncOperation):
+    """WSASend of the output's head: of `chunks`, while it is in flight."""
 
-    __slots__ = ("bev",)
+    __slots__ = ("chunks",)
 
     def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
+        super().__init__(bev)
+        self.chunks: Sequence[Buffer] = ()
 
     def complete(self) -> None:
-        self.bev.on_written(self.status, self.nbytes)
+        self.chunks = ()
+        if self.orphan:
+            self.end_orphan()
+        else:
+            self.bev.on_written(self.status, self.nbytes)
 
 
-class ConnectOperation(Operation):
+class ConnectOperation(_AsyncOperation):
     """ConnectEx."""
 
-    __slots__ = ("bev",)
-
-    def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
+    __slots__ = ()
 
     def complete(self) -> None:
-        self.bev.on_connected(self.status)
+        if self.orphan:
+            self.end_orphan()
+        else:
+            self.bev.on_connected(self.status)

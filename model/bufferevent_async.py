@@ -169,10 +169,10 @@ class AsyncBufferevent(Bufferevent):
         assert self.fd is not None
         self.refcnt += 1
         self.output.start_frozen = True
-        failure = self.write_op.submitted(
-            self.poller.kernel.wsa_send(
-                self.fd, self.write_op.overlapped, self.output.peek(self.max_single_write, 16)
-            )
+        operation = self.write_op
+        operation.chunks = chunks = self.output.peek(self.max_single_write, 16)
+        failure = operation.submitted(
+            self.poller.kernel.wsa_send(self.fd, operation.overlapped, chunks)
         )
         if failure is None:
             self._add_write(True)
@@ -377,7 +377,14 @@ class AsyncBufferevent(Bufferevent):
         self._start(runnable)
 
     def setfd(self, fd: int | None) -> int:
-        """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once."""
+        """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once.
+
+        What is in flight on another socket stays there, unheard: its owner closes that socket.
+        """
+        if fd is None or fd != self.fd or not self.poller.is_adopted(fd):
+            self._abandon()
+        elif self.connecting:
+            return 0
         self.fd = fd
         self.ok = fd is not None and self.poller.adopt(fd) is None
         if self.ok:
@@ -385,3 +392,25 @@ class AsyncBufferevent(Bufferevent):
         else:
             self._stop(EV_READ | EV_WRITE)
         return 0
+
+    def _abandon(self) -> None:
+        """Gives up the socket: bytes that the kernel was given to write are gone with it."""
+        self._forget_untold()
+        self.untold = 0
+        self.untold_error = None
+        if self.read_op.pending:
+            self.read_op.orphan = True
+            self.read_op = ReadOperation(self)
+            self.read_buffer = memoryview(b"")  # the old one is the kernel's
+            self.input.end_frozen = False
+        if self.write_op.pending:
+            self.write_op.orphan = True
+            given = sum(map(len, self.write_op.chunks))
+            self.write_op = WriteOperation(self)
+            self.output.start_frozen = False
+            self.output.drain_frozen(given)
+        if self.connecting and self.connect_op is not None:
+            self.connect_op.orphan = True
+            self.connect_op = None
+            self.connecting = False
+            self.base.virtual_events -= 1

@@ -40,6 +40,8 @@ def callback(run: Run, index: int, record: Record) -> None:
     if which == "accept":
         callbacks.accept(run, view, index, what)
         return
+    if which == "error":
+        return
     view.idle += 1
     if view.idle > liveness.CALLBACKS_MAX:
         liveness.spinning(run, view, index)
