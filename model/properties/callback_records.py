@@ -107,8 +107,8 @@ def _event_callback(
     run: Run, view: View, index: int, time: int, what: int, error: object, enabled: int
 ) -> None:
     run.idle_waits = 0
-    if view.injected:
-        view.injected = 0  # the application may trigger what it likes
+    if view.direct_injected or (view.injected and what & view.injected == view.injected):
+        _injected_callback(view, what, enabled)
         return
     events.shape(run, view, index, what)
     if what & BEV_EVENT_CONNECTED:
@@ -133,6 +133,24 @@ def _event_callback(
     if what & _DIRECTIONS:
         events.mask_after(run, view, index, what, enabled)
         view.enabled = enabled
+
+
+def _injected_callback(view: View, what: int, enabled: int) -> None:
+    """The application may trigger what it likes. What really happened may be in the same mask."""
+    if view.direct_injected:
+        view.direct_injected = False
+        return
+    rest = what & ~view.injected
+    view.injected = 0
+    if what & _ENDS:
+        view.owed = -1
+    if what & BEV_EVENT_EOF and view.eofs == 1:
+        view.eofs = 2
+    if what & BEV_EVENT_ERROR:
+        view.errors = []
+    if rest & BEV_EVENT_ERROR or view.failed or view.refused:
+        view.connect_events = max(view.connect_events, int(view.ever_connects))
+    view.enabled = enabled
 
 
 def _judge_order(run: Run, view: View, index: int, what: int) -> None:
