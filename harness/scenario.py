@@ -141,8 +141,8 @@ class PeerEnd:
     """An end driven raw. A client end plays its program on its first connection, and makes the
     rest of its `connects` connections when that one was accepted; a server end listens, unless
     `listens` is false: then the connect is refused. It plays its program once for each connection
-    that a client end which reconnects may make, as `s0`, `s0.1` and so on. After its program an end keeps the connection
-    open, without reading, until the world ends."""
+    that a client end which reconnects may make, as `s0`, `s0.1` and so on. After its program
+    an end keeps the connection open, without reading, until the world ends."""
 
     steps: Reaction = ()
     connects: int = 1

@@ -7,8 +7,8 @@ until the listener is enabled again, or closed with it. A connection nobody want
 
 Where an accept fails for a reason that lasts (no descriptors, no memory, no listening socket), the
 error callback is told, if there is one, and the listener rests for a while and tries again, each
-time for twice as long. libevent leaves it at the callback; then over readiness the loop spins, since
-the connection stays in the queue, and over completion nobody ever accepts again.
+time for twice as long. libevent leaves it at the callback; then over readiness the loop spins,
+since the connection stays in the queue, and over completion nobody ever accepts again.
 """
 
 from __future__ import annotations
