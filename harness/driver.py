@@ -212,7 +212,7 @@ class Driver:
         name = f"c{index}"
         live = self.ends[name] = Live(self, name, 2 * index, end)
         live.start(None)
-        if live.bev is not None:
+        if live.bev is not None and live.bev.getfd() is None:  # its set-up may have reconnected
             live.bev.socket_connect(port)
 
     # The application's program.

@@ -360,16 +360,19 @@ class SocketBufferevent(Bufferevent):
         self.input.end_frozen = self.output.start_frozen = frozen
 
     def setfd(self, fd: int | None) -> int:
-        """bufferevent_setfd: forgets the old descriptor without closing it."""
+        """bufferevent_setfd: forgets the old descriptor without closing it. Given the same one
+        again, it goes on connecting if it did."""
         self.ev_read.remove()
         self.ev_write.remove()
-        self.connecting = False
-        self.connect_error = None
         if fd != self.fd:
             self.connection += 1
+            self.connecting = False
+            self.connect_error = None
             self._forget_untold()
         self.fd = fd
         self._freeze(fd is not None)  # be_socket_setfd
         if fd is not None:
             self.enable(self.enabled)
+            if self.connecting:
+                self.ev_write.arm()  # whatever is enabled
         return 0

@@ -206,6 +206,10 @@ def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         view.unheard |= view.kernel_connected or view.failed or view.refused
 
 
+def _set_cb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    view.deaf |= not args[0]
+
+
 def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     view.ever_connects = view.connecting = view.in_connect = True
     view.connected = view.kernel_connected = view.failed = view.refused = False
@@ -228,7 +232,8 @@ def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         return
     view.fd = fd
     run.by_fd[fd] = view
-    view.dead = False
+    if view.owed < 0 and view.eofs != 1 and not view.errors:
+        view.dead = False  # else what ended it is still to be told
     view.eofs = 0 if view.eofs == 2 else view.eofs
     # bufferevent_sock.c: be_socket_setfd enables what is enabled
     _enable(run, view, index, time, (view.enabled,))
@@ -248,6 +253,7 @@ _OPERATIONS = {
     "trigger": _trigger,
     "trigger_event": _trigger_event,
     "setcb": _setcb,
+    "set_cb": _set_cb,
     "connect": _connect,
     "socket_connect": _connect,
     "setfd": _setfd,

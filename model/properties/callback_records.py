@@ -144,12 +144,10 @@ def _injected_callback(view: View, what: int, enabled: int) -> None:
     view.injected = 0
     if what & _ENDS:
         view.owed = -1
-    if what & BEV_EVENT_EOF and view.eofs == 1:
-        view.eofs = 2
     if what & BEV_EVENT_ERROR:
-        view.errors = []
-    if rest & BEV_EVENT_ERROR or view.failed or view.refused:
-        view.connect_events = max(view.connect_events, int(view.ever_connects))
+        if rest & BEV_EVENT_ERROR:
+            view.connect_events = max(view.connect_events, int(view.ever_connects))
+        view.unheard |= view.failed or view.refused  # whose ERROR it was nobody can tell
     view.enabled = enabled
 
 

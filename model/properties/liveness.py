@@ -263,7 +263,7 @@ def _judge_arrivals(run: Run, view: View, index: int, time: int) -> None:
 
 def _judge_listener(run: Run, view: View, index: int) -> None:
     """L-1: established connections to an enabled listener were accepted."""
-    if view.disable_index >= 0 or (view.completion and view.ever_disabled):
+    if view.disable_index >= 0 or (view.completion and view.ever_disabled) or view.deaf:
         return
     client = "c" + view.name[1:]
     end = run.views.get(client)
