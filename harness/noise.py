@@ -158,6 +158,7 @@ _REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
 _CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]
 _POOLS = (64, 16, 8, 5, 2)  # pages
 
+RARE = 170  # a byte below leaves a scenario without rarities
 FAULTY = 180  # a byte below leaves a scenario without faults
 STOP = 90  # a byte below ends the list that it stands in
 
@@ -225,21 +226,34 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
 
 def _rarities(noise: Noise, scenario: Scenario) -> Scenario:
     """What is seldom otherwise than usual: how the loop is run, how a server end gets its
-    descriptor."""
+    descriptor; and one end whose input fills up and then is disabled before there is room."""
     byte = noise.byte()
-    if byte < 200:
+    if byte < RARE:
         return scenario
     if byte & 1:
         scenario = replace(scenario, loop_once=True)
-    if not byte & 2:
-        return scenario
-    connections = tuple(
-        replace(each, server=replace(each.server, setfd=True))
-        if isinstance(each.server, BuffereventEnd)
-        else each
-        for each in scenario.connections
-    )
+    connections = scenario.connections
+    if byte & 2:
+        connections = tuple([_given_by_setfd(each) for each in connections])
+    if byte & 4:
+        connections = (_filled(connections[0], noise.pick(HIGHS)), *connections[1:])
     return replace(scenario, connections=connections)
+
+
+def _given_by_setfd(connection: Connection) -> Connection:
+    server = connection.server
+    if not isinstance(server, BuffereventEnd):
+        return connection
+    return replace(connection, server=replace(server, setfd=True))
+
+
+def _filled(connection: Connection, high: int) -> Connection:
+    """One end stops reading at its high watermark, is disabled there and makes room then."""
+    side = "server" if isinstance(connection.server, BuffereventEnd) else "client"
+    end = getattr(connection, side)
+    setup = (*end.setup, Step("setwatermark", ("R", 0, high)))
+    reading = replace(end, setup=setup, on_read=(_MOTIFS[0], *end.on_read[1:]))
+    return replace(connection, **{side: reading})
 
 
 def _faults(noise: Noise) -> Faults:

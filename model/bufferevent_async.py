@@ -379,11 +379,12 @@ class AsyncBufferevent(Bufferevent):
     def setfd(self, fd: int | None) -> int:
         """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once.
 
-        What is in flight on another socket stays there, unheard: its owner closes that socket.
+        What is in flight on another socket stays there, unheard: its owner closes that socket. The
+        same socket again goes on as it was: connecting, connected or ended.
         """
         if fd is None or fd != self.fd or not self.poller.is_adopted(fd):
             self._abandon()
-        elif self.connecting:
+        elif not self.ok:
             return 0
         self.fd = fd
         self.ok = fd is not None and self.poller.adopt(fd) is None

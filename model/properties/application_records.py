@@ -18,6 +18,7 @@ from model.subject import (
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
     EV_WRITE,
+    EVLOOP_ONCE,
 )
 from model.trace import Record
 
@@ -223,8 +224,8 @@ def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
 
 def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     fd = args[0]
-    if view.fd is not None and view.fd != fd:
-        run.by_fd.pop(view.fd, None)
+    if fd is None or (view.fd is not None and view.fd != fd):
+        run.by_fd.pop(view.fd or -1, None)
         for overlapped in [each for each, of in run.operations.items() if of is view]:
             run.operations[overlapped] = NOBODY  # its packets are not heard
         view.give_up_connection()
@@ -232,9 +233,6 @@ def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         return
     view.fd = fd
     run.by_fd[fd] = view
-    if view.owed < 0 and view.eofs != 1 and not view.errors:
-        view.dead = False  # else what ended it is still to be told
-    view.eofs = 0 if view.eofs == 2 else view.eofs
     # bufferevent_sock.c: be_socket_setfd enables what is enabled
     _enable(run, view, index, time, (view.enabled,))
 
@@ -321,7 +319,9 @@ def step(run: Run, index: int, record: Record) -> None:
 
 
 def loop(run: Run, index: int, record: Record) -> None:
-    """`loop`: it begins."""
+    """`loop`: it begins. Two in a row with EVLOOP_ONCE: nobody broke off the first."""
+    if record[2] & run.loop_flags & EVLOOP_ONCE:
+        liveness.judge_once(run, index)
     run.loop_flags = record[2]
 
 
