@@ -75,7 +75,8 @@ class FaultyReadiness:
         outcome = self._kernel.connect(fd, port)
         endpoint = self._kernel.endpoint(fd)
         if outcome is Errno.EINPROGRESS and endpoint is not None:
-            if self._injector.drawn("connect_at_once", fd):
+            if self._injector.draw("connect_at_once", 2) == 1:
+                self._injector.injected("connect_at_once", fd)
                 return endpoint.connect_now()
         return outcome
 
