@@ -194,6 +194,10 @@ class Bufferevent:
         """bufferevent_set_max_single_write."""
         self.max_single_write = size or MAX_SINGLE_DEFAULT
 
+    def flush(self, iotype: int, mode: int) -> int:
+        """be_socket_flush, be_async_flush: nothing to do."""
+        return 0
+
     def trigger(self, iotype: int, options: int) -> None:
         self.refcnt += 1
         self.trigger_nolock(iotype, options)

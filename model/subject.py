@@ -32,6 +32,11 @@ BEV_OPT_UNLOCK_CALLBACKS = 0x08
 BEV_TRIG_DEFER_CALLBACKS = BEV_OPT_DEFER_CALLBACKS
 BEV_TRIG_IGNORE_WATERMARKS = 0x10000
 
+# Modes of a flush.
+BEV_NORMAL = 0
+BEV_FLUSH = 1
+BEV_FINISHED = 2
+
 # Flags of a loop.
 EVLOOP_ONCE = 0x01
 EVLOOP_NONBLOCK = 0x02
@@ -121,6 +126,9 @@ class Bufferevent(Protocol):
     def priority_set(self, priority: int) -> int: ...
 
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int: ...
+
+    def flush(self, iotype: int, mode: int) -> int:
+        """bufferevent_flush: sockets do nothing and say 0."""
 
     def trigger(self, iotype: int, options: int) -> None: ...
 

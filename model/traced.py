@@ -90,6 +90,9 @@ class TracedBufferevent:
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int:
         return self._call("set_timeouts", self._inner.set_timeouts, read_ns, write_ns)
 
+    def flush(self, iotype: int, mode: int) -> int:
+        return self._call("flush", self._inner.flush, iotype, mode)
+
     def trigger(self, iotype: int, options: int) -> None:
         self._call("trigger", self._inner.trigger, iotype, options)
 
