@@ -28,7 +28,7 @@ from model.world import World
 from tests.model.spy import Spy
 
 MS = 1_000_000
-LIMIT_NS = 10_000 * MS  # for anything that a case waits for
+LIMIT_NS = 5_000 * MS  # for anything that a case waits for
 Body = Callable[["Rig"], None]
 
 
@@ -79,7 +79,12 @@ class Rig:
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Runs the loop until the condition holds."""
         late: list[bool] = []
-        limit = TimerEvent(self.base, lambda: late.append(True))
+
+        def stop() -> None:
+            late.append(True)
+            self.base.loopbreak()
+
+        limit = TimerEvent(self.base, stop)
         limit.start(LIMIT_NS)
         while not condition():
             self.base.loop(EVLOOP_ONCE)

@@ -13,7 +13,7 @@ import sys
 import traceback
 from functools import cache
 
-LIMIT_S = 240.0  # of one module, with the start of the interpreter
+LIMIT_S = 100.0  # of one module, with the start of the interpreter
 
 
 @cache
