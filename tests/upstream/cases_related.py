@@ -28,7 +28,7 @@ CASES: tuple[UpstreamCase, ...] = (
         "debug_use_after_free",
         "property",
         "C-4",
-        why="no callback after free, and S-3: finalised once; a use after free is an exception here",
+        why="no callback after free; S-3: finalised once; here a use after free is an exception",
     ),
     UpstreamCase(
         "regress_thread.c",

@@ -1,4 +1,4 @@
-"""The table of libevent's own test cases: what became of each, joined from all `cases_*.py` here."""
+"""The table of libevent's own test cases: what became of each, joined from all `cases_*.py`."""
 
 from __future__ import annotations
 
