@@ -31,8 +31,7 @@ from harness.scenario import (
     BuffereventEnd,
     PeerEnd,
     Scenario,
-    longest_timeout_ns,
-    priorities,
+    needs,
     reconnects,
 )
 from model.errors import DuopollError, Errno, SimulatorError, Win32Error
@@ -100,12 +99,16 @@ class Driver:
         self.listeners: dict[int, Listener] = {}  # by the stream index of their server end
         self.orphans: list[int] = []  # descriptors that are ours to close
         self.ports: list[int] = []  # by connection
-        self.reconnects = [reconnects(scenario, n) for n in range(len(scenario.connections))]
+        self.needs = needs(scenario)
+        self.reconnects = [
+            reconnects(scenario, n) if self.needs.reconnects else 0
+            for n in range(len(scenario.connections))
+        ]
         self.position = 0  # in the application's steps
         self.ticks = 0
         self.quiet = False
         self.over = False  # nothing is to be waited for any more
-        self.tick_ns = world.quiet_ns + longest_timeout_ns(scenario)
+        self.tick_ns = world.quiet_ns + self.needs.longest_timeout_ns
 
     def play(self) -> None:
         """The whole run, from the first listener to `base_free`."""
@@ -136,9 +139,8 @@ class Driver:
         return True
 
     def _begin(self) -> None:
-        needed = priorities(self.scenario)
-        if needed > 1:
-            self.base.priority_init(needed)
+        if self.needs.priorities > 1:
+            self.base.priority_init(self.needs.priorities)
         for index, connection in enumerate(self.scenario.connections):
             port = self._serve(index, connection.server)
             self.ports.append(port)
@@ -305,6 +307,8 @@ class Driver:
 def _found_nothing(record: Record) -> bool:
     """Whether a record only says that the loop waited and nothing happened."""
     kind = record[1]
+    if kind in ("loop", "loop_end"):
+        return True  # EVLOOP_ONCE
     if kind == "epoll_wait":
         return bool(record[4] == [])
     return kind == "gqcs" and record[4] is Win32Error.WAIT_TIMEOUT

@@ -216,16 +216,28 @@ def reconnects(scenario: Scenario, connection: int) -> int:
     return count
 
 
-def priorities(scenario: Scenario) -> int:
-    """How many priorities the event base needs."""
-    named = [step.args[0] for step in steps_of(scenario) if step.do == "priority"]
-    return 1 + max(named, default=0)
+class Needs(NamedTuple):
+    """What the steps of a scenario ask of whoever plays it."""
+
+    longest_timeout_ns: int  # 0: no step sets one
+    priorities: int  # of the event base
+    reconnects: bool  # whether any step does
+
+
+def needs(scenario: Scenario) -> Needs:
+    """Looks at every step once."""
+    longest, priority, reconnecting = 0, 0, False
+    for step in steps_of(scenario):
+        do = step.do
+        if do == "set_timeouts":
+            longest = max(longest, *(timeout or 0 for timeout in step.args))
+        elif do == "priority":
+            priority = max(priority, step.args[0])
+        elif do == "reconnect":
+            reconnecting = True
+    return Needs(longest, 1 + priority, reconnecting)
 
 
 def longest_timeout_ns(scenario: Scenario) -> int:
     """The longest timeout that any step sets; 0 if none does."""
-    longest = 0
-    for step in steps_of(scenario):
-        if step.do == "set_timeouts":
-            longest = max(longest, *(timeout or 0 for timeout in step.args))
-    return longest
+    return needs(scenario).longest_timeout_ns
