@@ -19,15 +19,9 @@ from typing import Any
 from harness.reading import error_at, parse, plain_integer, read_fields, read_file, read_items
 from harness.scenario import (
     ACTIONS,
-    AFTER_READS,
-    BUFFER_MAX,
     CONNECTIONS_MAX,
-    CONNECTS_MAX,
-    DURATION_MAX_NS,
-    EVENTS,
     PEER_ACTIONS,
     SCENARIO_VERSION,
-    SIZE_MAX,
     STEPS_MAX,
     WAIT,
     AppStep,
@@ -42,42 +36,19 @@ from harness.scenario import (
     Step,
     ends,
 )
+from harness.scenario_bounds import INTEGERS, TEXTS
 from model.errors import UsageError
 from model.faults import (
     CALL_FAULTS_MAX,
     CALLS,
     KINDS,
-    NTH_MAX,
-    POOL_PAGES_MAX,
     CallFault,
     Faults,
 )
 from model.subject import OPTION_BITS
 
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
-MASKS = ("R", "W", "RW")
-WHICH = ("", "R", "W", "E", "RW", "RE", "WE", "RWE")
 SIDES = ("client", "server")
-
-#: kind of a parameter -> smallest and greatest integer
-INTEGERS: dict[str, tuple[int, int]] = {
-    "size": (1, SIZE_MAX),
-    "size0": (0, SIZE_MAX),
-    "duration": (0, DURATION_MAX_NS),
-    "timeout": (1, DURATION_MAX_NS),
-    "connects": (1, CONNECTS_MAX),
-    "buffer": (1, BUFFER_MAX),
-    "nth": (1, NTH_MAX),
-    "pool_pages": (0, POOL_PAGES_MAX),
-    "priority": (0, 7),
-}
-#: kind of a parameter -> the texts that it may be
-TEXTS: dict[str, tuple[str, ...]] = {
-    "mask": MASKS,
-    "which": WHICH,
-    "event": EVENTS,
-    "after_reads": AFTER_READS,
-}
 
 BUFFEREVENT_REACTIONS = ("on_read", "on_write", "on_event", "on_accept")
 BUFFEREVENT_FIELDS = ("options", "setup", *BUFFEREVENT_REACTIONS, "after_reads", "setfd")

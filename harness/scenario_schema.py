@@ -20,7 +20,8 @@ from harness.scenario import (
     WAIT,
     Parameter,
 )
-from harness.scenario_json import BUFFEREVENT_REACTIONS, FAULT_FIELDS, INTEGERS, SIDES, TEXTS
+from harness.scenario_bounds import INTEGERS, TEXTS
+from harness.scenario_json import BUFFEREVENT_REACTIONS, FAULT_FIELDS, SIDES
 from model.faults import CALL_FAULTS_MAX, CALLS, KINDS
 from model.subject import OPTION_BITS
 

@@ -47,12 +47,7 @@ class Bufferevent:
     """
 
     __slots__ = (
-        "base",
-        "deferred_queued",
-        "enabled",
-        "error",
-        "eventcb",
-        "fd",
+        *("base", "deferred_queued", "enabled", "error", "eventcb", "fd"),
         "input",
         "max_single_read",
         "max_single_write",
@@ -65,14 +60,8 @@ class Bufferevent:
         "read_suspended",
         "readcb",
         "refcnt",
-        "timeout_read_ns",
-        "timeout_write_ns",
-        "wm_read_high",
-        "wm_read_low",
-        "wm_write_high",
-        "wm_write_low",
-        "write_suspended",
-        "writecb",
+        *("timeout_read_ns", "timeout_write_ns", "wm_read_high", "wm_read_low"),
+        *("wm_write_high", "wm_write_low", "write_suspended", "writecb"),
     )
 
     def __init__(self, base: EventBase, fd: int | None, options: int) -> None:

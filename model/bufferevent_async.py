@@ -42,19 +42,16 @@ class AsyncBufferevent(Bufferevent):
     """A bufferevent on a socket of a completion kernel."""
 
     __slots__ = (
-        "connect_op",
-        "connecting",
-        "ok",
-        "poller",
-        "read_added",
-        "read_buffer",
-        "read_op",
-        "read_timer",
-        "untold",
-        "untold_error",
-        "write_added",
-        "write_op",
-        "write_timer",
+        *("connect_op", "connecting", "ok", "poller", "read_added", "read_buffer"),
+        *(
+            "read_op",
+            "read_timer",
+            "untold",
+            "untold_error",
+            "write_added",
+            "write_op",
+            "write_timer",
+        ),
     )
 
     def __init__(self, poller: CompletionPoller, fd: int | None, options: int) -> None:
@@ -379,8 +376,7 @@ class AsyncBufferevent(Bufferevent):
     def setfd(self, fd: int | None) -> int:
         """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once.
 
-        What is in flight on another socket stays there, unheard: its owner closes that socket. The
-        same socket again goes on as it was: connecting, connected or ended.
+        What is in flight on another socket stays there, unheard. The same socket goes on as it was.
         """
         if fd is None or fd != self.fd or not self.poller.is_adopted(fd):
             self._abandon()
