@@ -71,3 +71,24 @@ class ConnectOperation(_AsyncOperation):
             self.end_orphan()
         else:
             self.bev.on_connected(self.status)
+
+
+def orphan_all(bev: AsyncBufferevent) -> None:
+    """What is in flight belongs to a socket that was given up: `bev` gets operations of its own,
+    and what the kernel was given to write is no more in its output."""
+    if bev.read_op.pending:
+        bev.read_op.orphan = True
+        bev.read_op = ReadOperation(bev)
+        bev.read_buffer = memoryview(b"")  # the old one is the kernel's
+        bev.input.end_frozen = False
+    if bev.write_op.pending:
+        bev.write_op.orphan = True
+        given = sum(map(len, bev.write_op.chunks))
+        bev.write_op = WriteOperation(bev)
+        bev.output.start_frozen = False
+        bev.output.drain_frozen(given)
+    if bev.connecting and bev.connect_op is not None:
+        bev.connect_op.orphan = True
+        bev.connect_op = None
+        bev.connecting = False
+        bev.base.virtual_events -= 1

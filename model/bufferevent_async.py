@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.async_operations import ConnectOperation, ReadOperation, WriteOperation
+from model.async_operations import ConnectOperation, ReadOperation, WriteOperation, orphan_all
 from model.bufferevent import Bufferevent
 from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
 from model.event_base import TimerEvent
@@ -43,15 +43,8 @@ class AsyncBufferevent(Bufferevent):
 
     __slots__ = (
         *("connect_op", "connecting", "ok", "poller", "read_added", "read_buffer"),
-        *(
-            "read_op",
-            "read_timer",
-            "untold",
-            "untold_error",
-            "write_added",
-            "write_op",
-            "write_timer",
-        ),
+        *("read_op", "read_timer", "untold", "untold_error"),
+        *("write_added", "write_op", "write_timer"),
     )
 
     def __init__(self, poller: CompletionPoller, fd: int | None, options: int) -> None:
@@ -395,19 +388,4 @@ class AsyncBufferevent(Bufferevent):
         self._forget_untold()
         self.untold = 0
         self.untold_error = None
-        if self.read_op.pending:
-            self.read_op.orphan = True
-            self.read_op = ReadOperation(self)
-            self.read_buffer = memoryview(b"")  # the old one is the kernel's
-            self.input.end_frozen = False
-        if self.write_op.pending:
-            self.write_op.orphan = True
-            given = sum(map(len, self.write_op.chunks))
-            self.write_op = WriteOperation(self)
-            self.output.start_frozen = False
-            self.output.drain_frozen(given)
-        if self.connecting and self.connect_op is not None:
-            self.connect_op.orphan = True
-            self.connect_op = None
-            self.connecting = False
-            self.base.virtual_events -= 1
+        orphan_all(self)

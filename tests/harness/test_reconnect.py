@@ -51,7 +51,7 @@ def test_a_loop_that_is_run_pass_by_pass(world: str) -> None:
     outcome = run(Scenario((connection,), loop_once=True), world)
     assert outcome.verdicts.violations == ()
     loops = [r for r in outcome.records if r[1] == "loop" and r[2] == 1]
-    assert len(loops) > 2
+    assert len(loops) >= 2
     assert callbacks(outcome, "c0", "read") >= 1
 
 
