@@ -107,7 +107,9 @@ def _event_callback(
     run: Run, view: View, index: int, time: int, what: int, error: object, enabled: int
 ) -> None:
     run.idle_waits = 0
-    if view.direct_injected or (view.injected and what & view.injected == view.injected):
+    if view.direct_injected or (
+        view.injected and what & view.injected == view.injected and not _timed_out(view, enabled)
+    ):
         _injected_callback(view, what, enabled)
         return
     events.shape(run, view, index, what)
@@ -133,6 +135,11 @@ def _event_callback(
     if what & _DIRECTIONS:
         events.mask_after(run, view, index, what, enabled)
         view.enabled = enabled
+
+
+def _timed_out(view: View, enabled: int) -> bool:
+    """Whether it is a real timeout, told at once: that has disabled its direction."""
+    return not view.deferred and bool(view.enabled & ~enabled)
 
 
 def _injected_callback(view: View, what: int, enabled: int) -> None:
