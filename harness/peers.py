@@ -65,9 +65,9 @@ class Peer:
         accepted = listener.accept()
         failed = isinstance(accepted, Errno)
         self._record("accept", 0, accepted if failed else None)
-        if others:
-            self.world.spawn(others[0].name, lambda: others[0]._serve(listener, others[1:]))
         if not isinstance(accepted, Errno):
+            if others:
+                self.world.spawn(others[0].name, lambda: others[0]._serve(listener, others[1:]))
             self._play(accepted)
 
     def connect_again(self, port: int) -> None:
