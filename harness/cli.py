@@ -212,6 +212,9 @@ def _mutants(subparsers: Any) -> None:
     parser.add_argument(
         "--runs", type=_positive, default=20_000, metavar="N", help="for each (20000)"
     )
+    parser.add_argument(
+        "--seconds", type=_positive, default=60, metavar="S", help="for each at most (60)"
+    )
     parser.add_argument("--seed", type=_natural, default=1, metavar="N", help="of the hunt (1)")
     _json(parser)
 

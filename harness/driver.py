@@ -27,12 +27,22 @@ from typing import Any, Protocol
 
 from harness.live import ACTS, Live, arguments
 from harness.peers import Peer
-from harness.scenario import BuffereventEnd, PeerEnd, Scenario, longest_timeout_ns
+from harness.scenario import (
+    BuffereventEnd,
+    PeerEnd,
+    Scenario,
+    needs,
+    reconnects,
+)
 from model.errors import DuopollError, Errno, SimulatorError, Win32Error
 from model.faults import NONE
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
+    EV_READ,
+    EV_WRITE,
     EVLOOP_NONBLOCK,
+    EVLOOP_ONCE,
+    LEV_OPT_CLOSE_ON_FREE,
     AcceptCallback,
     Bufferevent,
     KernelError,
@@ -54,8 +64,16 @@ class NamedBase(Protocol):
     def bufferevent_socket_new(self, fd: int | None, options: int, *, name: str) -> Bufferevent: ...
 
     def listener_new(
-        self, callback: AcceptCallback | None, port: int, backlog: int, *, name: str
+        self,
+        callback: AcceptCallback | None,
+        port: int,
+        backlog: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
+        *,
+        name: str,
     ) -> Listener | KernelError: ...
+
+    def priority_init(self, npriorities: int) -> int: ...
 
     def once(self, timeout_ns: int, callback: Callable[[], None]) -> None: ...
 
@@ -80,17 +98,31 @@ class Driver:
         self.peers: dict[str, Peer] = {}
         self.listeners: dict[int, Listener] = {}  # by the stream index of their server end
         self.orphans: list[int] = []  # descriptors that are ours to close
+        self.ports: list[int] = []  # by connection
+        self.needs = needs(scenario)
+        self.reconnects = [
+            reconnects(scenario, n) if self.needs.reconnects else 0
+            for n in range(len(scenario.connections))
+        ]
         self.position = 0  # in the application's steps
         self.ticks = 0
         self.quiet = False
-        self.tick_ns = world.quiet_ns + longest_timeout_ns(scenario)
+        self.over = False  # nothing is to be waited for any more
+        self.tick_ns = world.quiet_ns + self.needs.longest_timeout_ns
 
     def play(self) -> None:
         """The whole run, from the first listener to `base_free`."""
-        if self._guarded(self._begin) and self._guarded(self.base.loop) and self.quiet:
+        if self._guarded(self._begin) and self._guarded(self._loop) and self.quiet:
             # No timer of ours is left: does the loop know what it still waits for? (L-6)
             self._guarded(partial(self.base.loop, EVLOOP_NONBLOCK))
         self._tear_down()
+
+    def _loop(self) -> None:
+        if not self.scenario.loop_once:
+            self.base.loop()
+        else:
+            while not self.over and self.base.loop(EVLOOP_ONCE) == 0:
+                pass
 
     def _guarded(self, action: Callable[[], object]) -> bool:
         """Runs what may enter the subject: False, and a record, if it did not come back well."""
@@ -107,8 +139,11 @@ class Driver:
         return True
 
     def _begin(self) -> None:
+        if self.needs.priorities > 1:
+            self.base.priority_init(self.needs.priorities)
         for index, connection in enumerate(self.scenario.connections):
             port = self._serve(index, connection.server)
+            self.ports.append(port)
             if isinstance(connection.client, PeerEnd):
                 self._peer(f"c{index}", 2 * index, connection.client).connect(port)
             else:
@@ -120,6 +155,36 @@ class Driver:
         self.peers[name] = peer
         return peer
 
+    def accepted_again(self, first: Live, fd: int) -> None:
+        """Another connection to a server end: that of a client end that may have reconnected."""
+        if self.reconnects[first.index // 2] == 0:
+            self.base.close_fd(fd)
+            return
+        number = 1 + sum(name.startswith(first.name + ".") for name in self.ends)
+        end = self.scenario.connections[first.index // 2].server
+        assert isinstance(end, BuffereventEnd)
+        again = Live(self, f"{first.name}.{number}", first.index, end)
+        self.ends[again.name] = again
+        again.start(fd)
+
+    def reconnect(self, end: Live) -> None:
+        """What evhttp does with a connection that it gives up (http.c:evhttp_connection_reset_),
+        and then a new connect. A server end cannot."""
+        bev = end.bev
+        if bev is None or end.name[0] != "c":
+            return
+        enabled = bev.get_enabled()
+        bev.disable_hard(EV_READ | EV_WRITE)
+        fd = bev.getfd()
+        if fd is not None:
+            self.base.close_fd(fd)
+        if bev.input_length():
+            bev.read(bev.input_length())
+        bev.setfd(None)
+        bev.drain_output()
+        bev.enable(enabled)
+        bev.socket_connect(self.ports[end.index // 2])
+
     def accepted(self, server: Live) -> None:
         """A server end has its connection: a client peer may make its further ones."""
         caller = self.peers.get(f"c{server.index // 2}")
@@ -130,7 +195,12 @@ class Driver:
         """Makes the server end listen: the port to connect to."""
         name, stream = f"s{index}", 2 * index + 1
         if isinstance(end, PeerEnd):
-            return self._peer(name, stream, end).listen()
+            peer = self._peer(name, stream, end)
+            others = [
+                self._peer(f"{name}.{number}", stream, end)
+                for number in range(1, 1 + self.reconnects[index])
+            ]
+            return peer.listen(others)
         live = self.ends[name] = Live(self, name, stream, end)
         listener = self.base.listener_new(live.acceptcb, 0, BACKLOG, name=f"l{index}")
         if isinstance(listener, (Errno, Win32Error)):
@@ -144,7 +214,7 @@ class Driver:
         name = f"c{index}"
         live = self.ends[name] = Live(self, name, 2 * index, end)
         live.start(None)
-        if live.bev is not None:
+        if live.bev is not None and live.bev.getfd() is None:  # its set-up may have reconnected
             live.bev.socket_connect(port)
 
     # The application's program.
@@ -183,6 +253,7 @@ class Driver:
         if left <= 0:
             self.quiet = True
             self.trace.emit("quiet")
+        self.over = True
         self.base.loopbreak()
 
     def _unquiet_ns(self) -> int:
@@ -236,6 +307,8 @@ class Driver:
 def _found_nothing(record: Record) -> bool:
     """Whether a record only says that the loop waited and nothing happened."""
     kind = record[1]
+    if kind in ("loop", "loop_end"):
+        return True  # EVLOOP_ONCE
     if kind == "epoll_wait":
         return bool(record[4] == [])
     return kind == "gqcs" and record[4] is Win32Error.WAIT_TIMEOUT

@@ -29,6 +29,8 @@ def features(scenario: Scenario) -> set[str]:
                 seen.add("peer connects again")
             if not end.listens:
                 seen.add("connection refused")
+    if scenario.loop_once:
+        seen.add("loop once")
     return seen | _of_faults(scenario.faults)
 
 
@@ -42,6 +44,7 @@ def _of_faults(faults: Faults) -> set[str]:
 def _of_bufferevent(end: BuffereventEnd) -> list[str]:
     seen = [f"option {option}" for option in end.options]
     seen += [f"setup {step.do}" for step in end.setup]
+    seen += ["setfd of the accepted"] if end.setfd else []
     for reaction in list(reactions(end))[1:]:
         seen += [f"callback {step.do}" for step in reaction]
     return seen

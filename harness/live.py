@@ -18,6 +18,7 @@ from model.subject import (
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
     EV_WRITE,
+    EVENT_NAMES,
     OPTION_BITS,
     Bufferevent,
     Listener,
@@ -46,6 +47,7 @@ class Live:
         "on_read",
         "on_write",
         "options",
+        "setfd",
         "setup",
         "then",
         "turns",
@@ -60,6 +62,7 @@ class Live:
         self.accepted = False
         self.written = 0  # bytes of its stream
         self.options = sum(OPTION_BITS[option] for option in end.options)
+        self.setfd = end.setfd
         self.setup = ready(end.setup)
         self.on_read = [ready(reaction) for reaction in end.on_read]
         self.on_write = [ready(reaction) for reaction in end.on_write]
@@ -78,9 +81,16 @@ class Live:
     def start(self, fd: int | None) -> None:
         """Makes the bufferevent and sets it up."""
         base = self.driver.base
-        self.bev = bev = base.bufferevent_socket_new(fd, self.options, name=self.name)
+        late = self.setfd and fd is not None
+        self.bev = bev = base.bufferevent_socket_new(
+            None if late else fd, self.options, name=self.name
+        )
         bev.setcb(self.readcb, self.writecb if self.on_write else None, self.eventcb)
         self.do(self.setup)
+        if late and self.bev is None:
+            base.close_fd(fd)
+        elif late:
+            bev.setfd(fd)
 
     def readcb(self, bev: Bufferevent) -> None:
         turn = self.turns[0]
@@ -97,9 +107,10 @@ class Live:
         self._react(2, self.on_event)
 
     def acceptcb(self, listener: Listener, fd: int, peer_port: int) -> None:
-        """The first connection becomes the bufferevent, later ones are closed at once."""
+        """The first connection becomes the bufferevent; later ones, unless they may be those of a
+        client end that reconnects, are closed at once."""
         if self.accepted:
-            self.driver.base.close_fd(fd)
+            self.driver.accepted_again(self, fd)
         else:
             self.accepted = True
             self.start(fd)
@@ -180,6 +191,31 @@ def _free(end: Live) -> None:
     end.driver.free(end)
 
 
+def _trigger_event(end: Live, what: int, options: int) -> None:
+    _bev(end).trigger_event(what, options)
+
+
+def _setfd(end: Live) -> None:
+    bev = _bev(end)
+    fd = bev.getfd()
+    if fd is not None:
+        bev.setfd(fd)
+
+
+def _reconnect(end: Live) -> None:
+    end.driver.reconnect(end)
+
+
+def _priority(end: Live, priority: int) -> None:
+    _bev(end).priority_set(priority)
+
+
+def _listener_set_cb(end: Live, given: bool) -> None:
+    listener = end.driver.listeners.get(end.index | 1)
+    if listener is not None:
+        listener.set_cb(end.driver.ends[f"s{end.index // 2}"].acceptcb if given else None)
+
+
 def _listener_disable(end: Live) -> None:
     listener = end.driver.listeners.get(end.index | 1)
     if listener is not None:
@@ -204,6 +240,11 @@ ACTS: dict[str, Callable[..., None]] = {
     "setcb": _setcb,
     "busy": _busy,
     "free": _free,
+    "trigger_event": _trigger_event,
+    "setfd": _setfd,
+    "reconnect": _reconnect,
+    "priority": _priority,
+    "listener_set_cb": _listener_set_cb,
     "listener_disable": _listener_disable,
     "listener_enable": _listener_enable,
 }
@@ -212,6 +253,7 @@ _AFTER_READS: dict[str, Callable[[Live], None]] = {
     "echo": _echo,
     "leave": _leave,
 }
+_EVENT_BITS = {name: bit for bit, name in EVENT_NAMES.items()}
 _WITH_MASK = ("enable", "disable", "setwatermark", "trigger")
 
 
@@ -227,4 +269,8 @@ def arguments(do: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
         mask, ignore_watermarks, defer = args
         options = BEV_TRIG_IGNORE_WATERMARKS if ignore_watermarks else 0
         return MASKS[mask], options | (BEV_TRIG_DEFER_CALLBACKS if defer else 0)
+    if do == "trigger_event":
+        what, defer = args
+        bits = sum(_EVENT_BITS[name] for name in what.split("|"))
+        return bits, BEV_TRIG_DEFER_CALLBACKS if defer else 0
     return (MASKS[args[0]], *args[1:]) if do in _WITH_MASK else args

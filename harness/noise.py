@@ -26,6 +26,7 @@ from typing import TypeVar
 
 from harness.scenario import (
     AFTER_READS,
+    EVENTS,
     AppStep,
     BuffereventEnd,
     Connection,
@@ -91,21 +92,39 @@ _BUSY = _steps("busy", (1 * MS,), (6 * MS,))
 _FREE = _steps("free", ())
 _LISTENER = [*_steps("listener_disable", ()), *_steps("listener_enable", ())]
 
+_SETFD = _steps("setfd", ())
+_RECONNECT = _steps("reconnect", ())
+_TRIGGER_EVENTS = _steps(
+    "trigger_event", *((what, defer) for what in EVENTS for defer in (False, True))
+)
+_PRIORITIES = _steps("priority", (1,), (0,), (2,))
+_SET_CB = _steps("listener_set_cb", (False,), (True,))
+#: several steps under one byte: what one of them alone seldom leads to (a disable while the input
+#: is full, then room in it)
+_MOTIFS: list[Reaction] = [
+    (Step("disable", ("R",)), Step("read", (10,))),
+    (Step("disable", ("R",)), Step("setwatermark", ("R", 0, 0))),
+]
+
 #: what callbacks do; often used steps stand there more than once
-REACTION_STEPS: list[Step] = [
+REACTION_STEPS: list[Step | Reaction] = [
     *_READS * 2, *_WRITES, *_ECHO * 8, *_DIRECTIONS * 2, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
     *_SETCB, *_BUSY, *_FREE * 8, *_steps("disable", ("R",)) * 8,
+    *_RECONNECT * 6, *_TRIGGER_EVENTS, *_SETFD, *_PRIORITIES, *_MOTIFS * 3,
 ]  # fmt: skip
 #: what a set-up does behind its `enable`
 SETUP_STEPS: list[Step] = [
     *_WRITES, *_WATERMARKS * 2, *_TIMEOUTS, *_SETCB, *_TRIGGERS, *_DIRECTIONS, *_LISTENER * 2,
+    *_SETFD * 4, *_PRIORITIES * 2,
 ]  # fmt: skip
 ACCEPT_STEPS: list[Step] = [
     *_LISTENER * 20, *_WRITES, *_DIRECTIONS, *_WATERMARKS, *_TIMEOUTS, *_FREE * 4,
+    *_SET_CB * 8, *_SETFD,
 ]  # fmt: skip
 APP_STEPS: list[Step] = [
     *_WRITES, *_READS, *_ECHO * 2, *_DIRECTIONS * 3, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
     *_SETCB, *_FREE * 4, *_LISTENER * 2,
+    *_RECONNECT * 6, *_TRIGGER_EVENTS, *_SETFD * 2, *_PRIORITIES, *_SET_CB * 2,
 ]  # fmt: skip
 _SENDS = [
     *_steps("send", *(((size,),) for size in SIZES)),
@@ -139,6 +158,7 @@ _REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
 _CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]
 _POOLS = (64, 16, 8, 5, 2)  # pages
 
+RARE = 170  # a byte below leaves a scenario without rarities
 FAULTY = 180  # a byte below leaves a scenario without faults
 STOP = 90  # a byte below ends the list that it stands in
 
@@ -164,14 +184,19 @@ class Noise:
         """One entry; the first is the dull one."""
         return table[self.byte() % len(table)]
 
-    def steps(self, table: Sequence[Step], most: int) -> Reaction:
-        """Up to `most` steps."""
+    def steps(self, table: Sequence[Step | Reaction], most: int) -> Reaction:
+        """Up to `most` steps; a motif counts as one."""
         steps: list[Step] = []
-        while len(steps) < most and (byte := self.byte()) >= STOP:
-            steps.append(table[(byte - STOP) % len(table)])
+        while most and (byte := self.byte()) >= STOP:
+            most -= 1
+            entry = table[(byte - STOP) % len(table)]
+            if isinstance(entry, Step):
+                steps.append(entry)
+            else:
+                steps += entry
         return tuple(steps)
 
-    def reactions(self, table: Sequence[Step], most: int) -> tuple[Reaction, ...]:
+    def reactions(self, table: Sequence[Step | Reaction], most: int) -> tuple[Reaction, ...]:
         """Up to `most` reactions of up to two steps."""
         reactions: list[Reaction] = []
         while len(reactions) < most and self.byte() >= STOP:
@@ -193,8 +218,42 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
         app = _app(noise, _calm_names(connections), _WRITES)
     else:
         app = _app(noise, _names(connections, "cs"), APP_STEPS)
-    faults = NONE if race_free else _faults(noise)
-    return Scenario(connections, app, network, faults)
+    if race_free:
+        return Scenario(connections, app, network)
+    faults = _faults(noise)
+    return _rarities(noise, Scenario(connections, app, network, faults))
+
+
+def _rarities(noise: Noise, scenario: Scenario) -> Scenario:
+    """What is seldom otherwise than usual: how the loop is run, how a server end gets its
+    descriptor; and one end whose input fills up and then is disabled before there is room."""
+    byte = noise.byte()
+    if byte < RARE:
+        return scenario
+    if byte & 1:
+        scenario = replace(scenario, loop_once=True)
+    connections = scenario.connections
+    if byte & 2:
+        connections = tuple([_given_by_setfd(each) for each in connections])
+    if byte & 4:
+        connections = (_filled(connections[0], noise.pick(HIGHS)), *connections[1:])
+    return replace(scenario, connections=connections)
+
+
+def _given_by_setfd(connection: Connection) -> Connection:
+    server = connection.server
+    if not isinstance(server, BuffereventEnd):
+        return connection
+    return replace(connection, server=replace(server, setfd=True))
+
+
+def _filled(connection: Connection, high: int) -> Connection:
+    """One end stops reading at its high watermark, is disabled there and makes room then."""
+    side = "server" if isinstance(connection.server, BuffereventEnd) else "client"
+    end = getattr(connection, side)
+    setup = (*end.setup, Step("setwatermark", ("R", 0, high)))
+    reading = replace(end, setup=setup, on_read=(_MOTIFS[0], *end.on_read[1:]))
+    return replace(connection, **{side: reading})
 
 
 def _faults(noise: Noise) -> Faults:

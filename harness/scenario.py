@@ -32,7 +32,7 @@ class Parameter(NamedTuple):
     """One argument of a step, and what it may be."""
 
     name: str
-    kind: str  # size, size0, sizes, duration, duration_or_none, mask, flag, which
+    kind: str  # size, size0, sizes, duration, duration_or_none, mask, flag, which, event, priority
     meaning: str
 
 
@@ -60,6 +60,14 @@ ACTIONS: dict[str, tuple[Parameter, ...]] = {
     "setcb": (Parameter("which", "which", "callbacks that are set: some of the letters RWE"),),
     "busy": (Parameter("duration_ns", "duration", "the callback takes that long"),),
     "free": (),
+    "trigger_event": (
+        Parameter("what", "event", "the event's bits by name"),
+        Parameter("defer", "flag", "BEV_TRIG_DEFER_CALLBACKS"),
+    ),
+    "setfd": (),  # gives it its own descriptor again
+    "reconnect": (),  # a client end gives its socket up, empties its buffers and connects anew
+    "priority": (Parameter("priority", "priority", "0 is the most urgent"),),
+    "listener_set_cb": (Parameter("given", "flag", "false: connections are closed at once"),),
     "listener_disable": (),  # the listener of the end's connection, if it has one
     "listener_enable": (),
 }
@@ -78,6 +86,13 @@ PEER_ACTIONS: dict[str, tuple[Parameter, ...]] = {
 
 #: the only step of the application's program that is on no end
 WAIT: tuple[Parameter, ...] = (Parameter("duration_ns", "duration", "the loop runs that long"),)
+
+#: events that an application may trigger
+EVENTS = tuple(
+    f"{direction}|{cause}"
+    for cause in ("EOF", "ERROR", "TIMEOUT")
+    for direction in ("READING", "WRITING")
+)
 
 #: what a read callback does once `on_read` is used up: read all there is, echo it, or nothing
 AFTER_READS = ("read", "echo", "leave")
@@ -118,14 +133,16 @@ class BuffereventEnd:
     on_event: tuple[Reaction, ...] = ()
     on_accept: tuple[Reaction, ...] = ()  # a server end's listener
     after_reads: str = "read"  # one of AFTER_READS
+    setfd: bool = False  # a server end's: made without a descriptor, which setfd gives it then
 
 
 @dataclass(frozen=True, slots=True)
 class PeerEnd:
     """An end driven raw. A client end plays its program on its first connection, and makes the
     rest of its `connects` connections when that one was accepted; a server end listens, unless
-    `listens` is false: then the connect is refused. After its program an end keeps the connection
-    open, without reading, until the world ends."""
+    `listens` is false: then the connect is refused. It plays its program once for each connection
+    that a client end which reconnects may make, as `s0`, `s0.1` and so on. After its program
+    an end keeps the connection open, without reading, until the world ends."""
 
     steps: Reaction = ()
     connects: int = 1
@@ -159,6 +176,7 @@ class Scenario:
     app: tuple[AppStep, ...] = ()
     network: Network = Network()
     faults: Faults = Faults()  # of simulated worlds only, as the network
+    loop_once: bool = False  # the loop is run pass by pass: EVLOOP_ONCE
 
 
 def ends(scenario: Scenario) -> Iterator[tuple[str, End]]:
@@ -188,10 +206,38 @@ def steps_of(scenario: Scenario) -> Iterator[Step | AppStep]:
                 yield from reaction
 
 
+def reconnects(scenario: Scenario, connection: int) -> int:
+    """How often the client end of a connection may reconnect, at most."""
+    name, end = f"c{connection}", scenario.connections[connection].client
+    count = sum(step.do == "reconnect" and step.end == name for step in scenario.app)
+    if isinstance(end, BuffereventEnd):
+        for reaction in reactions(end):
+            count += sum(step.do == "reconnect" for step in reaction)
+    return count
+
+
+class Needs(NamedTuple):
+    """What the steps of a scenario ask of whoever plays it."""
+
+    longest_timeout_ns: int  # 0: no step sets one
+    priorities: int  # of the event base
+    reconnects: bool  # whether any step does
+
+
+def needs(scenario: Scenario) -> Needs:
+    """Looks at every step once."""
+    longest, priority, reconnecting = 0, 0, False
+    for step in steps_of(scenario):
+        do = step.do
+        if do == "set_timeouts":
+            longest = max(longest, *(timeout or 0 for timeout in step.args))
+        elif do == "priority":
+            priority = max(priority, step.args[0])
+        elif do == "reconnect":
+            reconnecting = True
+    return Needs(longest, 1 + priority, reconnecting)
+
+
 def longest_timeout_ns(scenario: Scenario) -> int:
     """The longest timeout that any step sets; 0 if none does."""
-    longest = 0
-    for step in steps_of(scenario):
-        if step.do == "set_timeouts":
-            longest = max(longest, *(timeout or 0 for timeout in step.args))
-    return longest
+    return needs(scenario).longest_timeout_ns

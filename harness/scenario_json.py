@@ -19,14 +19,9 @@ from typing import Any
 from harness.reading import error_at, parse, plain_integer, read_fields, read_file, read_items
 from harness.scenario import (
     ACTIONS,
-    AFTER_READS,
-    BUFFER_MAX,
     CONNECTIONS_MAX,
-    CONNECTS_MAX,
-    DURATION_MAX_NS,
     PEER_ACTIONS,
     SCENARIO_VERSION,
-    SIZE_MAX,
     STEPS_MAX,
     WAIT,
     AppStep,
@@ -41,39 +36,22 @@ from harness.scenario import (
     Step,
     ends,
 )
+from harness.scenario_bounds import INTEGERS, TEXTS
 from model.errors import UsageError
 from model.faults import (
     CALL_FAULTS_MAX,
     CALLS,
     KINDS,
-    NTH_MAX,
-    POOL_PAGES_MAX,
     CallFault,
     Faults,
 )
 from model.subject import OPTION_BITS
 
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
-MASKS = ("R", "W", "RW")
-WHICH = ("", "R", "W", "E", "RW", "RE", "WE", "RWE")
 SIDES = ("client", "server")
 
-#: kind of a parameter -> smallest and greatest integer
-INTEGERS: dict[str, tuple[int, int]] = {
-    "size": (1, SIZE_MAX),
-    "size0": (0, SIZE_MAX),
-    "duration": (0, DURATION_MAX_NS),
-    "timeout": (1, DURATION_MAX_NS),
-    "connects": (1, CONNECTS_MAX),
-    "buffer": (1, BUFFER_MAX),
-    "nth": (1, NTH_MAX),
-    "pool_pages": (0, POOL_PAGES_MAX),
-}
-#: kind of a parameter -> the texts that it may be
-TEXTS: dict[str, tuple[str, ...]] = {"mask": MASKS, "which": WHICH, "after_reads": AFTER_READS}
-
 BUFFEREVENT_REACTIONS = ("on_read", "on_write", "on_event", "on_accept")
-BUFFEREVENT_FIELDS = ("options", "setup", *BUFFEREVENT_REACTIONS, "after_reads")
+BUFFEREVENT_FIELDS = ("options", "setup", *BUFFEREVENT_REACTIONS, "after_reads", "setfd")
 PEER_FIELDS = ("steps", "connects", "listens")
 _DEFAULT_BUFFEREVENT = BuffereventEnd()
 _DEFAULT_PEER = PeerEnd()
@@ -101,6 +79,8 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         document["network"] = network
     if scenario.faults != _DEFAULT_FAULTS:
         document["faults"] = _faults_to_json(scenario.faults)
+    if scenario.loop_once:
+        document["loop_once"] = True
     return document
 
 
@@ -163,7 +143,10 @@ def _args_to_json(parameters: tuple[Parameter, ...], args: tuple[Any, ...]) -> d
 def from_json(document: object) -> Scenario:
     """The scenario that a JSON document tells. Raises `UsageError`: path, value, remedy."""
     fields = read_fields(
-        document, "scenario", ("version", "connections"), ("app", "network", "faults")
+        document,
+        "scenario",
+        ("version", "connections"),
+        ("app", "network", "faults", "loop_once"),
     )
     if plain_integer(fields["version"]) != SCENARIO_VERSION:
         raise error_at("scenario.version", fields["version"], f"write {SCENARIO_VERSION}")
@@ -177,7 +160,13 @@ def from_json(document: object) -> Scenario:
         for name, value in network.items()
     }
     faults = _faults(fields.get("faults", {}), "scenario.faults")
-    scenario = Scenario(connections=connections, app=app, network=Network(**sizes), faults=faults)
+    scenario = Scenario(
+        connections=connections,
+        app=app,
+        network=Network(**sizes),
+        faults=faults,
+        loop_once=_flag(fields.get("loop_once", False), "scenario.loop_once"),
+    )
     _check_ends(scenario)
     return scenario
 
@@ -365,6 +354,8 @@ def _bufferevent(value: object, path: str) -> BuffereventEnd:
         known["setup"] = _reaction(fields["setup"], f"{path}.setup")
     if "after_reads" in fields:
         known["after_reads"] = _text(fields["after_reads"], f"{path}.after_reads", "after_reads")
+    if "setfd" in fields:
+        known["setfd"] = _flag(fields["setfd"], f"{path}.setfd")
     for name in BUFFEREVENT_REACTIONS:
         known[name] = read_items(fields.get(name, []), f"{path}.{name}", STEPS_MAX, _reaction)
     return BuffereventEnd(**known)

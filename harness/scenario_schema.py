@@ -20,7 +20,8 @@ from harness.scenario import (
     WAIT,
     Parameter,
 )
-from harness.scenario_json import BUFFEREVENT_REACTIONS, FAULT_FIELDS, INTEGERS, SIDES, TEXTS
+from harness.scenario_bounds import INTEGERS, TEXTS
+from harness.scenario_json import BUFFEREVENT_REACTIONS, FAULT_FIELDS, SIDES
 from model.faults import CALL_FAULTS_MAX, CALLS, KINDS
 from model.subject import OPTION_BITS
 
@@ -85,6 +86,7 @@ def _bufferevent() -> Schema:
         "setup": reaction,
         **{name: _array(reaction) for name in BUFFEREVENT_REACTIONS},
         "after_reads": _kind("after_reads"),
+        "setfd": _kind("flag"),
     }
     return _object(properties, tuple(properties)[1:])
 
@@ -136,12 +138,13 @@ def _schema() -> Schema:
             {"sndbuf": _integer("buffer"), "rcvbuf": _integer("buffer")}, ("sndbuf", "rcvbuf")
         ),
         "faults": _faults(),
+        "loop_once": _kind("flag"),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duopoll scenario",
         "$comment": "One rule more: a step's end must be a bufferevent of the scenario.",
-        **_object(properties, ("app", "network", "faults")),
+        **_object(properties, ("app", "network", "faults", "loop_once")),
         "$defs": {
             "connection": _connection(),
             "bufferevent": _bufferevent(),

@@ -49,6 +49,8 @@ def parts_out(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, app=app)
     if scenario.network != Network():
         yield replace(scenario, network=Network())
+    if scenario.loop_once:
+        yield replace(scenario, loop_once=False)
     for faults in _smaller_faults(scenario.faults):
         yield replace(scenario, faults=faults)
     for index, connection in enumerate(scenario.connections):
@@ -124,7 +126,9 @@ def _smaller_ends(end: End) -> Iterator[End]:
         yield from _with_defaults(end, dull, ("connects", "listens"))
         return
     yield from _with_defaults(
-        end, dull, ("on_read", "on_write", "on_event", "on_accept", "options", "after_reads")
+        end,
+        dull,
+        ("on_read", "on_write", "on_event", "on_accept", "options", "after_reads", "setfd"),
     )
     for setup in _without_one(end.setup):
         yield replace(end, setup=setup)

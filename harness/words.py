@@ -26,7 +26,7 @@ TRIGGER_BITS = {
     "IGNORE_WATERMARKS": BEV_TRIG_IGNORE_WATERMARKS,
     "DEFER_CALLBACKS": BEV_TRIG_DEFER_CALLBACKS,
 }
-_WITH_MASK = ("enable", "disable", "setwatermark", "trigger")
+_WITH_MASK = ("enable", "disable", "disable_hard", "setwatermark", "trigger")
 CTL = {EPOLL_CTL_ADD: "ADD", EPOLL_CTL_DEL: "DEL", EPOLL_CTL_MOD: "MOD"}
 
 
@@ -163,6 +163,8 @@ def _operation(f: Fields) -> str:
     args = list(f["args"]) if isinstance(f["args"], (list, tuple)) else [f["args"]]
     if f["name"] in _WITH_MASK and args:
         args[0] = mask_text(args[0])
+    if f["name"] == "trigger_event" and len(args) == 2:
+        args = [what_text(args[0]), bits_text(args[1], TRIGGER_BITS)]
     if f["name"] == "trigger" and len(args) == 2:
         args[1] = bits_text(args[1], TRIGGER_BITS)
     return f"{f['bev']}.{f['name']}({', '.join(plain(argument, 40) for argument in args)})"
@@ -195,6 +197,9 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "ret": lambda f: f"{f['bev']}.{f['name']} returns {outcome_text(f['result'])}",
     "write": _written,
     "read": lambda f: f"{f['bev']} reads {outcome_text(f['result'])}",
+    "drain": lambda f: (
+        f"{f['bev']} throws its output away" + (", refused" if f["result"] == -1 else "")
+    ),
     "echo": lambda f: f"{f['bev']} moves {outcome_text(f['result'])} bytes from input to output",
     "peer": _peer,
     "epoll_wait": _waited,

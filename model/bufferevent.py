@@ -47,12 +47,7 @@ class Bufferevent:
     """
 
     __slots__ = (
-        "base",
-        "deferred_queued",
-        "enabled",
-        "error",
-        "eventcb",
-        "fd",
+        *("base", "deferred_queued", "enabled", "error", "eventcb", "fd"),
         "input",
         "max_single_read",
         "max_single_write",
@@ -61,17 +56,12 @@ class Bufferevent:
         "pending",
         "pending_error",
         "pending_events",
+        "priority",
         "read_suspended",
         "readcb",
         "refcnt",
-        "timeout_read_ns",
-        "timeout_write_ns",
-        "wm_read_high",
-        "wm_read_low",
-        "wm_write_high",
-        "wm_write_low",
-        "write_suspended",
-        "writecb",
+        *("timeout_read_ns", "timeout_write_ns", "wm_read_high", "wm_read_low"),
+        *("wm_write_high", "wm_write_low", "write_suspended", "writecb"),
     )
 
     def __init__(self, base: EventBase, fd: int | None, options: int) -> None:
@@ -101,6 +91,7 @@ class Bufferevent:
         self.deferred_queued = False
         self.error: KernelError | None = None
         self.refcnt = 1
+        self.priority = base.npriorities // 2  # of the deferred callback
         base.bufferevents += 1
 
     # The API.
@@ -115,6 +106,9 @@ class Bufferevent:
         self.writecb = writecb
         self.eventcb = eventcb
 
+    def getcb(self) -> tuple[DataCallback | None, DataCallback | None, EventCallback | None]:
+        return self.readcb, self.writecb, self.eventcb
+
     def enable(self, mask: int) -> int:
         self.enabled |= mask
         runnable = mask
@@ -127,6 +121,9 @@ class Bufferevent:
     def disable(self, mask: int) -> int:
         self.enabled &= ~mask
         return self._stop(mask)
+
+    def disable_hard(self, mask: int) -> int:
+        return self.disable(mask)
 
     def get_enabled(self) -> int:
         return self.enabled
@@ -148,6 +145,9 @@ class Bufferevent:
     def output_length(self) -> int:
         return self.output.length
 
+    def drain_output(self) -> int:
+        return self.output.drain(self.output.length)
+
     def setwatermark(self, mask: int, low: int, high: int) -> None:
         if mask & EV_WRITE:
             self.wm_write_low, self.wm_write_high = low, high
@@ -159,6 +159,15 @@ class Bufferevent:
             else:
                 self.input.owner = None
                 self.unsuspend_read(SUSPEND_WM)
+
+    def getwatermark(self, direction: int) -> tuple[int, int] | int:
+        if direction == EV_READ:
+            return self.wm_read_low, self.wm_read_high
+        return (self.wm_write_low, self.wm_write_high) if direction == EV_WRITE else -1
+
+    def priority_set(self, priority: int) -> int:
+        """bufferevent_priority_set: -1 but for sockets over readiness."""
+        return -1
 
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int:
         self.timeout_read_ns = read_ns
@@ -173,6 +182,10 @@ class Bufferevent:
     def set_max_single_write(self, size: int) -> None:
         """bufferevent_set_max_single_write."""
         self.max_single_write = size or MAX_SINGLE_DEFAULT
+
+    def flush(self, iotype: int, mode: int) -> int:
+        """be_socket_flush, be_async_flush: nothing to do."""
+        return 0
 
     def trigger(self, iotype: int, options: int) -> None:
         self.refcnt += 1
@@ -211,7 +224,19 @@ class Bufferevent:
         self.refcnt -= 1
         if not self.refcnt:
             self._unlink()
-            self.base.schedule_finalizer(Finalizer(self))
+            self.base.schedule_finalizer(self._finalize, self.priority)
+
+    def _finalize(self) -> None:
+        self.finalize()
+        self.input.free()  # what they refer to may have to be told, or closed
+        self.output.free()
+        self.base.bufferevents -= 1
+
+    def _forget_untold(self) -> None:
+        """What the old descriptor still had to tell is not told of a new one (a choice of ours:
+        libevent tells it)."""
+        self.pending = self.pending_events = 0
+        self.pending_error = self.error = None
 
     # Suspension.
 
@@ -372,19 +397,3 @@ class Bufferevent:
 
     def finalize(self) -> None:
         """be_destruct, from the loop: closes the descriptor if that was asked for."""
-
-
-class Finalizer:
-    """Runs a bufferevent's end from the active queue (event_callback_finalize_)."""
-
-    __slots__ = ("bufferevent",)
-
-    def __init__(self, bufferevent: Bufferevent) -> None:
-        self.bufferevent = bufferevent
-
-    def run(self) -> None:
-        bufferevent = self.bufferevent
-        bufferevent.finalize()
-        bufferevent.input.free()  # what they refer to may have to be told, or closed
-        bufferevent.output.free()
-        bufferevent.base.bufferevents -= 1

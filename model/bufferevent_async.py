@@ -17,10 +17,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.async_operations import ConnectOperation, ReadOperation, WriteOperation
+from model.async_operations import ConnectOperation, ReadOperation, WriteOperation, orphan_all
 from model.bufferevent import Bufferevent
 from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
-from model.evbuffer import Launch
 from model.event_base import TimerEvent
 from model.subject import (
     BEV_EVENT_CONNECTED,
@@ -43,20 +42,9 @@ class AsyncBufferevent(Bufferevent):
     """A bufferevent on a socket of a completion kernel."""
 
     __slots__ = (
-        "connect_op",
-        "connecting",
-        "ok",
-        "poller",
-        "read_added",
-        "read_buffer",
-        "read_op",
-        "read_timer",
-        "untold",
-        "untold_error",
-        "write_added",
-        "write_launch",
-        "write_op",
-        "write_timer",
+        *("connect_op", "connecting", "ok", "poller", "read_added", "read_buffer"),
+        *("read_op", "read_timer", "untold", "untold_error"),
+        *("write_added", "write_op", "write_timer"),
     )
 
     def __init__(self, poller: CompletionPoller, fd: int | None, options: int) -> None:
@@ -68,7 +56,6 @@ class AsyncBufferevent(Bufferevent):
         self.write_op = WriteOperation(self)
         self.connect_op: ConnectOperation | None = None
         self.read_buffer = memoryview(b"")  # writable, as large as the largest read so far
-        self.write_launch: Launch | None = None  # the output's memory that the kernel reads
         self.read_added = self.write_added = False  # virtual events
         self.read_timer = TimerEvent(self.base, self._read_timeout)
         self.write_timer = TimerEvent(self.base, self._write_timeout)
@@ -173,9 +160,10 @@ class AsyncBufferevent(Bufferevent):
         launch = self.output.launch_write(self.max_single_write)
         assert launch is not None, "no write is in flight, and there are bytes"
         self.refcnt += 1
-        self.write_launch = launch
-        failure = self.write_op.submitted(
-            self.poller.kernel.wsa_send(self.fd, self.write_op.overlapped, launch.pieces)
+        operation = self.write_op
+        operation.launch = launch
+        failure = operation.submitted(
+            self.poller.kernel.wsa_send(self.fd, operation.overlapped, launch.pieces)
         )
         if failure is None:
             self._add_write(True)
@@ -186,8 +174,9 @@ class AsyncBufferevent(Bufferevent):
 
     def on_written(self, status: NtStatus, nbytes: int) -> None:
         """write_complete."""
-        assert self.write_launch is not None
-        self.output.commit_write(self.write_launch, nbytes)
+        launch = self.write_op.launch
+        assert launch is not None
+        self.output.commit_write(launch, nbytes)
         if self.ok:
             if status is not NtStatus.SUCCESS:
                 self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, WSA_ERROR_OF_STATUS[status])
@@ -379,7 +368,14 @@ class AsyncBufferevent(Bufferevent):
         self._start(runnable)
 
     def setfd(self, fd: int | None) -> int:
-        """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once."""
+        """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once.
+
+        What is in flight on another socket stays there, unheard. The same socket goes on as it was.
+        """
+        if fd is None or fd != self.fd or not self.poller.is_adopted(fd):
+            self._abandon()
+        elif not self.ok:
+            return 0
         self.fd = fd
         self.ok = fd is not None and self.poller.adopt(fd) is None
         if self.ok:
@@ -387,3 +383,10 @@ class AsyncBufferevent(Bufferevent):
         else:
             self._stop(EV_READ | EV_WRITE)
         return 0
+
+    def _abandon(self) -> None:
+        """Gives up the socket: bytes that the kernel was given to write are gone with it."""
+        self._forget_untold()
+        self.untold = 0
+        self.untold_error = None
+        orphan_all(self)

@@ -144,19 +144,18 @@ class _WriteEvent(_IoEvent):
 class SocketBufferevent(Bufferevent):
     """A bufferevent on a socket of a readiness kernel."""
 
-    __slots__ = ("connect_error", "connecting", "ev_read", "ev_write", "poller")
+    __slots__ = ("connect_error", "connecting", "connection", "ev_read", "ev_write", "poller")
 
     def __init__(self, poller: ReadinessPoller, fd: int | None, options: int) -> None:
         super().__init__(poller.base, fd, options)
         self.poller = poller
         self.connecting = False
         self.connect_error: Errno | None = None
+        self.connection = 0  # counts the descriptors it was given up for
         self.ev_read = _ReadEvent(self)
         self.ev_write = _WriteEvent(self)
-        # Nobody but us may put data into the input or take data from the output.
-        self.input.end_frozen = True
-        self.output.start_frozen = True
         self.output.flags = FLAG_DRAINS_TO_FD
+        self._freeze(True)
 
     # Readiness.
 
@@ -225,7 +224,10 @@ class SocketBufferevent(Bufferevent):
             self.ev_read.remove()
             self.run_eventcb(BEV_EVENT_ERROR, error)
             return
+        connection = self.connection
         self.run_eventcb(BEV_EVENT_CONNECTED, None)
+        if connection != self.connection:
+            return  # the callback has given the socket up
         if not self.writes:
             self.ev_write.remove()
         else:
@@ -299,6 +301,20 @@ class SocketBufferevent(Bufferevent):
         if self.ev_write.added and self.writes:
             self.ev_write.time(self.timeout_write_ns)
 
+    def disable_hard(self, mask: int) -> int:
+        """bufferevent_disable_hard_: the write event goes even where it waits for the connect."""
+        if mask & EV_WRITE:
+            self.connecting = False
+            self.connect_error = None
+        return self.disable(mask)
+
+    def priority_set(self, priority: int) -> int:
+        """bufferevent_priority_set: -1 as well when one of its events is active."""
+        if self.ev_read.priority_set(priority) or self.ev_write.priority_set(priority):
+            return -1
+        self.priority = priority
+        return 0
+
     def _cancel_all(self) -> None:
         """From free on nobody watches: without CLOSE_ON_FREE the descriptor is the owner's now."""
         self.ev_read.remove()
@@ -342,16 +358,28 @@ class SocketBufferevent(Bufferevent):
     def _attach(self, fd: int) -> None:
         if self.fd is None:
             self.fd = fd
+            self._freeze(True)
             if self.reads:
                 self.ev_read.add()
 
+    def _freeze(self, frozen: bool) -> None:
+        """Nobody but us may put data into the input or take data from the output of a socket."""
+        self.input.end_frozen = self.output.start_frozen = frozen
+
     def setfd(self, fd: int | None) -> int:
-        """bufferevent_setfd: forgets the old descriptor without closing it."""
+        """bufferevent_setfd: forgets the old descriptor without closing it. Given the same one
+        again, it goes on connecting if it did."""
         self.ev_read.remove()
         self.ev_write.remove()
-        self.connecting = False
-        self.connect_error = None
+        if fd != self.fd:
+            self.connection += 1
+            self.connecting = False
+            self.connect_error = None
+            self._forget_untold()
         self.fd = fd
+        self._freeze(fd is not None)  # be_socket_setfd
         if fd is not None:
             self.enable(self.enabled)
+            if self.connecting:
+                self.ev_write.arm()  # whatever is enabled
         return 0

@@ -49,6 +49,7 @@ FAULTS: dict[str, str] = {
     "stall": "a peer's kernel says nothing for a while",
     "zero_window": "a receiver offers no window for a while",
     "pool": "locked buffers and copies of sends share `pool_pages` of the kernel's memory",
+    "connect_at_once": "a connect has its outcome at once, as on BSD kernels and Unix sockets",
 }
 
 KINDS: tuple[str, ...] = (*CONDITIONS, *FAULTS)

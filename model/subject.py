@@ -32,10 +32,26 @@ BEV_OPT_UNLOCK_CALLBACKS = 0x08
 BEV_TRIG_DEFER_CALLBACKS = BEV_OPT_DEFER_CALLBACKS
 BEV_TRIG_IGNORE_WATERMARKS = 0x10000
 
+# Modes of a flush.
+BEV_NORMAL = 0
+BEV_FLUSH = 1
+BEV_FINISHED = 2
+
 # Flags of a loop.
 EVLOOP_ONCE = 0x01
 EVLOOP_NONBLOCK = 0x02
 EVLOOP_NO_EXIT_ON_EMPTY = 0x04
+
+# Flags of a listener (event2/listener.h). THREADSAFE, CLOSE_ON_EXEC and LEAVE_SOCKETS_BLOCKING
+# change nothing here; neither does DEFERRED_ACCEPT, as where a kernel has no TCP_DEFER_ACCEPT, nor
+# REUSEABLE, since ports are never given out twice.
+LEV_OPT_LEAVE_SOCKETS_BLOCKING = 0x01
+LEV_OPT_CLOSE_ON_FREE = 0x02
+LEV_OPT_CLOSE_ON_EXEC = 0x04
+LEV_OPT_REUSEABLE = 0x08
+LEV_OPT_THREADSAFE = 0x10
+LEV_OPT_DISABLED = 0x20
+LEV_OPT_DEFERRED_ACCEPT = 0x40
 
 EVENT_NAMES = {
     BEV_EVENT_READING: "READING",
@@ -63,6 +79,7 @@ def event_name(what: int) -> str:
 DataCallback: TypeAlias = Callable[["Bufferevent"], None]
 EventCallback: TypeAlias = Callable[["Bufferevent", int], None]
 AcceptCallback: TypeAlias = Callable[["Listener", int, int], None]  # listener, fd, peer port
+AcceptErrorCallback: TypeAlias = Callable[["Listener", KernelError], None]
 
 
 class Bufferevent(Protocol):
@@ -75,9 +92,14 @@ class Bufferevent(Protocol):
         eventcb: EventCallback | None,
     ) -> None: ...
 
+    def getcb(self) -> tuple[DataCallback | None, DataCallback | None, EventCallback | None]: ...
+
     def enable(self, mask: int) -> int: ...
 
     def disable(self, mask: int) -> int: ...
+
+    def disable_hard(self, mask: int) -> int:
+        """bufferevent_disable_hard_: no longer connecting either; before the descriptor goes."""
 
     def get_enabled(self) -> int: ...
 
@@ -93,9 +115,20 @@ class Bufferevent(Protocol):
 
     def output_length(self) -> int: ...
 
+    def drain_output(self) -> int:
+        """evbuffer_drain(bufferevent_get_output): all of it; -1 while the library owns its head."""
+
     def setwatermark(self, mask: int, low: int, high: int) -> None: ...
 
+    def getwatermark(self, direction: int) -> tuple[int, int] | int:
+        """(low, high) of one direction; -1 for both at once, or none."""
+
+    def priority_set(self, priority: int) -> int: ...
+
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int: ...
+
+    def flush(self, iotype: int, mode: int) -> int:
+        """bufferevent_flush: sockets do nothing and say 0."""
 
     def trigger(self, iotype: int, options: int) -> None: ...
 
@@ -110,6 +143,11 @@ class Bufferevent(Protocol):
     def socket_error(self) -> KernelError | None:
         """The error behind the event callback that is running: evutil_socket_geterror."""
 
+    def incref(self) -> None: ...
+
+    def decref(self) -> None:
+        """The last reference finalises: nobody may use it any more."""
+
     def free(self) -> None: ...
 
 
@@ -123,6 +161,12 @@ class Listener(Protocol):
 
     def disable(self) -> int: ...
 
+    def set_cb(self, callback: AcceptCallback | None) -> None:
+        """evconnlistener_set_cb: None closes what is accepted."""
+
+    def set_error_cb(self, callback: AcceptErrorCallback | None) -> None:
+        """evconnlistener_set_error_cb: told of an accept that failed for a lasting reason."""
+
     def free(self) -> None: ...
 
 
@@ -132,9 +176,16 @@ class Base(Protocol):
     def bufferevent_socket_new(self, fd: int | None, options: int) -> Bufferevent: ...
 
     def listener_new(
-        self, callback: AcceptCallback | None, port: int, backlog: int
+        self,
+        callback: AcceptCallback | None,
+        port: int,
+        backlog: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
     ) -> Listener | KernelError:
-        """evconnlistener_new_bind, enabled, LEV_OPT_CLOSE_ON_FREE. `port` 0 is any."""
+        """evconnlistener_new_bind: enabled unless LEV_OPT_DISABLED. `port` 0 is any."""
+
+    def priority_init(self, npriorities: int) -> int:
+        """event_base_priority_init: 0, or -1. Priority 0 is the most urgent."""
 
     def once(self, timeout_ns: int, callback: Callable[[], None]) -> None:
         """event_base_once(EV_TIMEOUT)."""
@@ -143,6 +194,10 @@ class Base(Protocol):
         """event_base_loop: 0 after an exit or break, 1 when no events were left."""
 
     def loopbreak(self) -> None: ...
+
+    def loopexit(self, timeout_ns: int = 0) -> None: ...
+
+    def loopcontinue(self) -> None: ...
 
     def close_fd(self, fd: int) -> None:
         """evutil_closesocket: for a descriptor that no bufferevent owns."""

@@ -63,9 +63,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "ret": ("bev", "name", "result"),  # it returned something else than 0, or a connect returned
     "write": ("bev", "data", "result"),  # bytes given to the output by the application
     "read": ("bev", "size", "result"),  # bytes taken from the input by the application
+    "drain": ("bev", "result"),  # the application throws its output away; -1: refused
     "echo": ("bev", "result"),  # bytes moved from the input to the output
-    # which: read, write, event, accept; what: event bits, or the fd accepted; error: the kernel
-    # error readable in the callback; enabled: the mask when the callback starts.
+    # which: read, write, event, accept, error (a listener's); what: event bits, or the fd accepted;
+    # error: the kernel error readable in the callback; enabled: the mask when the callback starts.
     "cb": ("bev", "which", "what", "error", "input_length", "output_length", "enabled"),
     "cb_end": ("bev", "which", "input_length", "output_length"),
     # Simulated worlds with faults: one that happens now, before the call that meets it; and when a

@@ -8,11 +8,13 @@ written when it begins, so that what the kernel is asked within it follows it in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from model.errors import Errno, Win32Error
 from model.subject import (
+    LEV_OPT_CLOSE_ON_FREE,
     AcceptCallback,
+    AcceptErrorCallback,
     Base,
     Bufferevent,
     DataCallback,
@@ -26,17 +28,22 @@ from model.traced_kernel import TracedCompletion, TracedReadiness
 __all__ = ["TracedBase", "TracedBufferevent", "TracedCompletion", "TracedReadiness"]
 
 
+Callbacks: TypeAlias = tuple[DataCallback | None, DataCallback | None, EventCallback | None]
+
+
 class TracedBufferevent:
     """A bufferevent that writes its calls and callbacks under a name. See `model.subject`."""
 
     __slots__ = (
         "_append",
+        "_given",
         "_inner",
         "_now",
         "_trace",
         "freed",
         "get_enabled",
         "getfd",
+        "getwatermark",
         "input_length",
         "name",
         "output_length",
@@ -50,6 +57,8 @@ class TracedBufferevent:
         self._trace = trace
         self.name = name
         self.freed = False
+        self._given: Callbacks = (None, None, None)
+        self.getwatermark = inner.getwatermark
         self.input_length = inner.input_length
         self.output_length = inner.output_length
         self.getfd = inner.getfd
@@ -69,11 +78,20 @@ class TracedBufferevent:
     def disable(self, mask: int) -> int:
         return self._call("disable", self._inner.disable, mask)
 
+    def disable_hard(self, mask: int) -> int:
+        return self._call("disable_hard", self._inner.disable_hard, mask)
+
+    def priority_set(self, priority: int) -> int:
+        return self._call("priority_set", self._inner.priority_set, priority)
+
     def setwatermark(self, mask: int, low: int, high: int) -> None:
         self._call("setwatermark", self._inner.setwatermark, mask, low, high)
 
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int:
         return self._call("set_timeouts", self._inner.set_timeouts, read_ns, write_ns)
+
+    def flush(self, iotype: int, mode: int) -> int:
+        return self._call("flush", self._inner.flush, iotype, mode)
 
     def trigger(self, iotype: int, options: int) -> None:
         self._call("trigger", self._inner.trigger, iotype, options)
@@ -87,6 +105,12 @@ class TracedBufferevent:
     def free(self) -> None:
         self.freed = True
         self._call("free", self._inner.free)
+
+    def incref(self) -> None:
+        self._call("incref", self._inner.incref)
+
+    def decref(self) -> None:
+        self._call("decref", self._inner.decref)
 
     def socket_connect(self, port: int) -> int:
         """Its result is always written, and the descriptor that it made."""
@@ -109,6 +133,11 @@ class TracedBufferevent:
         self._append((self._now(), "read", self.name, size, result))
         return result
 
+    def drain_output(self) -> int:
+        result = self._inner.drain_output()
+        self._append((self._now(), "drain", self.name, result))
+        return result
+
     def write_input(self) -> int:
         result = self._inner.write_input()
         self._append((self._now(), "echo", self.name, result))
@@ -116,12 +145,16 @@ class TracedBufferevent:
 
     # Callbacks.
 
+    def getcb(self) -> Callbacks:
+        return self._given
+
     def setcb(
         self,
         readcb: DataCallback | None,
         writecb: DataCallback | None,
         eventcb: EventCallback | None,
     ) -> None:
+        self._given = (readcb, writecb, eventcb)
         given = tuple(int(callback is not None) for callback in (readcb, writecb, eventcb))
         self._append((self._now(), "op", self.name, "setcb", given))
         self._inner.setcb(
@@ -169,30 +202,63 @@ class TracedBufferevent:
 
 
 class TracedListener:
-    """A listener that writes its calls under a name."""
+    """A listener that writes its calls and callbacks under a name."""
 
     __slots__ = ("_inner", "_trace", "name")
 
-    def __init__(self, inner: Listener, trace: Trace, name: str) -> None:
-        self._inner = inner
+    def __init__(self, trace: Trace, name: str) -> None:
+        self._inner: Listener | None = None
         self._trace = trace
         self.name = name
 
+    def wrap(self, inner: Listener) -> None:
+        """Says whose calls these are; a listener's callbacks are needed before it exists."""
+        self._inner = inner
+
     @property
     def port(self) -> int:
-        return self._inner.port
+        return self._listener().port
+
+    def _listener(self) -> Listener:
+        assert self._inner is not None
+        return self._inner
 
     def enable(self) -> int:
         self._trace.emit("op", self.name, "enable", ())
-        return self._inner.enable()
+        return self._listener().enable()
 
     def disable(self) -> int:
         self._trace.emit("op", self.name, "disable", ())
-        return self._inner.disable()
+        return self._listener().disable()
+
+    def set_cb(self, callback: AcceptCallback | None) -> None:
+        self._trace.emit("op", self.name, "set_cb", (int(callback is not None),))
+        self._listener().set_cb(self.traced_accept(callback))
+
+    def set_error_cb(self, callback: AcceptErrorCallback | None) -> None:
+        def failed(_: Listener, error: KernelError) -> None:
+            assert callback is not None
+            self._trace.emit("cb", self.name, "error", 0, error, 0, 0, 0)
+            callback(self, error)
+            self._trace.emit("cb_end", self.name, "error", 0, 0)
+
+        self._trace.emit("op", self.name, "set_error_cb", (int(callback is not None),))
+        self._listener().set_error_cb(None if callback is None else failed)
+
+    def traced_accept(self, callback: AcceptCallback | None) -> AcceptCallback | None:
+        """The callback with its records around it."""
+
+        def accepted(_: Listener, fd: int, peer_port: int) -> None:
+            assert callback is not None
+            self._trace.emit("cb", self.name, "accept", fd, None, 0, 0, 0)
+            callback(self, fd, peer_port)
+            self._trace.emit("cb_end", self.name, "accept", 0, 0)
+
+        return None if callback is None else accepted
 
     def free(self) -> None:
         self._trace.emit("op", self.name, "free", ())
-        self._inner.free()
+        self._listener().free()
 
 
 class TracedBase:
@@ -203,6 +269,9 @@ class TracedBase:
         self._trace = trace
         self.once = inner.once
         self.loopbreak = inner.loopbreak
+        self.loopexit = inner.loopexit
+        self.loopcontinue = inner.loopcontinue
+        self.priority_init = inner.priority_init
         self.close_fd = inner.close_fd
 
     def bufferevent_socket_new(
@@ -212,23 +281,20 @@ class TracedBase:
         return TracedBufferevent(self._inner.bufferevent_socket_new(fd, options), self._trace, name)
 
     def listener_new(
-        self, callback: AcceptCallback | None, port: int, backlog: int, name: str = "?"
+        self,
+        callback: AcceptCallback | None,
+        port: int,
+        backlog: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
+        name: str = "?",
     ) -> TracedListener | KernelError:
         self._trace.emit("new", name, "listener", 0, None)
-        traced: TracedListener | None = None
-
-        def accepted(_: Listener, fd: int, peer_port: int) -> None:
-            assert traced is not None
-            assert callback is not None
-            self._trace.emit("cb", name, "accept", fd, None, 0, 0, 0)
-            callback(traced, fd, peer_port)
-            self._trace.emit("cb_end", name, "accept", 0, 0)
-
-        inner = self._inner.listener_new(None if callback is None else accepted, port, backlog)
+        traced = TracedListener(self._trace, name)
+        inner = self._inner.listener_new(traced.traced_accept(callback), port, backlog, flags)
         if isinstance(inner, (Errno, Win32Error)):
             self._trace.emit("ret", name, "listen", inner)
             return inner
-        traced = TracedListener(inner, self._trace, name)
+        traced.wrap(inner)
         return traced
 
     def loop(self, flags: int = 0) -> int:

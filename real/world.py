@@ -164,8 +164,11 @@ class RealWorld:
         """Ends and closes all; the names of the threads that outlive the bound."""
         self._peers.wake()
         deadline = time.monotonic() + JOIN_S
-        for thread in self._threads.values():
-            thread.join(max(0.0, deadline - time.monotonic()))
+        joined: list[threading.Thread] = []
+        while left := [each for each in list(self._threads.values()) if each not in joined]:
+            for thread in left:  # one of them may have started another meanwhile
+                thread.join(max(0.0, deadline - time.monotonic()))
+            joined += left
         self._peers.close()
         self._release_kernel()
         return [name for name, thread in self._threads.items() if thread.is_alive()]

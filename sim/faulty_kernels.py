@@ -66,7 +66,15 @@ class FaultyReadiness:
     def connect(self, fd: int, port: int) -> Errno | None:
         """connect(2)."""
         outcome = self._injector.nth("connect", fd)
-        return self._kernel.connect(fd, port) if outcome is None else outcome
+        if outcome is not None:
+            return outcome
+        outcome = self._kernel.connect(fd, port)
+        endpoint = self._kernel.endpoint(fd)
+        if outcome is Errno.EINPROGRESS and endpoint is not None:
+            if self._injector.draw("connect_at_once", 2) == 1:
+                self._injector.injected("connect_at_once", fd)
+                return endpoint.connect_now()
+        return outcome
 
     def close(self, fd: int) -> Errno | None:
         """close(2)."""

@@ -26,21 +26,19 @@ has taken its connection, and is cancelled all the same), "iocp.close_meets_rese
 reset after closesocket ends a receive first), "iocp.reset_told" (Wine 8; 1: a receive fails with
 the error of a reset).
 
-The rules of operations are in `sim.iocp_socket`, those of ports in `sim.iocp_port`; the switches
-between NT and Wine 8 in `sim.iocp_profile`, with their sources. `sim.iocp_winsock` adds the calls
-that the contract does not have.
+Operations are ruled in `sim.iocp_socket`, ports in `sim.iocp_port`; what NT and Wine 8 do otherwise
+in `sim.iocp_profile`, with sources. `sim.iocp_winsock` adds the calls that the contract lacks.
 
 Where it differs from a real NT, and why:
 
 * Two threads never run at once, and a thread changes only where it blocks: a packet cannot arrive
   between two instructions of the subject. Its order against other packets is still free.
-* Kernel memory is endless, unless a run limits it (`sim.iocp_pool`).
-* A concurrency value of 0 sets no limit (`sim.iocp_port`).
+* Kernel memory is endless, unless limited (`sim.iocp_pool`); a concurrency value of 0 has no limit.
 * A receive pending at shutdown(SD_RECEIVE) stays pending; Microsoft does not say what happens.
 * closesocket with a receive pending and nothing unread sends FIN; NT may reset (inferred).
 * A cancelled send that TCP has taken is still delivered; documentation leaves the prefix open.
 * SO_RCVBUF 0 does not make arrival depend on a posted receive (Microsoft, SO_RCVBUF).
-* A ConnectEx that was cancelled leaves an unconnected socket, bound as before (inferred).
+* A cancelled ConnectEx leaves an unconnected socket, bound as before (inferred).
 """
 
 from __future__ import annotations

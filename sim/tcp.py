@@ -122,6 +122,12 @@ class Endpoint(Stream):
         self._later(self.network.latency("tcp.connect_latency"), partial(self._syn, port, 0))
         return Errno.EINPROGRESS  # rule TC10
 
+    def connect_now(self) -> Errno | None:
+        """The outcome of a connect in progress before the call returns, as FreeBSD's connect(2)
+        gives it on the loopback interface; EINPROGRESS still where a full queue drops the SYN."""
+        self._syn(self.peer_port, 0)
+        return self.connect(self.peer_port) if self.state is not SYN_SENT else Errno.EINPROGRESS
+
     def accept(self) -> Endpoint | Errno:
         """The oldest connection in the queue, even one that was reset since; EAGAIN, EINVAL."""
         if self.state is not LISTEN:

@@ -18,7 +18,7 @@ from harness.inclusion.life import Life
 from harness.inclusion.raw_ends import Call, RawEnd
 from harness.inclusion.says import outcome, state_of
 from harness.inclusion.waiting import RAW_BACKLOG, Hint, Mismatch, Waiting
-from harness.scenario import PeerEnd, Scenario, ends
+from harness.scenario import PeerEnd, Scenario, ends, reconnects
 from model.errors import Errno, SimulatorError
 from model.trace import Record
 from sim.epoll import LATE_NS
@@ -51,7 +51,10 @@ class Replay(Waiting):
             for number in range(1, end.connects):
                 raw[f"{name}.{number}"] = RawEnd(name, PeerEnd())
             if name[0] == "s":
-                self._raw_listen(raw[name])
+                again = reconnects(scenario, int(name[1:]))
+                others = [RawEnd(name, end) for _ in range(again)]
+                raw |= {f"{name}.{number}": each for number, each in enumerate(others, 1)}
+                self._raw_listen(raw[name], others)
         records: dict[str, list[tuple[int, Record]]] = {name: [] for name in raw}
         for number, record in enumerate(self.records):
             if record[1] == "peer":
@@ -74,14 +77,14 @@ class Replay(Waiting):
             name = free[0] if free else name
         records[name].append((number, record))
 
-    def _raw_listen(self, raw: RawEnd) -> None:
+    def _raw_listen(self, raw: RawEnd, others: Sequence[RawEnd]) -> None:
         listener = Endpoint(self.network)
         if raw.end.listens:
             listener.listen(RAW_BACKLOG)
         else:
             listener.bind(0)
         life = self.lives[listener] = Life(f"the listener of {raw.name}", None, 0)
-        life.accepted = [raw.life]
+        life.accepted = [each.life for each in (raw, *others)]
         self.named_ports[raw.name] = listener.local_port
 
     # -- the pass ---------------------------------------------------------------------------------

@@ -177,13 +177,25 @@ class Evbuffer(Segments):
     def commit_write(self, launch: Launch, size: int) -> None:
         """evbuffer_commit_write_: the kernel has done with it and has taken `size` bytes."""
         self.start_frozen = False
+        self._unpin_write(launch)
+        if size:
+            self.drain_frozen(size)
+        self._drop_launch()
+
+    def give_back(self, launch: Launch) -> None:
+        """The kernel has done with what it was lent, whose bytes are no more in the buffer."""
+        self._unpin_write(launch)
+        self._drop_launch()
+
+    @staticmethod
+    def _unpin_write(launch: Launch) -> None:
         for chain in launch.chains:
             if chain.flags & DANGLING:
                 unpin(chain, PINNED_W)
             else:
                 chain.flags &= ~PINNED_W
-        if size:
-            self.drain_frozen(size)
+
+    def _drop_launch(self) -> None:
         if self.refcnt > 1:
             self.refcnt -= 1
         else:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from model.errors import UsageError
 from model.mutants.historical import HISTORICAL
+from model.mutants.historical_connections import HISTORICAL_CONNECTIONS
 from model.mutants.mutant import Mutant
 from model.mutants.planted_callbacks import CALLBACKS
 from model.mutants.planted_evbuffer import EVBUFFER
@@ -21,7 +22,12 @@ __all__ = ["BUFFER_MUTANTS", "MUTANTS", "Mutant", "active", "find", "patched"]
 
 #: by name, the historical ones first
 MUTANTS: Mapping[str, Mutant] = {
-    mutant.name: mutant for mutant in (*HISTORICAL, *CALLBACKS, *PROGRESS)
+    mutant.name: mutant
+    for mutant in (
+        *sorted((*HISTORICAL, *HISTORICAL_CONNECTIONS), key=lambda mutant: mutant.name),
+        *CALLBACKS,
+        *PROGRESS,
+    )
 }
 
 #: those that the stateful test of the evbuffer finds, and no run

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import liveness, resources
+from model.properties import liveness, resources, stream
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
-from model.properties.view import Handler, Run, View, as_bytes, as_name
+from model.properties.view import NOBODY, Handler, Run, View, as_bytes, as_name
 from model.subject import (
     BEV_OPT_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
     EV_WRITE,
+    EVLOOP_ONCE,
 )
 from model.trace import Record
 
@@ -63,6 +64,19 @@ def _input_shrank(run: Run, view: View, time: int, size: int) -> None:
             view.read_touched = time
     view.idle = 0
     run.idle_waits = 0
+
+
+def drain(run: Run, index: int, record: Record) -> None:
+    """`drain`: the application threw its output away, or was refused (B-3)."""
+    _, _, name, result = record
+    view = run.views.get(name)
+    if view is None:
+        return
+    run.checked["B-3"] += 1
+    stream.check_drain(run, view, index, result)
+    if result != -1:
+        view.sent = view.written
+        view.fresh_out = 0
 
 
 def echo(run: Run, index: int, record: Record) -> None:
@@ -125,6 +139,13 @@ def _disable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
             view.unoffered = 0
 
 
+def _disable_hard(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    _disable(run, view, index, time, args)
+    if args[0] & EV_WRITE:
+        view.connecting = False  # nobody waits for its outcome any more
+        view.connect_result = None
+
+
 def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     mask, low, high = args
     if mask & EV_READ:
@@ -166,8 +187,12 @@ def _trigger(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
 
 
 def _trigger_event(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
-    view.injected |= args[0]
-    view.direct_triggers += bool(view.depth and not view.deferred)
+    what, options = args
+    if view.deferred or options & BEV_OPT_DEFER_CALLBACKS:
+        view.injected |= what if view.eventcb else 0
+    elif view.eventcb:
+        view.direct_injected = True
+        view.direct_triggers += bool(view.depth)
 
 
 def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -182,6 +207,10 @@ def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         view.unheard |= view.kernel_connected or view.failed or view.refused
 
 
+def _set_cb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    view.deaf |= not args[0]
+
+
 def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     view.ever_connects = view.connecting = view.in_connect = True
     view.connected = view.kernel_connected = view.failed = view.refused = False
@@ -194,8 +223,18 @@ def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
 
 
 def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
-    view.write_enable_credits = 1  # bufferevent_sock.c: be_socket_setfd enables what is enabled
-    view.read_touched = view.write_touched = time
+    fd = args[0]
+    if fd is None or (view.fd is not None and view.fd != fd):
+        run.by_fd.pop(view.fd or -1, None)
+        for overlapped in [each for each, of in run.operations.items() if of is view]:
+            run.operations[overlapped] = NOBODY  # its packets are not heard
+        view.give_up_connection()
+    if fd is None:
+        return
+    view.fd = fd
+    run.by_fd[fd] = view
+    # bufferevent_sock.c: be_socket_setfd enables what is enabled
+    _enable(run, view, index, time, (view.enabled,))
 
 
 def _free(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -206,11 +245,13 @@ def _free(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) ->
 _OPERATIONS = {
     "enable": _enable,
     "disable": _disable,
+    "disable_hard": _disable_hard,
     "setwatermark": _setwatermark,
     "set_timeouts": _set_timeouts,
     "trigger": _trigger,
     "trigger_event": _trigger_event,
     "setcb": _setcb,
+    "set_cb": _set_cb,
     "connect": _connect,
     "socket_connect": _connect,
     "setfd": _setfd,
@@ -278,7 +319,9 @@ def step(run: Run, index: int, record: Record) -> None:
 
 
 def loop(run: Run, index: int, record: Record) -> None:
-    """`loop`: it begins."""
+    """`loop`: it begins. Two in a row with EVLOOP_ONCE: nobody broke off the first."""
+    if record[2] & run.loop_flags & EVLOOP_ONCE:
+        liveness.judge_once(run, index)
     run.loop_flags = record[2]
 
 
@@ -328,6 +371,7 @@ def budget(run: Run, index: int, record: Record) -> bool:
 HANDLERS: dict[str, Handler] = CALLBACK_HANDLERS | {
     "write": write,
     "read": read,
+    "drain": drain,
     "echo": echo,
     "op": operation,
     "ret": returned,

@@ -40,6 +40,8 @@ def callback(run: Run, index: int, record: Record) -> None:
     if which == "accept":
         callbacks.accept(run, view, index, what)
         return
+    if which == "error":
+        return
     view.idle += 1
     if view.idle > liveness.CALLBACKS_MAX:
         liveness.spinning(run, view, index)
@@ -105,8 +107,10 @@ def _event_callback(
     run: Run, view: View, index: int, time: int, what: int, error: object, enabled: int
 ) -> None:
     run.idle_waits = 0
-    if view.injected:
-        view.injected = 0  # the application may trigger what it likes
+    if view.direct_injected or (
+        view.injected and what & view.injected == view.injected and not _timed_out(view, enabled)
+    ):
+        _injected_callback(view, what, enabled)
         return
     events.shape(run, view, index, what)
     if what & BEV_EVENT_CONNECTED:
@@ -131,6 +135,27 @@ def _event_callback(
     if what & _DIRECTIONS:
         events.mask_after(run, view, index, what, enabled)
         view.enabled = enabled
+
+
+def _timed_out(view: View, enabled: int) -> bool:
+    """Whether it is a real timeout, told at once: that has disabled its direction."""
+    return not view.deferred and bool(view.enabled & ~enabled)
+
+
+def _injected_callback(view: View, what: int, enabled: int) -> None:
+    """The application may trigger what it likes. What really happened may be in the same mask."""
+    if view.direct_injected:
+        view.direct_injected = False
+        return
+    rest = what & ~view.injected
+    view.injected = 0
+    if what & _ENDS:
+        view.owed = -1
+    if what & BEV_EVENT_ERROR:
+        if rest & BEV_EVENT_ERROR:
+            view.connect_events = max(view.connect_events, int(view.ever_connects))
+        view.unheard |= view.failed or view.refused  # whose ERROR it was nobody can tell
+    view.enabled = enabled
 
 
 def _judge_order(run: Run, view: View, index: int, what: int) -> None:

@@ -25,7 +25,8 @@ PROPERTIES = (
         "libevent: bufferevent_sock.c:bufferevent_readcb,"
         " bufferevent_async.c:bev_async_consider_reading, listener.c:listener_read_cb",
         "when quiet: what the other end's kernel took against what arrived; input that had no"
-        " read callback. Real kernels: the first 64 KiB of a stream",
+        " read callback, also behind each loop with EVLOOP_ONCE. Real kernels: the first 64 KiB of"
+        " a stream",
     ),
     Property(
         "L-2",
@@ -78,6 +79,21 @@ def idle_waits(run: Run, index: int) -> None:
     run.violate(
         "L-5", "", index, f"the loop asked the kernel {run.idle_waits} times for nothing at all"
     )
+
+
+def judge_once(run: Run, index: int) -> None:
+    """L-1 behind a loop with EVLOOP_ONCE: deferred callbacks are active, and it left none."""
+    for name, view in run.views.items():
+        if view.unoffered == 2 and view.deferred and view.readcb and not view.freed:
+            length = view.received_count - view.taken
+            if length >= view.low:
+                run.violate(
+                    "L-1",
+                    name,
+                    index,
+                    f"a loop with EVLOOP_ONCE has returned, and {name} holds {length} bytes whose"
+                    " read callback was due in it",
+                )
 
 
 def loop_ended(run: Run, index: int, result: int) -> None:
@@ -263,7 +279,7 @@ def _judge_arrivals(run: Run, view: View, index: int, time: int) -> None:
 
 def _judge_listener(run: Run, view: View, index: int) -> None:
     """L-1: established connections to an enabled listener were accepted."""
-    if view.disable_index >= 0 or (view.completion and view.ever_disabled):
+    if view.disable_index >= 0 or (view.completion and view.ever_disabled) or view.deaf:
         return
     client = "c" + view.name[1:]
     end = run.views.get(client)

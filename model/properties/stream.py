@@ -34,10 +34,11 @@ PROPERTIES = (
     ),
     Property(
         "B-3",
-        "The application cannot append to the input nor drain the output of a socket bufferevent.",
-        "libevent: bufferevent_sock.c:bufferevent_socket_new (evbuffer_freeze)",
-        "unit tests of the bufferevent: no operation of a scenario attempts it",
-        checked_by="tests",
+        "The application cannot append to the input nor drain the output of a socket bufferevent"
+        " while it has a descriptor; once setfd(-1) took it away, it can.",
+        "libevent: bufferevent_sock.c:bufferevent_socket_new (evbuffer_freeze), be_socket_setfd",
+        "each drain of the output (completion: only that it is not refused without a descriptor);"
+        " unit tests for the input",
     ),
     Property(
         "B-4",
@@ -79,6 +80,18 @@ def check_output(run: Run, view: View, index: int, shown: int) -> None:
         f"{view.name} holds {shown} bytes of output where {view.written} were written and"
         f" {view.sent} were sent",
     )
+
+
+def check_drain(run: Run, view: View, index: int, result: object) -> None:
+    """B-3: a drain of the output that was refused or not."""
+    refused = result == -1
+    if view.fd is None and view.given_up and refused:
+        problem = "was refused, though setfd(-1) has given its descriptor up"
+    elif view.fd is not None and not (view.completion or refused):
+        problem = "was accepted, though the library may be sending it"
+    else:
+        return
+    run.violate("B-3", view.name, index, f"a drain of the output of {view.name} {problem}")
 
 
 def judge(run: Run) -> None:

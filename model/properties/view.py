@@ -51,18 +51,18 @@ class View:
 
     __slots__ = (
         "broken", "closed", "completion", "connect_events", "connect_result", "connected",
-        "connecting", "dead", "deaf", "deferred", "depth", "direct_triggers", "disable_index",
-        "enable_read_pass", "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
-        "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in", "fresh_in_pass",
-        "fresh_out", "fresh_out_pass", "grown", "held", "high", "idle", "illicit", "immediate",
-        "in_connect", "injected", "is_listener", "kernel_connected", "low", "name", "outgoing",
-        "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
-        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
-        "readcb", "reads", "received", "received_count", "refused", "sent", "shrunk", "taken",
-        "timeouts_pass", "unheard", "unoffered", "untold_write", "user_disabled", "write_armed",
-        "write_credits", "write_enable_credits", "write_low", "write_ok", "write_operation",
-        "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb",
-        "written",
+        "connecting", "dead", "deaf", "deferred", "depth", "direct_injected", "direct_triggers",
+        "disable_index", "enable_read_pass", "enable_write_pass", "enabled", "eof_seen", "eofs",
+        "errors", "eventcb", "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in",
+        "fresh_in_pass", "fresh_out", "fresh_out_pass", "given_up", "grown", "held", "high",
+        "idle", "illicit", "immediate", "in_connect", "injected", "is_listener",
+        "kernel_connected", "low", "name", "outgoing", "owed", "owed_eof", "read_armed",
+        "read_credits", "read_high", "read_licit", "read_ok", "read_operation", "read_size",
+        "read_timed_out", "read_timeout", "read_touched", "readcb", "reads", "received",
+        "received_count", "refused", "sent", "shrunk", "taken", "timeouts_pass", "unheard",
+        "unoffered", "untold_write", "user_disabled", "write_armed", "write_credits",
+        "write_enable_credits", "write_low", "write_ok", "write_operation", "write_timed_out",
+        "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     def __init__(self, name: str, completion: bool, time: int) -> None:
@@ -73,6 +73,7 @@ class View:
         self.deferred = completion  # bufferevent_async.c forces deferral
         self.freed = self.broken = False  # broken: a call met a reset, ever
         self.closed = False  # its descriptor is
+        self.given_up = 0  # descriptors that setfd took away
         # What the application set.
         self.enabled = EV_WRITE
         self.user_disabled = 0
@@ -99,32 +100,57 @@ class View:
         self.untold_write = 0  # the same for a write callback
         self.illicit = 0  # bytes accepted although reading was not enabled
         self.depth = self.direct_triggers = self.idle = 0
-        # Connecting.
-        self.ever_connects = self.connecting = self.connected = self.in_connect = False
+        self.in_connect = False
+        self.deaf = False  # it was without an event callback, ever
+        self.begin_connection()
+        # Timers.
+        self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
+        self.read_timed_out = self.write_timed_out = False
+        # Listeners.
+        self.disable_index = -1
+        self.ever_disabled = False
+
+    def begin_connection(self) -> None:
+        """What is known of one connection, at its beginning."""
+        self.ever_connects = self.connecting = self.connected = False
         self.kernel_connected = self.immediate = self.failed = self.refused = False
         self.connect_result: int | None = None
         self.connect_events = 0
-        self.deaf = self.unheard = False  # deaf: it was without an event callback, ever; unheard:
-        # its outcome came when no event callback was set
-        # Failures.
+        self.unheard = False  # its outcome came when no event callback was set
         self.dead = False  # completion: after EOF or ERROR, in both directions
         self.errors: list[Any] = []  # what failed since the last ERROR event
         self.eofs = self.write_zeros = 0
         self.owed = -1  # the record of an end or failure that no event has told yet
         self.owed_eof = False
-        self.eof_seen = False  # the kernel told the end of the stream, ever
-        self.injected = 0  # bits of trigger_event
-        # Timers.
-        self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
-        self.read_timed_out = self.write_timed_out = False
+        self.eof_seen = False  # the kernel told the end of the stream
+        self.injected = 0  # bits of trigger_event that wait to be told
+        self.direct_injected = False  # the next event callback is a trigger_event's
         # Completion: the operation in flight.
         self.read_operation: int | None = None
         self.write_operation: int | None = None
         self.read_size = self.read_high = 0
         self.read_licit = True
-        # Listeners.
-        self.disable_index = -1
-        self.ever_disabled = False
+
+    def give_up_connection(self) -> None:
+        """setfd(-1): what was received and not taken, written and not sent, is nobody's now; and
+        nothing of the old connection is told of the next one."""
+        self.given_up += 1
+        self.begin_connection()
+        self.fd = None
+        self.closed = False
+        self.taken = self.received_count
+        self.sent = self.written
+        self.fresh_in = self.fresh_out = self.illicit = 0
+        self.grown = self.shrunk = self.held = False
+        self.read_credits = self.write_credits = self.write_enable_credits = 0
+        self.read_ok = self.write_ok = False
+        self.unoffered = self.untold_write = 0
+        self.read_timed_out = self.write_timed_out = False
+
+
+#: whose operations are of a descriptor that was given up
+NOBODY = View("", completion=True, time=0)
+NOBODY.freed = True
 
 
 class Run:
@@ -183,12 +209,17 @@ class Run:
 
     def other_end(self, name: str) -> View | Peer | None:
         """The far end of the connection: of c0 it is s0. None if unknown: the first of several
-        connections of a raw client may not be the first that is accepted."""
+        connections of a raw client may not be the first that is accepted, and of those that one
+        bufferevent has had in turn nobody says which is which."""
         twin = ("s" if name[:1] == "c" else "c") + name[1:]
         peer = self.peers.get(twin)
         if peer is not None and peer.connections > 1:
             return None
-        return self.views.get(twin) or peer
+        view = self.views.get(twin)
+        own = self.views.get(name)
+        if (view is not None and view.given_up) or (own is not None and own.given_up):
+            return None
+        return view or peer
 
 
 #: what a kind of record does; true: the application's program is over

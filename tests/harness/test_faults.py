@@ -29,7 +29,7 @@ from model.faults import CALLS, CONDITIONS, FAULTS, KINDS, NONE, CallFault, Faul
 from model.trace import encode_trace
 
 #: kinds that a kernel does not have
-READINESS_ONLY = ("spurious", "eintr", "eagain")
+READINESS_ONLY = ("spurious", "eintr", "eagain", "connect_at_once")
 _WORLDS = st.sampled_from(SIMULATED)
 _kinds = st.lists(st.sampled_from(KINDS), unique=True).map(tuple)
 _calls = st.lists(

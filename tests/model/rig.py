@@ -19,78 +19,17 @@ from model.subject import (
     EV_WRITE,
     EVLOOP_NO_EXIT_ON_EMPTY,
     EVLOOP_NONBLOCK,
-    Bufferevent,
-    KernelError,
     Listener,
-    event_name,
 )
 from model.world import RawListener, RawSocket
 from sim.world import SimWorld
+from tests.model.spy import Hook, Seen, Spy
+
+__all__ = ["KINDS", "MS", "RW", "Hook", "Rig", "Seen", "Spy", "in_worlds", "play"]
 
 KINDS = ("epoll", "iocp")
 MS = 1_000_000
 RW = EV_READ | EV_WRITE
-
-Seen = tuple[str, int | str]
-Hook = Callable[["Spy"], None]
-
-
-class Spy:
-    """One end: its bufferevent, and in `seen` its callbacks in order.
-
-    ("read", input length), ("write", output length), ("event", "READING|EOF"). The read callback
-    takes everything into `data` unless `on_read` says otherwise.
-    """
-
-    def __init__(self, bev: Bufferevent) -> None:
-        self.bev = bev
-        self.seen: list[Seen] = []
-        self.data = bytearray()
-        self.errors: list[KernelError | None] = []
-        self.on_read: Hook = Spy.take
-        self.on_write: Hook | None = None
-        self.on_event: Hook | None = None
-        self.freed = False
-        bev.setcb(self._read, self._write, self._event)
-
-    def take(self) -> None:
-        """Reads the whole input."""
-        self.data += self.bev.read(1 << 30)
-
-    def leave(self) -> None:
-        """Reads nothing."""
-
-    def free(self) -> None:
-        """Frees the bufferevent, as the application would."""
-        self.freed = True
-        self.bev.free()
-
-    def events(self) -> list[str]:
-        """The event callbacks only."""
-        return [str(what) for which, what in self.seen if which == "event"]
-
-    def count(self, which: str) -> int:
-        """How many callbacks of a kind there were."""
-        return sum(seen[0] == which for seen in self.seen)
-
-    def _read(self, bev: Bufferevent) -> None:
-        self._note("read", bev.input_length())
-        self.on_read(self)
-
-    def _write(self, bev: Bufferevent) -> None:
-        self._note("write", bev.output_length())
-        if self.on_write is not None:
-            self.on_write(self)
-
-    def _event(self, bev: Bufferevent, what: int) -> None:
-        self._note("event", event_name(what))
-        self.errors.append(bev.socket_error())
-        if self.on_event is not None:
-            self.on_event(self)
-
-    def _note(self, which: str, what: int | str) -> None:
-        assert not self.freed, f"{which} callback after free"
-        self.seen.append((which, what))
 
 
 class Rig:
