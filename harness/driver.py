@@ -6,9 +6,9 @@ during the waits and after the last step until the run is quiet. What is left is
 loop emptied, the base freed.
 
 Quiet is judged by a timer tick on the loop: for that long no record was written, but for polls that
-found nothing, and no peer rests. A tick is longer than every timeout of the scenario, so that a
-timer that is due comes first. A run that never becomes quiet is given up after
-`TICKS_MAX` ticks, and has no `quiet` record.
+found nothing, and no peer rests. A tick is longer than every timeout of the scenario, and than an
+empty bucket takes to fill, so that a timer that is due comes first. A run that never becomes quiet
+is given up after `TICKS_MAX` ticks, and has no `quiet` record.
 
 The driver is an application without bugs of its own: it never touches a bufferevent that it has
 freed (steps on it are not done), and closes the descriptors that are its own (without
@@ -27,9 +27,17 @@ from typing import Any, Protocol
 
 from harness.live import ACTS, Live, arguments
 from harness.peers import Peer
-from harness.scenario import BuffereventEnd, PeerEnd, Scenario, longest_timeout_ns
+from harness.scenario import (
+    BuffereventEnd,
+    PeerEnd,
+    Scenario,
+    group_limits,
+    longest_refill_ns,
+    longest_timeout_ns,
+)
 from model.errors import DuopollError, Errno, SimulatorError, Win32Error
 from model.faults import NONE
+from model.rate_limit import RateLimitConfig, token_bucket_cfg_new
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EVLOOP_NONBLOCK,
@@ -37,6 +45,7 @@ from model.subject import (
     Bufferevent,
     KernelError,
     Listener,
+    RateLimitGroup,
 )
 from model.trace import BudgetExceeded, Record, Trace
 from model.world import World
@@ -56,6 +65,8 @@ class NamedBase(Protocol):
     def listener_new(
         self, callback: AcceptCallback | None, port: int, backlog: int, *, name: str
     ) -> Listener | KernelError: ...
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup: ...
 
     def once(self, timeout_ns: int, callback: Callable[[], None]) -> None: ...
 
@@ -83,7 +94,8 @@ class Driver:
         self.position = 0  # in the application's steps
         self.ticks = 0
         self.quiet = False
-        self.tick_ns = world.quiet_ns + longest_timeout_ns(scenario)
+        self.groups: dict[int, RateLimitGroup] = {}  # by their place in the scenario
+        self.tick_ns = world.quiet_ns + longest_timeout_ns(scenario) + longest_refill_ns(scenario)
 
     def play(self) -> None:
         """The whole run, from the first listener to `base_free`."""
@@ -107,6 +119,11 @@ class Driver:
         return True
 
     def _begin(self) -> None:
+        for number, group in enumerate(self.scenario.groups):
+            cfg = token_bucket_cfg_new(*group_limits(group))
+            if cfg is not None:
+                made = self.groups[number] = self.base.rate_limit_group_new(cfg)
+                made.set_min_share(group.min_share)
         for index, connection in enumerate(self.scenario.connections):
             port = self._serve(index, connection.server)
             if isinstance(connection.client, PeerEnd):
@@ -182,6 +199,8 @@ class Driver:
             return
         if left <= 0:
             self.quiet = True
+            for group in self.groups.values():
+                group.get_totals()
             self.trace.emit("quiet")
         self.base.loopbreak()
 
@@ -214,6 +233,8 @@ class Driver:
         for listener in self.listeners.values():
             self._guarded(listener.free)
         self._guarded(self._empty_loop)
+        for group in self.groups.values():
+            self._guarded(group.free)
         self._guarded(self.base.free)
 
     def _empty_loop(self) -> None:

@@ -29,6 +29,8 @@ def features(scenario: Scenario) -> set[str]:
                 seen.add("peer connects again")
             if not end.listens:
                 seen.add("connection refused")
+    if scenario.groups:
+        seen.add("rate limit groups")
     return seen | _of_faults(scenario.faults)
 
 

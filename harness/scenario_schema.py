@@ -11,16 +11,24 @@ from __future__ import annotations
 import json
 from typing import Any, TypeAlias
 
+from harness.faults_json import FAULT_FIELDS
 from harness.scenario import (
     ACTIONS,
     CONNECTIONS_MAX,
+    GROUPS_MAX,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
     WAIT,
     Parameter,
 )
-from harness.scenario_json import BUFFEREVENT_REACTIONS, FAULT_FIELDS, INTEGERS, SIDES, TEXTS
+from harness.scenario_json import (
+    BUFFEREVENT_REACTIONS,
+    GROUP_FIELDS,
+    INTEGERS,
+    SIDES,
+    TEXTS,
+)
 from model.faults import CALL_FAULTS_MAX, CALLS, KINDS
 from model.subject import OPTION_BITS
 
@@ -125,6 +133,11 @@ def _faults() -> Schema:
     return _object(properties, FAULT_FIELDS)
 
 
+def _group() -> Schema:
+    properties: Schema = {name: _integer(kind) for name, kind in GROUP_FIELDS.items()}
+    return _object(properties, tuple(properties))
+
+
 def _schema() -> Schema:
     names = [f"{side}{index}" for index in range(CONNECTIONS_MAX) for side in "cs"]
     end_name = {"end": {"$ref": "#/$defs/end_name"}}
@@ -136,12 +149,13 @@ def _schema() -> Schema:
             {"sndbuf": _integer("buffer"), "rcvbuf": _integer("buffer")}, ("sndbuf", "rcvbuf")
         ),
         "faults": _faults(),
+        "groups": _array(_group(), GROUPS_MAX),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duopoll scenario",
         "$comment": "One rule more: a step's end must be a bufferevent of the scenario.",
-        **_object(properties, ("app", "network", "faults")),
+        **_object(properties, ("app", "network", "faults", "groups")),
         "$defs": {
             "connection": _connection(),
             "bufferevent": _bufferevent(),

@@ -49,6 +49,8 @@ def parts_out(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, app=app)
     if scenario.network != Network():
         yield replace(scenario, network=Network())
+    if scenario.groups:
+        yield replace(scenario, groups=scenario.groups[:-1])
     for faults in _smaller_faults(scenario.faults):
         yield replace(scenario, faults=faults)
     for index, connection in enumerate(scenario.connections):

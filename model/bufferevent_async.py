@@ -21,6 +21,7 @@ from model.async_operations import ConnectOperation, ReadOperation, WriteOperati
 from model.bufferevent import Bufferevent
 from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
 from model.event_base import TimerEvent
+from model.rate_limit import READ, WRITE
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -83,12 +84,14 @@ class AsyncBufferevent(Bufferevent):
             self._add_read(False)
             return
         size = self.max_single_read
+        if self.limiter is not None:
+            size = self.limiter.allowance(READ, size)
         if self.wm_read_high:
             size = min(size, self.wm_read_high - self.input.length)
-            if size <= 0:
-                self._add_read(False)
-                return
-        self._launch_read(size)
+        if size <= 0:
+            self._add_read(False)
+        else:
+            self._launch_read(size)
 
     def _launch_read(self, size: int) -> None:
         assert self.fd is not None
@@ -103,6 +106,8 @@ class AsyncBufferevent(Bufferevent):
             self.poller.kernel.wsa_recv(self.fd, self.read_op.overlapped, buffer)
         )
         if failure is None:
+            if self.limiter is not None:
+                self.limiter.launched(READ, size)
             self._add_read(True)
             return
         self.input.end_frozen = False
@@ -114,6 +119,8 @@ class AsyncBufferevent(Bufferevent):
         self.input.end_frozen = False
         if nbytes:
             self.input.append_frozen(self.read_buffer[:nbytes].tobytes())
+            if self.limiter is not None:
+                self.limiter.settle(READ, nbytes)
         if self.ok:
             if status is not NtStatus.SUCCESS:
                 self._reading_failed(BEV_EVENT_ERROR, status)
@@ -121,6 +128,8 @@ class AsyncBufferevent(Bufferevent):
                 self._reading_failed(BEV_EVENT_EOF, status)
             else:
                 self._received()
+        if self.limiter is not None and not nbytes:  # now that nothing more is read for it
+            self.limiter.settle(READ, 0)
         self.decref()
 
     def _received(self) -> None:
@@ -167,14 +176,19 @@ class AsyncBufferevent(Bufferevent):
             self._add_write(False)
             return
         assert self.fd is not None
+        size = self.max_single_write
+        if self.limiter is not None:
+            size = self.limiter.allowance(WRITE, size)
+            if self.write_suspended:
+                return
         self.refcnt += 1
         self.output.start_frozen = True
-        failure = self.write_op.submitted(
-            self.poller.kernel.wsa_send(
-                self.fd, self.write_op.overlapped, self.output.peek(self.max_single_write, 16)
-            )
-        )
+        chunks = self.output.peek(size, 16)
+        answer = self.poller.kernel.wsa_send(self.fd, self.write_op.overlapped, chunks)
+        failure = self.write_op.submitted(answer)
         if failure is None:
+            if self.limiter is not None:
+                self.limiter.launched(WRITE, sum(map(len, chunks)))
             self._add_write(True)
             return
         self.output.start_frozen = False
@@ -186,6 +200,8 @@ class AsyncBufferevent(Bufferevent):
         self.output.start_frozen = False
         if nbytes:
             self.output.drain_frozen(nbytes)
+            if self.limiter is not None:
+                self.limiter.settle(WRITE, nbytes)
         if self.ok:
             if status is not NtStatus.SUCCESS:
                 self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, WSA_ERROR_OF_STATUS[status])
@@ -195,6 +211,8 @@ class AsyncBufferevent(Bufferevent):
                 self._restart_write_timer()
                 self.trigger_nolock(EV_WRITE, 0)
                 self._consider_writing()
+        if self.limiter is not None and not nbytes:
+            self.limiter.settle(WRITE, 0)
         self.decref()
 
     # Both.
@@ -369,12 +387,7 @@ class AsyncBufferevent(Bufferevent):
             return
         self.ok = True
         self.run_eventcb(BEV_EVENT_CONNECTED, None)
-        runnable = self.enabled
-        if self.read_suspended:
-            runnable &= ~EV_READ
-        if self.write_suspended:
-            runnable &= ~EV_WRITE
-        self._start(runnable)
+        self.enable(self.enabled)
 
     def setfd(self, fd: int | None) -> int:
         """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from model.bufferevent import SUSPEND_WM, Bufferevent
 from model.errors import Errno
 from model.event_base import Event
+from model.rate_limit import READ, WRITE
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -169,6 +170,8 @@ class SocketBufferevent(Bufferevent):
 
     def _read_once(self) -> None:
         size = self.max_single_read
+        if self.limiter is not None:
+            size = self.limiter.allowance(READ, size)
         if self.wm_read_high:
             room = self.wm_read_high - self.input.length
             if room <= 0:
@@ -182,6 +185,8 @@ class SocketBufferevent(Bufferevent):
             self._recv_failed(data)
         elif data:
             self.input.append_frozen(data)
+            if self.limiter is not None:
+                self.limiter.charge(READ, len(data))
             self.trigger_nolock(EV_READ, 0)
         else:
             self._fail_reading(BEV_EVENT_EOF, None)
@@ -233,15 +238,20 @@ class SocketBufferevent(Bufferevent):
         output = self.output
         sent = 0
         if output.length:
-            if self.fd is None:
+            size = self.max_single_write
+            if self.limiter is not None:
+                size = self.limiter.allowance(WRITE, size)
+            if self.fd is None or self.write_suspended:
                 return
-            answer = self.poller.kernel.send(self.fd, output.peek(self.max_single_write))
+            answer = self.poller.kernel.send(self.fd, output.peek(size))
             if not isinstance(answer, int):
                 self._send_failed(answer)
                 return
             sent = answer
             output.drain_frozen(sent)
-        if output.length:
+            if self.limiter is not None:
+                self.limiter.charge(WRITE, sent)
+        if output.length and not self.write_suspended:
             self.ev_write.arm()
         else:
             self.ev_write.remove()

@@ -36,6 +36,8 @@ from model.subject import (
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
     from model.listener import Listener
+    from model.rate_limit import RateLimitConfig
+    from model.rate_limit_group import RateLimitGroup
 
 MAX_DEFERREDS_QUEUED = 32  # event.c: deferreds beyond these wait for the next pass
 
@@ -128,8 +130,11 @@ class Poller(Protocol):
 class EventBase:
     """The loop. Implements `model.subject.Base`."""
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, now_ns: Callable[[], int], pick: Callable[[str, int], int] | None = None
+    ) -> None:
         self.now_ns = now_ns
+        self.pick = pick  # the world's choices: a name and a bound; None in a real world
         self.active: list[Runnable] = []
         self.later: list[Runnable] = []
         self.event_count = 0  # events added, timers included
@@ -297,6 +302,12 @@ class EventBase:
     ) -> Listener | KernelError:
         """A listener on 127.0.0.1:`port` (0: any), enabled."""
         return self.poller.listener(callback, port, backlog)
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup:
+        """bufferevent_rate_limit_group_new."""
+        from model.rate_limit_group import RateLimitGroup  # which needs our timers
+
+        return RateLimitGroup(self, cfg)
 
     def close_fd(self, fd: int) -> None:
         """evutil_closesocket."""
