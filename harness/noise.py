@@ -11,8 +11,9 @@ Sizes stand around the places where something changes: one byte, an echo's 64, t
 bytes of one kernel operation, and each watermark with one less and one more. Waits are 0 to 20 ms,
 timeouts 1 to 50 ms, so that a run takes some 150 ms at most on a real kernel.
 
-Faults come last, so that the rest of a scenario does not depend on them. Most runs have none; the
-others have each kind with an even chance (a swarm), and some a call or two that fail.
+Faults come last, so that the rest of a scenario does not depend on them, and rate limits behind
+them. Most runs have none; the others have each kind of fault with an even chance (a swarm), and
+some a call or two that fail.
 
 Two ends that both echo for ever would never become quiet: when both ends of a connection are
 bufferevents, only the server end may echo whatever comes.
@@ -24,11 +25,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from harness.noise_limits import CALM_LIMITS, GROUPS, LATER_LIMITS, SETUP_LIMITS
 from harness.scenario import (
     AFTER_READS,
     AppStep,
     BuffereventEnd,
     Connection,
+    End,
     Network,
     PeerEnd,
     Reaction,
@@ -140,6 +143,7 @@ _CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for out
 _POOLS = (64, 16, 8, 5, 2)  # pages
 
 FAULTY = 180  # a byte below leaves a scenario without faults
+LIMITED = 190  # a byte below leaves a scenario without rate limits
 STOP = 90  # a byte below ends the list that it stands in
 
 
@@ -194,7 +198,43 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
     else:
         app = _app(noise, _names(connections, "cs"), APP_STEPS)
     faults = NONE if race_free else _faults(noise)
-    return Scenario(connections, app, network, faults)
+    scenario = Scenario(connections, app, network, faults)
+    if noise.byte() < LIMITED:
+        return scenario
+    return _calm_limits(noise, scenario) if race_free else _limits(noise, scenario)
+
+
+def _limits(noise: Noise, scenario: Scenario) -> Scenario:
+    """The same with rate limits here and there."""
+    groups = noise.pick(GROUPS)
+    connections = tuple([_limited(noise, connection) for connection in scenario.connections])
+    later = _app(noise, _names(connections, "cs"), LATER_LIMITS)
+    return replace(scenario, connections=connections, app=scenario.app + later, groups=groups)
+
+
+def _limited(noise: Noise, connection: Connection) -> Connection:
+    ends: list[End] = []
+    for end in (connection.client, connection.server):
+        if isinstance(end, BuffereventEnd):
+            setup = end.setup + noise.steps(SETUP_LIMITS, 3)
+            on_read = end.on_read + noise.reactions(LATER_LIMITS, 2)
+            ends.append(replace(end, setup=setup, on_read=on_read))
+        else:
+            ends.append(end)
+    return Connection(*ends)
+
+
+def _calm_limits(noise: Noise, scenario: Scenario) -> Scenario:
+    connections = []
+    for connection in scenario.connections:
+        ends: list[End] = [
+            replace(end, setup=end.setup + noise.steps(CALM_LIMITS, 2))
+            if isinstance(end, BuffereventEnd)
+            else end
+            for end in (connection.client, connection.server)
+        ]
+        connections.append(Connection(*ends))
+    return replace(scenario, connections=tuple(connections))
 
 
 def _faults(noise: Noise) -> Faults:

@@ -191,6 +191,8 @@ class Bufferevent(RateLimited):
     def free(self) -> None:
         self.setcb(None, None, None)
         self.enabled = 0  # whoever is at work on it does nothing more
+        if self.limiter is not None:
+            self.limiter.close()
         self._cancel_all()
         self.decref()
 

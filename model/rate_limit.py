@@ -15,6 +15,8 @@ Where libevent goes wrong, ours does not:
 * A second suspension does not put off the refill timer that runs for the first. The timer sleeps
   until the bucket has something, and a group's runs only while the group is suspended: libevent
   wakes up every tick, a group's timer for as long as the group lives.
+* A bufferevent leaves its group when it is freed, not when the loop has finalised it: until then
+  libevent keeps a share for it, and the group cannot be freed.
 * `max_single` binds beside a limit of its own, and no member's share is 0: libevent forgets the
   one, and takes a read of 0 bytes, from a minimal share of 0, for the end of the stream.
 """

@@ -165,8 +165,9 @@ class Limiter:
                 unsuspend(self.bev, WRITE, SUSPEND_BW_GROUP)
 
     def close(self) -> None:
-        """The bufferevent's last reference is gone."""
+        """The bufferevent is freed: what is in flight is still given back to its group."""
         self.refill.stop()
+        self.bucket = None
         self.leave(resume=False)
 
 
