@@ -143,7 +143,7 @@ _CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for out
 _POOLS = (64, 16, 8, 5, 2)  # pages
 
 FAULTY = 180  # a byte below leaves a scenario without faults
-LIMITED = 190  # a byte below leaves a scenario without rate limits
+LIMITED = 170  # a byte below leaves a scenario without rate limits
 STOP = 90  # a byte below ends the list that it stands in
 
 
@@ -207,16 +207,17 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
 def _limits(noise: Noise, scenario: Scenario) -> Scenario:
     """The same with rate limits here and there."""
     groups = noise.pick(GROUPS)
-    connections = tuple([_limited(noise, connection) for connection in scenario.connections])
+    joins = tuple([Step("join_group", (number,)) for number in range(len(groups))])
+    connections = tuple([_limited(noise, each, joins) for each in scenario.connections])
     later = _app(noise, _names(connections, "cs"), LATER_LIMITS)
     return replace(scenario, connections=connections, app=scenario.app + later, groups=groups)
 
 
-def _limited(noise: Noise, connection: Connection) -> Connection:
+def _limited(noise: Noise, connection: Connection, joins: Reaction) -> Connection:
     ends: list[End] = []
     for end in (connection.client, connection.server):
         if isinstance(end, BuffereventEnd):
-            setup = end.setup + noise.steps(SETUP_LIMITS, 3)
+            setup = end.setup + noise.steps(SETUP_LIMITS, 3) + noise.steps(joins, len(joins))
             on_read = end.on_read + noise.reactions(LATER_LIMITS, 2)
             ends.append(replace(end, setup=setup, on_read=on_read))
         else:

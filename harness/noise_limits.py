@@ -42,7 +42,7 @@ _SINGLE = [Step("set_max_single", sizes) for sizes in _SINGLES]
 _DECREMENTS = [Step(f"decrement_{way}", (size,)) for way in ("read", "write") for size in _TOKENS]
 
 #: at set-up
-SETUP_LIMITS: list[Step] = [*_SET * 2, *_JOIN * 6, *_SINGLE, *_DECREMENTS]
+SETUP_LIMITS: list[Step] = [*_SET * 2, *_SINGLE, *_DECREMENTS]
 #: later, in a callback or in the program
 LATER_LIMITS: list[Step] = [
     *_SET, *_JOIN * 2, *_SINGLE, *_DECREMENTS, Step("clear_rate_limit"), Step("leave_group"),

@@ -15,12 +15,14 @@ from model.mutants.historical import HISTORICAL
 from model.mutants.mutant import Mutant
 from model.mutants.planted_callbacks import CALLBACKS
 from model.mutants.planted_progress import PROGRESS
+from model.mutants.rates import HISTORICAL_RATES, RATES
 
 __all__ = ["MUTANTS", "Mutant", "active", "find"]
 
 #: by name, the historical ones first
 MUTANTS: Mapping[str, Mutant] = {
-    mutant.name: mutant for mutant in (*HISTORICAL, *CALLBACKS, *PROGRESS)
+    mutant.name: mutant
+    for mutant in (*HISTORICAL, *HISTORICAL_RATES, *CALLBACKS, *PROGRESS, *RATES)
 }
 
 
