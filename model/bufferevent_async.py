@@ -119,26 +119,25 @@ class AsyncBufferevent(Bufferevent):
         self.input.end_frozen = False
         if nbytes:
             self.input.append_frozen(self.read_buffer[:nbytes].tobytes())
+        if self.ok and nbytes and status is NtStatus.SUCCESS:
+            self._received(nbytes)
+        else:
+            if self.ok:
+                failed = status is not NtStatus.SUCCESS
+                self._reading_failed(BEV_EVENT_ERROR if failed else BEV_EVENT_EOF, status)
             if self.limiter is not None:
                 self.limiter.settle(READ, nbytes)
-        if self.ok:
-            if status is not NtStatus.SUCCESS:
-                self._reading_failed(BEV_EVENT_ERROR, status)
-            elif not nbytes:
-                self._reading_failed(BEV_EVENT_EOF, status)
-            else:
-                self._received()
-        if self.limiter is not None and not nbytes:  # now that nothing more is read for it
-            self.limiter.settle(READ, 0)
         self.decref()
 
-    def _received(self) -> None:
+    def _received(self, nbytes: int) -> None:
         if self.enabled & EV_READ:
             if self.timeout_read_ns is not None and not self.read_suspended:
                 self.read_timer.start(self.timeout_read_ns)
             self.trigger_nolock(EV_READ, 0)
         else:
             self.untold |= EV_READ
+        if self.limiter is not None:  # once they are told: it may read on, and that may fail
+            self.limiter.settle(READ, nbytes)
         self._consider_reading()
 
     def _reading_failed(self, cause: int, status: NtStatus) -> None:
@@ -200,8 +199,6 @@ class AsyncBufferevent(Bufferevent):
         self.output.start_frozen = False
         if nbytes:
             self.output.drain_frozen(nbytes)
-            if self.limiter is not None:
-                self.limiter.settle(WRITE, nbytes)
         if self.ok:
             if status is not NtStatus.SUCCESS:
                 self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, WSA_ERROR_OF_STATUS[status])
@@ -210,9 +207,10 @@ class AsyncBufferevent(Bufferevent):
             else:
                 self._restart_write_timer()
                 self.trigger_nolock(EV_WRITE, 0)
-                self._consider_writing()
-        if self.limiter is not None and not nbytes:
-            self.limiter.settle(WRITE, 0)
+        if self.limiter is not None:
+            self.limiter.settle(WRITE, nbytes)
+        if self.ok:
+            self._consider_writing()
         self.decref()
 
     # Both.

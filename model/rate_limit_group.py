@@ -88,10 +88,20 @@ class Limiter:
 
     def charge(self, way: int, size: int) -> None:
         """bufferevent_decrement_read_buckets_, _write_buckets_: bytes have moved."""
-        if self.bucket is not None:
-            self.decrement(way, size)
-        if self.group is not None:
-            self.group.charge(way, size)
+        self._charge(way, size, self.bucket, self.group)
+
+    def _charge(
+        self, way: int, size: int, bucket: TokenBucket | None, group: RateLimitGroup | None
+    ) -> None:
+        """Both buckets first: what is resumed then may launch an operation at once."""
+        if bucket is not None:
+            bucket.take(way, size, self.bev.base.now_ns())
+        if group is not None:
+            group.charge(way, size)
+        if bucket is not None:
+            self._level_changed(way)
+        if group is not None:
+            group.level_changed(way)
 
     def launched(self, way: int, size: int) -> None:
         """An operation of that size is in flight: it is charged as if it moved everything."""
@@ -102,20 +112,23 @@ class Limiter:
         """It has moved `nbytes`: the rest is given back to who was charged."""
         size, bucket, group = self.charged[way]
         self.charged[way] = (0, None, None)
-        rest = size - nbytes
-        if rest <= 0:
-            return
-        if bucket is not None and bucket is self.bucket:
-            self.decrement(way, -rest)
-        if group is not None:
-            group.charge(way, -rest)
+        if size > nbytes:
+            own = bucket if bucket is self.bucket else None
+            self._charge(way, nbytes - size, own, group)
 
     def decrement(self, way: int, size: int) -> None:
         """bufferevent_decrement_read_limit, _write_limit: of the bufferevent's own bucket."""
         bucket = self.bucket
         if bucket is None:
             raise ValueError("a bufferevent without a rate limit of its own has nothing to take")
-        if bucket.take(way, size, self.bev.base.now_ns()) <= 0:
+        bucket.take(way, size, self.bev.base.now_ns())
+        self._level_changed(way)
+
+    def _level_changed(self, way: int) -> None:
+        bucket = self.bucket
+        if bucket is None:
+            return
+        if bucket.limits[way] <= 0:
             suspend(self.bev, way, SUSPEND_BW)
             start_refill(self.refill, bucket.wait_ns(way, 1))
         elif suspended(self.bev, way) & SUSPEND_BW:
@@ -154,6 +167,12 @@ class Limiter:
             elif bucket is not None:
                 suspend(self.bev, way, SUSPEND_BW)
                 start_refill(self.refill, bucket.wait_ns(way, 1))
+
+    def join(self, group: RateLimitGroup) -> None:
+        """bufferevent_add_to_rate_limit_group. Nothing moves between the old group and the new."""
+        self.leave(resume=False)
+        self.group = group
+        group.add(self.bev)
 
     def leave(self, resume: bool) -> None:
         """bufferevent_remove_from_rate_limit_group_internal_."""
@@ -231,12 +250,14 @@ class RateLimitGroup:
 
     def decrement_read(self, size: int) -> int:
         """bufferevent_rate_limit_group_decrement_read: bytes that moved elsewhere."""
-        self._take(READ, size)
+        self.bucket.take(READ, size, self.base.now_ns())
+        self.level_changed(READ)
         return 0
 
     def decrement_write(self, size: int) -> int:
         """bufferevent_rate_limit_group_decrement_write."""
-        self._take(WRITE, size)
+        self.bucket.take(WRITE, size, self.base.now_ns())
+        self.level_changed(WRITE)
         return 0
 
     def get_totals(self) -> tuple[int, int]:
@@ -264,6 +285,8 @@ class RateLimitGroup:
         for way in (READ, WRITE):
             if self.suspended[way]:
                 suspend(bev, way, SUSPEND_BW_GROUP)
+            else:
+                unsuspend(bev, way, SUSPEND_BW_GROUP)
 
     def share(self, way: int) -> int:
         """Bytes that one member may move now, unless the group is suspended."""
@@ -273,10 +296,11 @@ class RateLimitGroup:
     def charge(self, way: int, size: int) -> None:
         """Bytes of a member have moved, or have not after all (a negative size)."""
         self.totals[way] += size
-        self._take(way, size)
+        self.bucket.take(way, size, self.base.now_ns())
 
-    def _take(self, way: int, size: int) -> None:
-        if self.bucket.take(way, size, self.base.now_ns()) <= 0:
+    def level_changed(self, way: int) -> None:
+        """Suspends or resumes the members."""
+        if self.bucket.limits[way] <= 0:
             self._suspend(way)
         elif self.suspended[way]:
             self._unsuspend(way)

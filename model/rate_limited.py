@@ -52,9 +52,7 @@ class RateLimited:
         """bufferevent_add_to_rate_limit_group: leaves the group that it is in."""
         limiter = self._limiter()
         if limiter.group is not group:
-            limiter.leave(resume=True)
-            limiter.group = group
-            group.add(limiter.bev)
+            limiter.join(group)
         return 0
 
     def remove_from_rate_limit_group(self) -> int:

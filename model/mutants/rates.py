@@ -19,16 +19,17 @@ from model.rate_limit_group import (
 from model.subject import EV_READ, EV_WRITE
 
 _update = TokenBucket.update
-_decrement = Limiter.decrement
+_level_changed = Limiter._level_changed
 _allowance = Limiter.allowance
 _on_readable = SocketBufferevent.on_readable
 
 
-def decrement_stops_refill(self: Limiter, way: int, size: int) -> None:
+def recovery_stops_refill(self: Limiter, way: int) -> None:
     """LE-168: when one direction recovers, the timer that the other one needs is stopped."""
     bucket = self.bucket
-    assert bucket is not None
-    if bucket.take(way, size, self.bev.base.now_ns()) <= 0:
+    if bucket is None:
+        return
+    if bucket.limits[way] <= 0:
         suspend(self.bev, way, SUSPEND_BW)
         start_refill(self.refill, bucket.wait_ns(way, 1))
     elif suspended(self.bev, way) & SUSPEND_BW:
@@ -47,11 +48,10 @@ def allowance_unlimited(self: Limiter, way: int, most: int) -> int:
     return _allowance(self, way, most)
 
 
-def decrement_below_zero(self: Limiter, way: int, size: int) -> None:
+def below_zero_goes_on(self: Limiter, way: int) -> None:
     """LE-178: and it suspends nobody."""
-    bucket = self.bucket
-    if bucket is None or bucket.take(way, size, self.bev.base.now_ns()) >= 0:
-        _decrement(self, way, 0)
+    if self.bucket is None or self.bucket.limits[way] >= 0:
+        _level_changed(self, way)
 
 
 def suspend_nobody(self: RateLimitGroup, way: int) -> None:
@@ -100,7 +100,7 @@ def charge_group_nothing(self: RateLimitGroup, way: int, size: int) -> None:
 def charge_no_totals(self: RateLimitGroup, way: int, size: int) -> None:
     """Members' bytes are taken from the bucket, and what is given back is not counted."""
     self.totals[way] += max(size, 0)
-    self._take(way, size)
+    self.bucket.take(way, size, self.base.now_ns())
 
 
 def resume_never(self: RateLimitGroup) -> None:
@@ -203,7 +203,7 @@ HISTORICAL_RATES: tuple[Mutant, ...] = (
         "a direction that recovers stops the other one's refill timer",
         "R-3",
         BOTH,
-        ((Limiter, "decrement", decrement_stops_refill),),
+        ((Limiter, "_level_changed", recovery_stops_refill),),
     ),
     Mutant(
         "LE-178",
@@ -212,7 +212,7 @@ HISTORICAL_RATES: tuple[Mutant, ...] = (
         BOTH,
         (
             (Limiter, "allowance", allowance_unlimited),
-            (Limiter, "decrement", decrement_below_zero),
+            (Limiter, "_level_changed", below_zero_goes_on),
         ),
     ),
     Mutant(

@@ -35,13 +35,14 @@ _OTHER_LIMITS = (
 class _Limit:
     """One bufferevent's limit in one run, and by how much it was overdrawn."""
 
-    __slots__ = ("judged", "meters", "single", "surplus")
+    __slots__ = ("judged", "launched", "meters", "single", "surplus")
 
     def __init__(self) -> None:
         self.meters: list[Meter] = []
         self.single = [SINGLE, SINGLE]
         self.surplus = [0, 0]
         self.judged = True
+        self.launched = [False, False]  # completion: what is in flight is charged to the limit
 
     def op(self, time: int, name: str, args: tuple[Any, ...]) -> None:
         """A call of the application."""
@@ -54,7 +55,7 @@ class _Limit:
         elif name in _OTHER_LIMITS:
             self.judged = False
 
-    def moved(self, time: int, way: int, size: int, real: bool) -> None:
+    def moved(self, time: int, way: int, size: int, real_ns: int) -> None:
         """Bytes moved."""
         if not self.meters:
             self.judged = False  # before there was a limit
@@ -62,7 +63,7 @@ class _Limit:
         meter = self.meters[way]
         meter.update(time)
         meter.take(size)
-        slack = min(self.single[way], meter.burst) + meter.lateness(REAL_NS if real else 0)
+        slack = min(self.single[way], meter.burst) + meter.lateness(real_ns)
         self.surplus[way] = max(self.surplus[way], -meter.free - slack)
 
 
@@ -95,7 +96,7 @@ def _tell(limit: _Limit, way: int) -> str:
 def _limits(world: str, records: Iterable[Record]) -> dict[str, _Limit]:
     limits: dict[str, _Limit] = {}
     owner: dict[Any, str] = {}
-    real = not world.startswith("sim-")
+    real_ns = 0 if world.startswith("sim-") else REAL_NS
     for record in records:
         time, kind = record[:2]
         if kind in ("teardown", "crash", "budget"):
@@ -105,10 +106,19 @@ def _limits(world: str, records: Iterable[Record]) -> dict[str, _Limit]:
             limits.setdefault(record[2], _Limit())
         elif kind == "op" and record[2] in limits:
             limits[record[2]].op(time, record[3], record[4])
-        elif kind in ("recv", "send", "completion") and record[2] in owner:
-            data, which = (record[6], record[4]) if kind == "completion" else (record[4], kind)
-            if data.__class__ is bytes and data:
-                limits[owner[record[2]]].moved(
-                    time, WRITE if which == "send" else READ, len(data), real
-                )
+        elif record[2:] and record[2] in owner:
+            _operation(limits[owner[record[2]]], record, real_ns)
     return {name: limit for name, limit in limits.items() if limit.meters}
+
+
+def _operation(limit: _Limit, record: Record, real_ns: int) -> None:
+    """A record of the kernel."""
+    time, kind = record[:2]
+    if kind in ("wsa_recv", "wsa_send"):
+        limit.launched[WRITE if kind == "wsa_send" else READ] = bool(limit.meters)
+    elif kind == "completion" and record[4] in ("recv", "send"):
+        way = WRITE if record[4] == "send" else READ
+        if record[6] and (limit.launched[way] or not limit.meters):
+            limit.moved(time, way, len(record[6]), real_ns)
+    elif kind in ("recv", "send") and record[4].__class__ is bytes and record[4]:
+        limit.moved(time, WRITE if kind == "send" else READ, len(record[4]), real_ns)

@@ -49,8 +49,6 @@ def _set_rate_limit(run: Run, limited: Limited, time: int, args: tuple[Any, ...]
     if read is None or write is None:
         limited.own = [*meters_of(limits, time)]
     elif limits != (read.rate, read.burst, write.rate, write.burst, read.tick_ns):
-        limited.settle(READ)
-        limited.settle(WRITE)
         change_all([read, write], limits, time)
 
 
@@ -67,8 +65,6 @@ def _join(run: Run, limited: Limited, time: int, args: tuple[Any, ...]) -> None:
 def _leave(run: Run, limited: Limited, time: int, args: tuple[Any, ...]) -> None:
     group, limited.group = limited.group, None
     if group is not None:
-        for way in (READ, WRITE):
-            limited.settle(way)
         del group.members[limited.name]
 
 
@@ -208,6 +204,7 @@ def _resumed(run: Run, view: View, time: int, way: int) -> None:
     else:
         view.write_armed = max(view.write_armed, run.pass_time)
         view.write_touched = time
+        view.idle = 0  # even with nothing to write it may get a callback: enable gives one too
         if view.enabled & EV_WRITE and not view.completion:
             view.write_enable_credits = min(view.write_enable_credits + 1, 2)
             view.write_ok |= view.written - view.sent <= view.write_low

@@ -214,8 +214,7 @@ class LimitedMembers(RuleBasedStateMachine):
     def join(self, number: int) -> None:
         member = self.members[number]
         if member.limiter.group is None:
-            member.limiter.group = self.group
-            self.group.add(member)  # type: ignore[arg-type]
+            member.limiter.join(self.group)
 
     @rule(number=which)
     def part(self, number: int) -> None:
@@ -349,8 +348,7 @@ def group_of(count: int, **more: int) -> tuple[FakePoller, RateLimitGroup, list[
     group = RateLimitGroup(poller.base, cfg)
     members = [Member(poller.base) for _ in range(count)]
     for member in members:
-        member.limiter.group = group
-        group.add(member)  # type: ignore[arg-type]
+        member.limiter.join(group)
     return poller, group, members
 
 
@@ -371,8 +369,7 @@ def test_a_newcomer_inherits_the_suspension_and_leaving_ends_it() -> None:
     poller, group, members = group_of(1)
     group.decrement_read(500)
     newcomer = Member(poller.base)
-    newcomer.limiter.group = group
-    group.add(newcomer)  # type: ignore[arg-type]
+    newcomer.limiter.join(group)
     assert newcomer.read_suspended == SUSPEND_BW_GROUP
     assert newcomer.write_suspended == 0
     newcomer.limiter.leave(resume=True)
