@@ -33,19 +33,19 @@ GROUPS: tuple[tuple[RateGroup, ...], ...] = (
     (RateGroup(1_000, 4_000, 1_000, 4_000, 2 * MS, 500), RateGroup()),
     (RateGroup(100, 100, 100, 100, 1 * MS, 1),),
 )
-_TOKENS = (100, 1_000, -100, 3_000, 1, -5_000)
+_TOKENS = (100, 3_000, -5_000, 1_000, -100, 3_000, -5_000, 1)
 _SINGLES = ((64, 64), (100, 4_096), (4_096, 100), (0, 0), (20_000, 20_000))
 
 _SET = [Step("set_rate_limit", limits) for limits in LIMITS]
 _JOIN = [Step("join_group", (group,)) for group in (0, 1)]
 _SINGLE = [Step("set_max_single", sizes) for sizes in _SINGLES]
-_DECREMENTS = [Step(f"decrement_{way}", (size,)) for way in ("read", "write") for size in _TOKENS]
+_DECREMENTS = [Step(f"decrement_{way}", (size,)) for size in _TOKENS for way in ("read", "write")]
 
 #: at set-up
-SETUP_LIMITS: list[Step] = [*_SET * 2, *_SINGLE, *_DECREMENTS]
+SETUP_LIMITS: list[Step] = [*_SET * 2, *_SINGLE, *_DECREMENTS * 2]
 #: later, in a callback or in the program
 LATER_LIMITS: list[Step] = [
-    *_SET, *_JOIN * 2, *_SINGLE, *_DECREMENTS, Step("clear_rate_limit"), Step("leave_group"),
+    *_SET, *_JOIN * 2, *_SINGLE, *_DECREMENTS * 3, Step("clear_rate_limit"), Step("leave_group"),
     *[Step("set_group_limit", (group, *limits)) for group in (0, 1) for limits in LIMITS[:4]],
 ]  # fmt: skip
 #: in programs that tell one story in every world: fast enough for whatever they move
