@@ -40,11 +40,19 @@ def _rates(run: Run) -> Rates:
 # Calls.
 
 
+def _checked(args: tuple[Any, ...]) -> Limits:
+    """The limits that a call set; a ValueError makes the record unreadable."""
+    read_rate, read_burst, write_rate, write_burst, tick_ns = args
+    if not all(each.__class__ is int and each > 0 for each in args):
+        raise ValueError("limits are bytes and nanoseconds")
+    return read_rate, read_burst, write_rate, write_burst, tick_ns
+
+
 def _set_rate_limit(run: Run, limited: Limited, time: int, args: tuple[Any, ...]) -> None:
     if args[0] is None:
         limited.own = [None, None]
         return
-    limits: Limits = args
+    limits = _checked(args)
     read, write = limited.own
     if read is None or write is None:
         limited.own = [*meters_of(limits, time)]
@@ -109,13 +117,13 @@ def group_call(run: Run, time: int, group_name: str, name: str, args: tuple[Any,
     """`op` of a group."""
     account = _rates(run)
     if name == "rate_limit_group_new":
-        account.groups[group_name] = Group(args, time)
+        account.groups[group_name] = Group(_checked(args), time)
         return
     group = account.groups.get(group_name)
     if group is None:
         return
     if name == "rate_limit_group_set_cfg":
-        change_all(group.meters, args, time)
+        change_all(group.meters, _checked(args), time)
         group.set_share(group.configured_share)
     elif name == "rate_limit_group_set_min_share":
         group.set_share(args[0])
@@ -179,6 +187,8 @@ def suspend(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is None or view.freed:
         return
+    if reasons.__class__ is not int:
+        raise TypeError("reasons are bits")
     account = _rates(run)
     limited, way = account.of(name), WAYS[direction]
     was = limited.reasons[way]
