@@ -6,9 +6,9 @@ during the waits and after the last step until the run is quiet. What is left is
 loop emptied, the base freed.
 
 Quiet is judged by a timer tick on the loop: for that long no record was written, but for polls that
-found nothing, and no peer rests. A tick is longer than every timeout of the scenario, so that a
-timer that is due comes first. A run that never becomes quiet is given up after
-`TICKS_MAX` ticks, and has no `quiet` record.
+found nothing, and no peer rests. A tick is longer than every timeout of the scenario, and than an
+empty bucket takes to fill, so that a timer that is due comes first. A run that never becomes quiet
+is given up after `TICKS_MAX` ticks, and has no `quiet` record.
 
 The driver is an application without bugs of its own: it never touches a bufferevent that it has
 freed (steps on it are not done), and closes the descriptors that are its own (without
@@ -31,11 +31,14 @@ from harness.scenario import (
     BuffereventEnd,
     PeerEnd,
     Scenario,
+    group_limits,
+    longest_refill_ns,
     needs,
     reconnects,
 )
 from model.errors import DuopollError, Errno, SimulatorError, Win32Error
 from model.faults import NONE
+from model.rate_limit import RateLimitConfig, token_bucket_cfg_new
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EV_READ,
@@ -47,6 +50,7 @@ from model.subject import (
     Bufferevent,
     KernelError,
     Listener,
+    RateLimitGroup,
 )
 from model.trace import BudgetExceeded, Record, Trace
 from model.world import World
@@ -74,6 +78,8 @@ class NamedBase(Protocol):
     ) -> Listener | KernelError: ...
 
     def priority_init(self, npriorities: int) -> int: ...
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup: ...
 
     def once(self, timeout_ns: int, callback: Callable[[], None]) -> None: ...
 
@@ -108,7 +114,8 @@ class Driver:
         self.ticks = 0
         self.quiet = False
         self.over = False  # nothing is to be waited for any more
-        self.tick_ns = world.quiet_ns + self.needs.longest_timeout_ns
+        self.groups: dict[int, RateLimitGroup] = {}  # by their place in the scenario
+        self.tick_ns = world.quiet_ns + self.needs.longest_timeout_ns + longest_refill_ns(scenario)
 
     def play(self) -> None:
         """The whole run, from the first listener to `base_free`."""
@@ -141,6 +148,11 @@ class Driver:
     def _begin(self) -> None:
         if self.needs.priorities > 1:
             self.base.priority_init(self.needs.priorities)
+        for number, group in enumerate(self.scenario.groups):
+            cfg = token_bucket_cfg_new(*group_limits(group))
+            if cfg is not None:
+                made = self.groups[number] = self.base.rate_limit_group_new(cfg)
+                made.set_min_share(group.min_share)
         for index, connection in enumerate(self.scenario.connections):
             port = self._serve(index, connection.server)
             self.ports.append(port)
@@ -252,6 +264,8 @@ class Driver:
             return
         if left <= 0:
             self.quiet = True
+            for group in self.groups.values():
+                group.get_totals()
             self.trace.emit("quiet")
         self.over = True
         self.base.loopbreak()
@@ -285,6 +299,8 @@ class Driver:
         for listener in self.listeners.values():
             self._guarded(listener.free)
         self._guarded(self._empty_loop)
+        for group in self.groups.values():
+            self._guarded(group.free)
         self._guarded(self.base.free)
 
     def _empty_loop(self) -> None:

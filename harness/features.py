@@ -31,6 +31,8 @@ def features(scenario: Scenario) -> set[str]:
                 seen.add("connection refused")
     if scenario.loop_once:
         seen.add("loop once")
+    if scenario.groups:
+        seen.add("rate limit groups")
     return seen | _of_faults(scenario.faults)
 
 

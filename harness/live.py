@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.scenario import BuffereventEnd, Reaction
 from model.content import content
+from model.rate_limit import SSIZE_MAX, RateLimitConfig, token_bucket_cfg_new
 from model.subject import (
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
@@ -228,6 +229,48 @@ def _listener_enable(end: Live) -> None:
         listener.enable()
 
 
+def _set_rate_limit(end: Live, *limits: int) -> None:
+    cfg = token_bucket_cfg_new(*limits)
+    if cfg is not None:
+        _bev(end).set_rate_limit(cfg)
+
+
+def _clear_rate_limit(end: Live) -> None:
+    _bev(end).set_rate_limit(None)
+
+
+def _join_group(end: Live, number: int) -> None:
+    group = end.driver.groups.get(number)
+    if group is not None:
+        _bev(end).add_to_rate_limit_group(group)
+
+
+def _leave_group(end: Live) -> None:
+    _bev(end).remove_from_rate_limit_group()
+
+
+def _set_group_limit(end: Live, number: int, *limits: int) -> None:
+    cfg: RateLimitConfig | None = token_bucket_cfg_new(*limits)
+    group = end.driver.groups.get(number)
+    if cfg is not None and group is not None:
+        group.set_cfg(cfg)
+
+
+def _decrement_read(end: Live, size: int) -> None:
+    if _bev(end).get_read_limit() != SSIZE_MAX:
+        _bev(end).decrement_read_limit(size)
+
+
+def _decrement_write(end: Live, size: int) -> None:
+    if _bev(end).get_write_limit() != SSIZE_MAX:
+        _bev(end).decrement_write_limit(size)
+
+
+def _set_max_single(end: Live, read: int, write: int) -> None:
+    _bev(end).set_max_single_read(read)
+    _bev(end).set_max_single_write(write)
+
+
 ACTS: dict[str, Callable[..., None]] = {
     "enable": _enable,
     "disable": _disable,
@@ -247,6 +290,14 @@ ACTS: dict[str, Callable[..., None]] = {
     "listener_set_cb": _listener_set_cb,
     "listener_disable": _listener_disable,
     "listener_enable": _listener_enable,
+    "set_rate_limit": _set_rate_limit,
+    "clear_rate_limit": _clear_rate_limit,
+    "join_group": _join_group,
+    "leave_group": _leave_group,
+    "set_group_limit": _set_group_limit,
+    "decrement_read": _decrement_read,
+    "decrement_write": _decrement_write,
+    "set_max_single": _set_max_single,
 }
 _AFTER_READS: dict[str, Callable[[Live], None]] = {
     "read": _read_all,

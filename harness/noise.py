@@ -11,8 +11,9 @@ Sizes stand around the places where something changes: one byte, an echo's 64, t
 bytes of one kernel operation, and each watermark with one less and one more. Waits are 0 to 20 ms,
 timeouts 1 to 50 ms, so that a run takes some 150 ms at most on a real kernel.
 
-Faults come last, so that the rest of a scenario does not depend on them. Most runs have none; the
-others have each kind with an even chance (a swarm), and some a call or two that fail.
+Faults come last, so that the rest of a scenario does not depend on them, and rate limits behind
+them. Most runs have none; the others have each kind of fault with an even chance (a swarm), and
+some a call or two that fail.
 
 Two ends that both echo for ever would never become quiet: when both ends of a connection are
 bufferevents, only the server end may echo whatever comes.
@@ -24,12 +25,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from harness.noise_limits import CALM_LIMITS, GROUPS, LATER_LIMITS, SETUP_LIMITS
 from harness.scenario import (
     AFTER_READS,
     EVENTS,
     AppStep,
     BuffereventEnd,
     Connection,
+    End,
     Network,
     PeerEnd,
     Reaction,
@@ -160,6 +163,7 @@ _POOLS = (64, 16, 8, 5, 2)  # pages
 
 RARE = 170  # a byte below leaves a scenario without rarities
 FAULTY = 180  # a byte below leaves a scenario without faults
+LIMITED = 170  # a byte below leaves a scenario without rate limits
 STOP = 90  # a byte below ends the list that it stands in
 
 
@@ -218,10 +222,13 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
         app = _app(noise, _calm_names(connections), _WRITES)
     else:
         app = _app(noise, _names(connections, "cs"), APP_STEPS)
-    if race_free:
-        return Scenario(connections, app, network)
-    faults = _faults(noise)
-    return _rarities(noise, Scenario(connections, app, network, faults))
+    faults = NONE if race_free else _faults(noise)
+    scenario = Scenario(connections, app, network, faults)
+    if not race_free:
+        scenario = _rarities(noise, scenario)
+    if noise.byte() < LIMITED:
+        return scenario
+    return _calm_limits(noise, scenario) if race_free else _limits(noise, scenario)
 
 
 def _rarities(noise: Noise, scenario: Scenario) -> Scenario:
@@ -254,6 +261,40 @@ def _filled(connection: Connection, high: int) -> Connection:
     setup = (*end.setup, Step("setwatermark", ("R", 0, high)))
     reading = replace(end, setup=setup, on_read=(_MOTIFS[0], *end.on_read[1:]))
     return replace(connection, **{side: reading})
+
+
+def _limits(noise: Noise, scenario: Scenario) -> Scenario:
+    """The same with rate limits here and there."""
+    groups = noise.pick(GROUPS)
+    joins = tuple([Step("join_group", (number,)) for number in range(len(groups))])
+    connections = tuple([_limited(noise, each, joins) for each in scenario.connections])
+    later = _app(noise, _names(connections, "cs"), LATER_LIMITS)
+    return replace(scenario, connections=connections, app=scenario.app + later, groups=groups)
+
+
+def _limited(noise: Noise, connection: Connection, joins: Reaction) -> Connection:
+    ends: list[End] = []
+    for end in (connection.client, connection.server):
+        if isinstance(end, BuffereventEnd):
+            setup = end.setup + noise.steps(SETUP_LIMITS, 3) + noise.steps(joins, len(joins))
+            on_read = end.on_read + noise.reactions(LATER_LIMITS, 2)
+            ends.append(replace(end, setup=setup, on_read=on_read))
+        else:
+            ends.append(end)
+    return Connection(*ends)
+
+
+def _calm_limits(noise: Noise, scenario: Scenario) -> Scenario:
+    connections = []
+    for connection in scenario.connections:
+        ends: list[End] = [
+            replace(end, setup=end.setup + noise.steps(CALM_LIMITS, 2))
+            if isinstance(end, BuffereventEnd)
+            else end
+            for end in (connection.client, connection.server)
+        ]
+        connections.append(Connection(*ends))
+    return replace(scenario, connections=tuple(connections))
 
 
 def _faults(noise: Noise) -> Faults:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from model.faults import Faults
+from model.rate_limit import MIN_SHARE
 
 SCENARIO_VERSION = 1
 
@@ -26,15 +27,26 @@ STEPS_MAX = 1_000  # of one list of steps or reactions, and of the sizes of one 
 CONNECTIONS_MAX = 64
 CONNECTS_MAX = 16  # connections that one client peer makes
 BUFFER_MAX = 1 << 24  # bytes of a simulated socket buffer
+GROUPS_MAX = 8  # rate limit groups
 
 
 class Parameter(NamedTuple):
     """One argument of a step, and what it may be."""
 
     name: str
-    kind: str  # size, size0, sizes, duration, duration_or_none, mask, flag, which, event, priority
+    kind: str  # of `harness.scenario_bounds`: size, duration, mask, flag, rate, ...
     meaning: str
 
+
+#: the limits of a bufferevent or of a group; with a rate above its burst they are none, and not set
+_LIMITS = (
+    Parameter("read_rate", "rate", "bytes read in a tick"),
+    Parameter("read_burst", "rate", "bytes to read that are saved up at most"),
+    Parameter("write_rate", "rate", "bytes written in a tick"),
+    Parameter("write_burst", "rate", "bytes to write that are saved up at most"),
+    Parameter("tick_ns", "tick", "length of a tick; milliseconds count"),
+)
+_GROUP = Parameter("group", "group", "its place in the scenario's groups; none there: not done")
 
 #: what a bufferevent's owner can do to it: in a program, at set-up, or inside a callback
 ACTIONS: dict[str, tuple[Parameter, ...]] = {
@@ -70,6 +82,18 @@ ACTIONS: dict[str, tuple[Parameter, ...]] = {
     "listener_set_cb": (Parameter("given", "flag", "false: connections are closed at once"),),
     "listener_disable": (),  # the listener of the end's connection, if it has one
     "listener_enable": (),
+    "set_rate_limit": _LIMITS,
+    "clear_rate_limit": (),
+    "join_group": (_GROUP,),
+    "leave_group": (),
+    "set_group_limit": (_GROUP, *_LIMITS),
+    # Of the end's own limit; without one they are not done.
+    "decrement_read": (Parameter("size", "tokens", "bytes; fewer than 0 gives tokens back"),),
+    "decrement_write": (Parameter("size", "tokens", "bytes; fewer than 0 gives tokens back"),),
+    "set_max_single": (
+        Parameter("read", "size0", "bytes of one read at most; 0 for the default"),
+        Parameter("write", "size0", "bytes of one write at most; 0 for the default"),
+    ),
 }
 
 #: what a raw peer can do, in order, on its own thread
@@ -169,6 +193,18 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class RateGroup:
+    """Bufferevents that share a limit: bytes a tick, and bytes that a member may move at least."""
+
+    read_rate: int = 1_000
+    read_burst: int = 1_000
+    write_rate: int = 1_000
+    write_burst: int = 1_000
+    tick_ns: int = 1_000_000
+    min_share: int = MIN_SHARE
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole program."""
 
@@ -177,6 +213,7 @@ class Scenario:
     network: Network = Network()
     faults: Faults = Faults()  # of simulated worlds only, as the network
     loop_once: bool = False  # the loop is run pass by pass: EVLOOP_ONCE
+    groups: tuple[RateGroup, ...] = ()
 
 
 def ends(scenario: Scenario) -> Iterator[tuple[str, End]]:
@@ -241,3 +278,28 @@ def needs(scenario: Scenario) -> Needs:
 def longest_timeout_ns(scenario: Scenario) -> int:
     """The longest timeout that any step sets; 0 if none does."""
     return needs(scenario).longest_timeout_ns
+
+
+def longest_refill_ns(scenario: Scenario) -> int:
+    """How long a bucket may take, at most, until it has something again; 0 without limits.
+
+    Two ticks and what the decrements of the program, all of them, put it into debt; never more
+    than DURATION_MAX_NS.
+    """
+    limits = [(*group_limits(group), group.min_share) for group in scenario.groups]
+    debt = 0
+    for step in steps_of(scenario):
+        if step.do in ("set_rate_limit", "set_group_limit"):
+            limits.append((*step.args[-5:], MIN_SHARE))
+        elif step.do in ("decrement_read", "decrement_write"):
+            debt += max(0, step.args[0])
+    longest = 0
+    for read_rate, _, write_rate, _, tick_ns, share in limits:
+        ticks = 3 + (debt + share) // min(read_rate, write_rate)
+        longest = max(longest, ticks * tick_ns)
+    return min(longest, DURATION_MAX_NS)
+
+
+def group_limits(group: RateGroup) -> tuple[int, int, int, int, int]:
+    """Its rates, bursts and tick, in the order of an action's parameters."""
+    return group.read_rate, group.read_burst, group.write_rate, group.write_burst, group.tick_ns

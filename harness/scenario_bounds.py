@@ -8,6 +8,7 @@ from harness.scenario import (
     CONNECTS_MAX,
     DURATION_MAX_NS,
     EVENTS,
+    GROUPS_MAX,
     SIZE_MAX,
 )
 from model.faults import NTH_MAX, POOL_PAGES_MAX
@@ -26,6 +27,10 @@ INTEGERS: dict[str, tuple[int, int]] = {
     "nth": (1, NTH_MAX),
     "pool_pages": (0, POOL_PAGES_MAX),
     "priority": (0, 7),
+    "rate": (1, SIZE_MAX),
+    "tick": (1_000_000, DURATION_MAX_NS),
+    "tokens": (-SIZE_MAX, SIZE_MAX),
+    "group": (0, GROUPS_MAX - 1),
 }
 #: kind of a parameter -> the texts that it may be
 TEXTS: dict[str, tuple[str, ...]] = {

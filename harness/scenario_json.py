@@ -16,10 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.faults_json import changed, faults_to_json, read_faults
 from harness.reading import error_at, parse, plain_integer, read_fields, read_file, read_items
 from harness.scenario import (
     ACTIONS,
     CONNECTIONS_MAX,
+    GROUPS_MAX,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
@@ -31,6 +33,7 @@ from harness.scenario import (
     Network,
     Parameter,
     PeerEnd,
+    RateGroup,
     Reaction,
     Scenario,
     Step,
@@ -38,13 +41,7 @@ from harness.scenario import (
 )
 from harness.scenario_bounds import INTEGERS, TEXTS
 from model.errors import UsageError
-from model.faults import (
-    CALL_FAULTS_MAX,
-    CALLS,
-    KINDS,
-    CallFault,
-    Faults,
-)
+from model.faults import NONE
 from model.subject import OPTION_BITS
 
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
@@ -56,8 +53,13 @@ PEER_FIELDS = ("steps", "connects", "listens")
 _DEFAULT_BUFFEREVENT = BuffereventEnd()
 _DEFAULT_PEER = PeerEnd()
 _DEFAULT_NETWORK = Network()
-_DEFAULT_FAULTS = Faults()
-FAULT_FIELDS = ("kinds", "calls", "pool_pages")
+#: field of a group -> kind
+GROUP_FIELDS: dict[str, str] = {
+    **dict.fromkeys(("read_rate", "read_burst", "write_rate", "write_burst"), "rate"),
+    "tick_ns": "tick",
+    "min_share": "rate",
+}
+_DEFAULT_GROUP = RateGroup()
 
 
 # Writing.
@@ -74,37 +76,26 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
     }
     if scenario.app:
         document["app"] = [_app_step_to_json(step) for step in scenario.app]
-    network = _changed(scenario.network, _DEFAULT_NETWORK, ("sndbuf", "rcvbuf"))
+    network = changed(scenario.network, _DEFAULT_NETWORK, ("sndbuf", "rcvbuf"))
     if network:
         document["network"] = network
-    if scenario.faults != _DEFAULT_FAULTS:
-        document["faults"] = _faults_to_json(scenario.faults)
     if scenario.loop_once:
         document["loop_once"] = True
+    if scenario.faults != NONE:
+        document["faults"] = faults_to_json(scenario.faults)
+    if scenario.groups:
+        groups = scenario.groups
+        document["groups"] = [changed(each, _DEFAULT_GROUP, (*GROUP_FIELDS,)) for each in groups]
     return document
-
-
-def _faults_to_json(faults: Faults) -> dict[str, Any]:
-    fields = _changed(faults, _DEFAULT_FAULTS, FAULT_FIELDS)
-    if "kinds" in fields:
-        fields["kinds"] = list(faults.kinds)
-    if "calls" in fields:
-        fields["calls"] = [call._asdict() for call in faults.calls]
-    return fields
-
-
-def _changed(value: object, default: object, names: tuple[str, ...]) -> dict[str, Any]:
-    pairs = ((name, getattr(value, name)) for name in names)
-    return {name: field for name, field in pairs if field != getattr(default, name)}
 
 
 def _end_to_json(end: End) -> dict[str, Any]:
     if isinstance(end, PeerEnd):
-        fields = _changed(end, _DEFAULT_PEER, PEER_FIELDS)
+        fields = changed(end, _DEFAULT_PEER, PEER_FIELDS)
         if "steps" in fields:
             fields["steps"] = [_step_to_json(PEER_ACTIONS, step) for step in end.steps]
         return {"type": "peer", **fields}
-    fields = _changed(end, _DEFAULT_BUFFEREVENT, BUFFEREVENT_FIELDS)
+    fields = changed(end, _DEFAULT_BUFFEREVENT, BUFFEREVENT_FIELDS)
     if "options" in fields:
         fields["options"] = list(end.options)
     if "setup" in fields:
@@ -146,7 +137,7 @@ def from_json(document: object) -> Scenario:
         document,
         "scenario",
         ("version", "connections"),
-        ("app", "network", "faults", "loop_once"),
+        ("app", "network", "faults", "groups", "loop_once"),
     )
     if plain_integer(fields["version"]) != SCENARIO_VERSION:
         raise error_at("scenario.version", fields["version"], f"write {SCENARIO_VERSION}")
@@ -159,14 +150,10 @@ def from_json(document: object) -> Scenario:
         name: _integer(value, f"scenario.network.{name}", "buffer")
         for name, value in network.items()
     }
-    faults = _faults(fields.get("faults", {}), "scenario.faults")
-    scenario = Scenario(
-        connections=connections,
-        app=app,
-        network=Network(**sizes),
-        faults=faults,
-        loop_once=_flag(fields.get("loop_once", False), "scenario.loop_once"),
-    )
+    faults = read_faults(fields.get("faults", {}), "scenario.faults")
+    groups = read_items(fields.get("groups", []), "scenario.groups", GROUPS_MAX, _group)
+    once = _flag(fields.get("loop_once", False), "scenario.loop_once")
+    scenario = Scenario(connections, app, Network(**sizes), faults, once, groups)
     _check_ends(scenario)
     return scenario
 
@@ -281,39 +268,12 @@ def _reaction(value: object, path: str) -> Reaction:
     return read_items(value, path, STEPS_MAX, _action)
 
 
-def _faults(value: object, path: str) -> Faults:
-    fields = read_fields(value, path, (), FAULT_FIELDS)
-    known: dict[str, Any] = {}
-    if "kinds" in fields:
-        known["kinds"] = _fault_kinds(fields["kinds"], f"{path}.kinds")
-    if "pool_pages" in fields:
-        pages = _integer(fields["pool_pages"], f"{path}.pool_pages", "pool_pages")
-        known["pool_pages"] = pages
-    calls = read_items(fields.get("calls", []), f"{path}.calls", CALL_FAULTS_MAX, _call_fault)
-    return Faults(calls=calls, **known)
-
-
-def _fault_kinds(value: object, path: str) -> tuple[str, ...]:
-    def kind(item: object, at: str) -> str:
-        if not isinstance(item, str) or item not in KINDS:
-            raise error_at(at, item, f"write one of {', '.join(KINDS)}")
-        return item
-
-    kinds = read_items(value, path, len(KINDS), kind)
-    if len(set(kinds)) != len(kinds):
-        raise UsageError(f"{path} names a kind twice: write each once")
-    return kinds
-
-
-def _call_fault(value: object, path: str) -> CallFault:
-    fields = read_fields(value, path, CallFault._fields, ())
-    call, outcome = fields["call"], fields["outcome"]
-    if not isinstance(call, str) or call not in CALLS:
-        raise error_at(f"{path}.call", call, f"write one of {', '.join(CALLS)}")
-    outcomes = [each.name for each in CALLS[call]]
-    if not isinstance(outcome, str) or outcome not in outcomes:
-        raise error_at(f"{path}.outcome", outcome, f"write one of {', '.join(outcomes)}")
-    return CallFault(call, _integer(fields["n"], f"{path}.n", "nth"), outcome)
+def _group(value: object, path: str) -> RateGroup:
+    fields = read_fields(value, path, (), (*GROUP_FIELDS,))
+    known = {
+        name: _integer(each, f"{path}.{name}", GROUP_FIELDS[name]) for name, each in fields.items()
+    }
+    return RateGroup(**known)
 
 
 def _connection(value: object, path: str) -> Connection:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 from typing import Any, TypeAlias
 
+from harness.faults_json import FAULT_FIELDS
 from harness.scenario import (
     ACTIONS,
     CONNECTIONS_MAX,
+    GROUPS_MAX,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
@@ -21,7 +23,11 @@ from harness.scenario import (
     Parameter,
 )
 from harness.scenario_bounds import INTEGERS, TEXTS
-from harness.scenario_json import BUFFEREVENT_REACTIONS, FAULT_FIELDS, SIDES
+from harness.scenario_json import (
+    BUFFEREVENT_REACTIONS,
+    GROUP_FIELDS,
+    SIDES,
+)
 from model.faults import CALL_FAULTS_MAX, CALLS, KINDS
 from model.subject import OPTION_BITS
 
@@ -127,6 +133,11 @@ def _faults() -> Schema:
     return _object(properties, FAULT_FIELDS)
 
 
+def _group() -> Schema:
+    properties: Schema = {name: _integer(kind) for name, kind in GROUP_FIELDS.items()}
+    return _object(properties, tuple(properties))
+
+
 def _schema() -> Schema:
     names = [f"{side}{index}" for index in range(CONNECTIONS_MAX) for side in "cs"]
     end_name = {"end": {"$ref": "#/$defs/end_name"}}
@@ -139,12 +150,13 @@ def _schema() -> Schema:
         ),
         "faults": _faults(),
         "loop_once": _kind("flag"),
+        "groups": _array(_group(), GROUPS_MAX),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duopoll scenario",
         "$comment": "One rule more: a step's end must be a bufferevent of the scenario.",
-        **_object(properties, ("app", "network", "faults", "loop_once")),
+        **_object(properties, ("app", "network", "faults", "groups", "loop_once")),
         "$defs": {
             "connection": _connection(),
             "bufferevent": _bufferevent(),

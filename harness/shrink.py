@@ -51,6 +51,8 @@ def parts_out(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, network=Network())
     if scenario.loop_once:
         yield replace(scenario, loop_once=False)
+    if scenario.groups:
+        yield replace(scenario, groups=scenario.groups[:-1])
     for faults in _smaller_faults(scenario.faults):
         yield replace(scenario, faults=faults)
     for index, connection in enumerate(scenario.connections):

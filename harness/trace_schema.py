@@ -34,6 +34,7 @@ FIELD_KINDS: dict[str, str] = {
     "bev": "text",
     "bufferevents": "number",
     "data": "value",
+    "direction": "text",
     "do": "text",
     "enabled": "number or null",
     "epfd": "number",
@@ -58,6 +59,8 @@ FIELD_KINDS: dict[str, str] = {
     "peer": "text",
     "peer_port": "number or null",
     "port": "number or null",
+    "read_limit": "number",
+    "reasons": "number",
     "records": "number",
     "result": "value",
     "size": "number or null",
@@ -67,6 +70,7 @@ FIELD_KINDS: dict[str, str] = {
     "what": "outcome",
     "where": "text",
     "which": "text",
+    "write_limit": "number",
 }
 
 _MEANING = {

@@ -10,6 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from model.bufferevent import (
+    SUSPEND_BW,
+    SUSPEND_BW_GROUP,
+    SUSPEND_FILT_READ,
+    SUSPEND_LOOKUP,
+)
 from model.errors import Errno, NtStatus, Win32Error
 from model.kernel import EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, mask_name
 from model.subject import (
@@ -27,6 +33,12 @@ TRIGGER_BITS = {
     "DEFER_CALLBACKS": BEV_TRIG_DEFER_CALLBACKS,
 }
 _WITH_MASK = ("enable", "disable", "disable_hard", "setwatermark", "trigger")
+SUSPEND_BITS = {
+    "BW": SUSPEND_BW,
+    "BW_GROUP": SUSPEND_BW_GROUP,
+    "LOOKUP": SUSPEND_LOOKUP,
+    "FILT_READ": SUSPEND_FILT_READ,
+}
 CTL = {EPOLL_CTL_ADD: "ADD", EPOLL_CTL_DEL: "DEL", EPOLL_CTL_MOD: "MOD"}
 
 
@@ -210,6 +222,15 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "completion": lambda f: (
         f"{f['operation']} on descriptor {outcome_text(f['fd'])} completes:"
         f" {outcome_text(f['status'])}, {outcome_text(f['result'])}"
+    ),
+    "suspend": lambda f: (
+        f"{f['bev']} may {f['direction']} again"
+        if f["reasons"] == 0
+        else f"{f['bev']} may not {f['direction']}: {bits_text(f['reasons'], SUSPEND_BITS)}"
+    ),
+    "bucket": lambda f: (
+        f"the bucket of {f['bev']} has {outcome_text(f['read_limit'])} bytes to read and"
+        f" {outcome_text(f['write_limit'])} to write"
     ),
     "fault": lambda f: f"fault: {f['name']}" + _on_descriptor(f["fd"]),
     "pool": lambda f: (

@@ -14,9 +14,11 @@ again, so an overrun stays undelivered; since then it calls again without end: i
 
 from __future__ import annotations
 
+from model import rate_limit
 from model.errors import SimulatorError
 from model.evbuffer import Evbuffer
 from model.event_base import EventBase
+from model.rate_limited import MAX_SINGLE_DEFAULT, RateLimited
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_OPT_CLOSE_ON_FREE,
@@ -32,15 +34,13 @@ from model.subject import (
 
 # Why a direction is suspended (bufferevent-internal.h). Reasons are independent of each other.
 SUSPEND_WM = 0x01  # the input is at its high watermark
-SUSPEND_BW = 0x02  # the bufferevent's own bucket is empty
-SUSPEND_BW_GROUP = 0x04  # its group's bucket is empty
+SUSPEND_BW = rate_limit.SUSPEND_BW  # the bufferevent's own bucket is empty
+SUSPEND_BW_GROUP = rate_limit.SUSPEND_BW_GROUP  # its group's bucket is empty
 SUSPEND_LOOKUP = 0x08  # a name is being resolved
 SUSPEND_FILT_READ = 0x10  # a filter above does not read
 
-MAX_SINGLE_DEFAULT = 16_384  # bytes of one kernel operation (bufferevent-internal.h)
 
-
-class Bufferevent:
+class Bufferevent(RateLimited):
     """What every bufferevent has. Implements `model.subject.Bufferevent`; see there.
 
     Transports override the methods under "The transport" and call those under "For transports".
@@ -49,8 +49,6 @@ class Bufferevent:
     __slots__ = (
         *("base", "deferred_queued", "enabled", "error", "eventcb", "fd"),
         "input",
-        "max_single_read",
-        "max_single_write",
         "options",
         "output",
         "pending",
@@ -79,6 +77,8 @@ class Bufferevent:
         self.wm_write_low = self.wm_write_high = 0
         self.max_single_read = MAX_SINGLE_DEFAULT
         self.max_single_write = MAX_SINGLE_DEFAULT
+        self.limiter = None
+        self.on_suspend = None
         self.input = Evbuffer()
         self.output = Evbuffer()
         self.output.owner = self._output_changed
@@ -175,14 +175,6 @@ class Bufferevent:
         self._adjust_timeouts()
         return 0
 
-    def set_max_single_read(self, size: int) -> None:
-        """bufferevent_set_max_single_read: bytes of one operation at most; 0: the default."""
-        self.max_single_read = size or MAX_SINGLE_DEFAULT
-
-    def set_max_single_write(self, size: int) -> None:
-        """bufferevent_set_max_single_write."""
-        self.max_single_write = size or MAX_SINGLE_DEFAULT
-
     def flush(self, iotype: int, mode: int) -> int:
         """be_socket_flush, be_async_flush: nothing to do."""
         return 0
@@ -212,6 +204,8 @@ class Bufferevent:
     def free(self) -> None:
         self.setcb(None, None, None)
         self.enabled = 0  # whoever is at work on it does nothing more
+        if self.limiter is not None:
+            self.limiter.close()
         self._cancel_all()
         self.decref()
 
@@ -223,6 +217,8 @@ class Bufferevent:
         """bufferevent_decref: the last one unlinks now and finalises from the loop."""
         self.refcnt -= 1
         if not self.refcnt:
+            if self.limiter is not None:
+                self.limiter.close()
             self._unlink()
             self.base.schedule_finalizer(self._finalize, self.priority)
 
@@ -241,24 +237,34 @@ class Bufferevent:
     # Suspension.
 
     def suspend_read(self, why: int) -> None:
-        if not self.read_suspended:
+        was = self.read_suspended
+        self.read_suspended = was | why
+        if self.on_suspend is not None and why & ~was & ~SUSPEND_WM:
+            self.on_suspend("read", self.read_suspended & ~SUSPEND_WM)
+        if not was:
             self._stop(EV_READ)
-        self.read_suspended |= why
 
     def unsuspend_read(self, why: int) -> None:
         was = self.read_suspended
         self.read_suspended &= ~why
+        if self.on_suspend is not None and why & was & ~SUSPEND_WM:
+            self.on_suspend("read", self.read_suspended & ~SUSPEND_WM)
         if was and not self.read_suspended and self.enabled & EV_READ:
             self._start(EV_READ)
 
     def suspend_write(self, why: int) -> None:
-        if not self.write_suspended:
+        was = self.write_suspended
+        self.write_suspended = was | why
+        if self.on_suspend is not None and why & ~was:
+            self.on_suspend("write", self.write_suspended)
+        if not was:
             self._stop(EV_WRITE)
-        self.write_suspended |= why
 
     def unsuspend_write(self, why: int) -> None:
         was = self.write_suspended
         self.write_suspended &= ~why
+        if self.on_suspend is not None and why & was:
+            self.on_suspend("write", self.write_suspended)
         if was and not self.write_suspended and self.enabled & EV_WRITE:
             self._start(EV_WRITE)
 

@@ -21,6 +21,7 @@ from model.async_operations import ConnectOperation, ReadOperation, WriteOperati
 from model.bufferevent import Bufferevent
 from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
 from model.event_base import TimerEvent
+from model.rate_limit import READ, WRITE
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -73,12 +74,14 @@ class AsyncBufferevent(Bufferevent):
             self._add_read(False)
             return
         size = self.max_single_read
+        if self.limiter is not None:
+            size = self.limiter.allowance(READ, size)
         if self.wm_read_high:
             size = min(size, self.wm_read_high - self.input.length)
-            if size <= 0:
-                self._add_read(False)
-                return
-        self._launch_read(size)
+        if size <= 0:
+            self._add_read(False)
+        else:
+            self._launch_read(size)
 
     def _launch_read(self, size: int) -> None:
         assert self.fd is not None
@@ -93,6 +96,8 @@ class AsyncBufferevent(Bufferevent):
             self.poller.kernel.wsa_recv(self.fd, self.read_op.overlapped, buffer)
         )
         if failure is None:
+            if self.limiter is not None:
+                self.limiter.launched(READ, size)
             self._add_read(True)
             return
         self.input.end_frozen = False
@@ -104,22 +109,25 @@ class AsyncBufferevent(Bufferevent):
         self.input.end_frozen = False
         if nbytes:
             self.input.append_frozen(self.read_buffer[:nbytes].tobytes())
-        if self.ok:
-            if status is not NtStatus.SUCCESS:
-                self._reading_failed(BEV_EVENT_ERROR, status)
-            elif not nbytes:
-                self._reading_failed(BEV_EVENT_EOF, status)
-            else:
-                self._received()
+        if self.ok and nbytes and status is NtStatus.SUCCESS:
+            self._received(nbytes)
+        else:
+            if self.ok:
+                failed = status is not NtStatus.SUCCESS
+                self._reading_failed(BEV_EVENT_ERROR if failed else BEV_EVENT_EOF, status)
+            if self.limiter is not None:
+                self.limiter.settle(READ, nbytes)
         self.decref()
 
-    def _received(self) -> None:
+    def _received(self, nbytes: int) -> None:
         if self.enabled & EV_READ:
             if self.timeout_read_ns is not None and not self.read_suspended:
                 self.read_timer.start(self.timeout_read_ns)
             self.trigger_nolock(EV_READ, 0)
         else:
             self.untold |= EV_READ
+        if self.limiter is not None:  # once they are told: it may read on, and that may fail
+            self.limiter.settle(READ, nbytes)
         self._consider_reading()
 
     def _reading_failed(self, cause: int, status: NtStatus) -> None:
@@ -157,7 +165,12 @@ class AsyncBufferevent(Bufferevent):
             self._add_write(False)
             return
         assert self.fd is not None
-        launch = self.output.launch_write(self.max_single_write)
+        size = self.max_single_write
+        if self.limiter is not None:
+            size = self.limiter.allowance(WRITE, size)
+            if self.write_suspended:
+                return
+        launch = self.output.launch_write(size)
         assert launch is not None, "no write is in flight, and there are bytes"
         self.refcnt += 1
         operation = self.write_op
@@ -166,6 +179,8 @@ class AsyncBufferevent(Bufferevent):
             self.poller.kernel.wsa_send(self.fd, operation.overlapped, launch.pieces)
         )
         if failure is None:
+            if self.limiter is not None:
+                self.limiter.launched(WRITE, sum(map(len, launch.pieces)))
             self._add_write(True)
             return
         self.output.commit_write(launch, 0)
@@ -185,7 +200,10 @@ class AsyncBufferevent(Bufferevent):
             else:
                 self._restart_write_timer()
                 self.trigger_nolock(EV_WRITE, 0)
-                self._consider_writing()
+        if self.limiter is not None:
+            self.limiter.settle(WRITE, nbytes)
+        if self.ok:
+            self._consider_writing()
         self.decref()
 
     # Both.
@@ -360,12 +378,7 @@ class AsyncBufferevent(Bufferevent):
             return
         self.ok = True
         self.run_eventcb(BEV_EVENT_CONNECTED, None)
-        runnable = self.enabled
-        if self.read_suspended:
-            runnable &= ~EV_READ
-        if self.write_suspended:
-            runnable &= ~EV_WRITE
-        self._start(runnable)
+        self.enable(self.enabled)
 
     def setfd(self, fd: int | None) -> int:
         """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once.

@@ -18,6 +18,7 @@ from model.bufferevent import SUSPEND_WM, Bufferevent
 from model.errors import Errno
 from model.evbuffer import FLAG_DRAINS_TO_FD
 from model.event_base import Event
+from model.rate_limit import READ, WRITE
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -170,6 +171,8 @@ class SocketBufferevent(Bufferevent):
 
     def _read_once(self) -> None:
         size = self.max_single_read
+        if self.limiter is not None:
+            size = self.limiter.allowance(READ, size)
         if self.wm_read_high:
             room = self.wm_read_high - self.input.length
             if room <= 0:
@@ -183,6 +186,8 @@ class SocketBufferevent(Bufferevent):
             self._recv_failed(data)
         elif data:
             self.input.append_frozen(data)
+            if self.limiter is not None:
+                self.limiter.charge(READ, len(data))
             self.trigger_nolock(EV_READ, 0)
         else:
             self._fail_reading(BEV_EVENT_EOF, None)
@@ -237,20 +242,25 @@ class SocketBufferevent(Bufferevent):
         output = self.output
         sent = 0
         if output.length:
-            if self.fd is None:
+            size = self.max_single_write
+            if self.limiter is not None:
+                size = self.limiter.allowance(WRITE, size)
+            if self.fd is None or self.write_suspended:
                 return
             kernel = self.poller.kernel
-            chunks = output.peek(self.max_single_write)
+            chunks = output.peek(size)
             if chunks:
                 answer = kernel.send(self.fd, chunks)
             else:  # a piece of a file
-                answer = output.sendfile_head(kernel, self.fd, self.max_single_write)
+                answer = output.sendfile_head(kernel, self.fd, size)
             if not isinstance(answer, int):
                 self._send_failed(answer)
                 return
             sent = answer
             output.drain_frozen(sent)
-        if output.length:
+            if self.limiter is not None:
+                self.limiter.charge(WRITE, sent)
+        if output.length and not self.write_suspended:
             self.ev_write.arm()
         else:
             self.ev_write.remove()

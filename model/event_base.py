@@ -38,6 +38,8 @@ from model.subject import (
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
     from model.listener import Listener
+    from model.rate_limit import RateLimitConfig
+    from model.rate_limit_group import RateLimitGroup
 
 __all__ = ["MAX_DEFERREDS_QUEUED", "Event", "EventBase", "Poller", "Runnable", "TimerEvent"]
 
@@ -66,10 +68,13 @@ class Poller(Protocol):
 class EventBase:
     """The loop. Implements `model.subject.Base`."""
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, now_ns: Callable[[], int], pick: Callable[[str, int], int] | None = None
+    ) -> None:
         self.now_ns = now_ns
         self.npriorities = 1
         self.active: list[Runnable] = []  # of all priorities, in the order of activation
+        self.pick = pick  # the world's choices: a name and a bound; None in a real world
         self.later: list[Runnable] = []
         self.event_count = 0  # events added, timers included
         self.virtual_events = 0  # what keeps the loop alive without an event (event.c)
@@ -304,6 +309,12 @@ class EventBase:
     ) -> Listener | KernelError:
         """A listener on 127.0.0.1:`port` (0: any), enabled unless LEV_OPT_DISABLED."""
         return self.poller.listener(callback, port, backlog, flags)
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup:
+        """bufferevent_rate_limit_group_new."""
+        from model.rate_limit_group import RateLimitGroup  # which needs our timers
+
+        return RateLimitGroup(self, cfg)
 
     def close_fd(self, fd: int) -> None:
         """evutil_closesocket."""

@@ -7,9 +7,12 @@ event2/bufferevent.h, event2/listener.h). Sizes are bytes, durations nanoseconds
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from model.errors import Errno, Win32Error
+
+if TYPE_CHECKING:
+    from model.rate_limit import RateLimitConfig
 
 # Directions (event2/event.h).
 EV_TIMEOUT = 0x01
@@ -80,6 +83,8 @@ DataCallback: TypeAlias = Callable[["Bufferevent"], None]
 EventCallback: TypeAlias = Callable[["Bufferevent", int], None]
 AcceptCallback: TypeAlias = Callable[["Listener", int, int], None]  # listener, fd, peer port
 AcceptErrorCallback: TypeAlias = Callable[["Listener", KernelError], None]
+#: "read" or "write", and why it is suspended now, its own high watermark aside (SUSPEND_* bits)
+SuspendObserver: TypeAlias = Callable[[str, int], None]
 
 
 class Bufferevent(Protocol):
@@ -150,6 +155,53 @@ class Bufferevent(Protocol):
 
     def free(self) -> None: ...
 
+    # Rates: bytes of an operation, and tokens in bytes. A negative decrement gives tokens.
+
+    def set_max_single_read(self, size: int) -> int: ...
+
+    def set_max_single_write(self, size: int) -> int: ...
+
+    def set_rate_limit(self, cfg: RateLimitConfig | None) -> int: ...
+
+    def add_to_rate_limit_group(self, group: Any) -> int:
+        """`group` is one that the same base made."""
+
+    def remove_from_rate_limit_group(self) -> int: ...
+
+    def get_read_limit(self) -> int: ...
+
+    def get_write_limit(self) -> int: ...
+
+    def decrement_read_limit(self, size: int) -> int: ...
+
+    def decrement_write_limit(self, size: int) -> int: ...
+
+    def observe_suspension(self, observer: SuspendObserver | None) -> None:
+        """Tells of every change of why a direction is suspended; for whoever writes a trace."""
+
+
+class RateLimitGroup(Protocol):
+    """A bufferevent_rate_limit_group."""
+
+    def set_cfg(self, cfg: RateLimitConfig) -> int: ...
+
+    def set_min_share(self, share: int) -> int: ...
+
+    def get_read_limit(self) -> int: ...
+
+    def get_write_limit(self) -> int: ...
+
+    def decrement_read(self, size: int) -> int: ...
+
+    def decrement_write(self, size: int) -> int: ...
+
+    def get_totals(self) -> tuple[int, int]: ...
+
+    def reset_totals(self) -> None: ...
+
+    def free(self) -> None:
+        """Raises ValueError while it has members."""
+
 
 class Listener(Protocol):
     """An evconnlistener."""
@@ -186,6 +238,9 @@ class Base(Protocol):
 
     def priority_init(self, npriorities: int) -> int:
         """event_base_priority_init: 0, or -1. Priority 0 is the most urgent."""
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup:
+        """bufferevent_rate_limit_group_new."""
 
     def once(self, timeout_ns: int, callback: Callable[[], None]) -> None:
         """event_base_once(EV_TIMEOUT)."""

@@ -69,6 +69,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # error: the kernel error readable in the callback; enabled: the mask when the callback starts.
     "cb": ("bev", "which", "what", "error", "input_length", "output_length", "enabled"),
     "cb_end": ("bev", "which", "input_length", "output_length"),
+    # Rates. direction: read, write; reasons: SUSPEND_* bits but that of the high watermark; bucket:
+    # bytes that may move now, by the bucket of a bufferevent or of a group ("g0").
+    "suspend": ("bev", "direction", "reasons"),
+    "bucket": ("bev", "read_limit", "write_limit"),
     # Simulated worlds with faults: one that happens now, before the call that meets it; and when a
     # port is closed, the kernel's memory in pages: the size, the most ever taken, still locked.
     "fault": ("name", "fd"),
@@ -92,7 +96,7 @@ _ENUMS = (Errno, Win32Error, NtStatus)
 _TEXT_FIELDS = frozenset(
     {
         *("how", "bev", "name", "type", "which", "operation", "peer", "do"),
-        *("message", "where", "error_type"),
+        *("message", "where", "error_type", "direction"),
     }
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from model.errors import Errno, Win32Error
+from model.rate_limit import RateLimitConfig
 from model.subject import (
     LEV_OPT_CLOSE_ON_FREE,
     AcceptCallback,
@@ -24,28 +25,32 @@ from model.subject import (
 )
 from model.trace import Trace
 from model.traced_kernel import TracedCompletion, TracedReadiness
+from model.traced_rates import TracedGroup, TracedRates
 
-__all__ = ["TracedBase", "TracedBufferevent", "TracedCompletion", "TracedReadiness"]
+__all__ = [
+    "TracedBase",
+    "TracedBufferevent",
+    "TracedCompletion",
+    "TracedGroup",
+    "TracedReadiness",
+]
 
 
 Callbacks: TypeAlias = tuple[DataCallback | None, DataCallback | None, EventCallback | None]
 
 
-class TracedBufferevent:
+class TracedBufferevent(TracedRates):
     """A bufferevent that writes its calls and callbacks under a name. See `model.subject`."""
 
     __slots__ = (
         "_append",
         "_given",
-        "_inner",
         "_now",
-        "_trace",
         "freed",
         "get_enabled",
         "getfd",
         "getwatermark",
         "input_length",
-        "name",
         "output_length",
         "socket_error",
     )
@@ -64,6 +69,7 @@ class TracedBufferevent:
         self.getfd = inner.getfd
         self.get_enabled = inner.get_enabled
         self.socket_error = inner.socket_error
+        self._init_rates(inner)
 
     def _call(self, name: str, call: Callable[..., int | None], *args: Any) -> int:
         self._append((self._now(), "op", self.name, name, args))
@@ -165,6 +171,8 @@ class TracedBufferevent:
 
     def _begin(self, which: str, what: int, error: KernelError | None) -> None:
         self._trace.check_budget()
+        if self.limited:
+            self._buckets()
         inside, outside = self.input_length(), self.output_length()
         enabled = self.get_enabled()
         self._append((self._now(), "cb", self.name, which, what, error, inside, outside, enabled))
@@ -183,6 +191,8 @@ class TracedBufferevent:
         def traced(_: Bufferevent) -> None:  # the hot one: what _begin and _end do, in one place
             if len(trace.records) > trace.budget:
                 trace.check_budget()
+            if self.limited:
+                self._buckets()
             append((now(), "cb", name, which, 0, None, inside(), outside(), get_enabled()))
             callback(self)
             if self.freed:
@@ -273,6 +283,12 @@ class TracedBase:
         self.loopcontinue = inner.loopcontinue
         self.priority_init = inner.priority_init
         self.close_fd = inner.close_fd
+        self._groups = 0
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> TracedGroup:
+        """Groups are named in the order in which they are made: g0, g1, ..."""
+        number, self._groups = self._groups, self._groups + 1
+        return TracedGroup(self._inner.rate_limit_group_new(cfg), self._trace, number, cfg)
 
     def bufferevent_socket_new(
         self, fd: int | None, options: int, name: str = "?"

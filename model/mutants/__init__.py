@@ -17,6 +17,7 @@ from model.mutants.mutant import Mutant
 from model.mutants.planted_callbacks import CALLBACKS
 from model.mutants.planted_evbuffer import EVBUFFER
 from model.mutants.planted_progress import PROGRESS
+from model.mutants.rates import HISTORICAL_RATES, RATES
 
 __all__ = ["BUFFER_MUTANTS", "MUTANTS", "Mutant", "active", "find", "patched"]
 
@@ -24,9 +25,13 @@ __all__ = ["BUFFER_MUTANTS", "MUTANTS", "Mutant", "active", "find", "patched"]
 MUTANTS: Mapping[str, Mutant] = {
     mutant.name: mutant
     for mutant in (
-        *sorted((*HISTORICAL, *HISTORICAL_CONNECTIONS), key=lambda mutant: mutant.name),
+        *sorted(
+            (*HISTORICAL, *HISTORICAL_CONNECTIONS, *HISTORICAL_RATES),
+            key=lambda mutant: mutant.name,
+        ),
         *CALLBACKS,
         *PROGRESS,
+        *RATES,
     )
 }
 

@@ -109,7 +109,7 @@ def on_read_shared(self: AsyncBufferevent, status: NtStatus, nbytes: int) -> Non
         elif not nbytes:
             self._reading_failed(BEV_EVENT_EOF, status)
         else:
-            self._received()
+            self._received(nbytes)
     self.decref()
 
 

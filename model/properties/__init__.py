@@ -2,7 +2,7 @@
 
 A trace is read once, record by record. `view` keeps what is known of each bufferevent;
 `application_records` and `kernel_records` bring it up to date, one function a kind of record; the
-families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T,
+families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T, `rates` R,
 `liveness` L, `resources` S) state their properties and judge. `cross` (X) compares several runs.
 
 The checker knows nothing but the records, so it is the same for a simulated kernel and a real one,
@@ -22,6 +22,7 @@ from model.properties import (
     kernel_records,
     liveness,
     order,
+    rates,
     resources,
     stream,
     timeouts,
@@ -39,6 +40,7 @@ PROPERTIES: tuple[Property, ...] = (
     + order.PROPERTIES
     + watermarks.PROPERTIES
     + timeouts.PROPERTIES
+    + rates.PROPERTIES
     + liveness.PROPERTIES
     + resources.PROPERTIES
     + cross.PROPERTIES

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import liveness, resources, stream
+from model.properties import liveness, rate_records, rates, resources, stream
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
 from model.properties.view import NOBODY, Handler, Run, View, as_bytes, as_name
@@ -240,6 +240,8 @@ def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
 def _free(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     run.checked["C-4"] += 1
     view.freed = True
+    if run.rates is not None:
+        run.rates.of(view.name).freed = True
 
 
 _OPERATIONS = {
@@ -264,17 +266,23 @@ def operation(run: Run, index: int, record: Record) -> None:
     time, _, name, call, args = record
     view = run.views.get(name)
     if view is None:
+        if name[:1] == "g":
+            rate_records.group_call(run, time, name, call, args)
         return
     view.idle = 0
     run.idle_waits = 0
     effect = _OPERATIONS.get(call)
     if effect is not None:
         effect(run, view, index, time, args)
+    else:
+        rate_records.call(run, view, time, call, args)
 
 
 def returned(run: Run, index: int, record: Record) -> None:
     """`ret`: the outcome of a connect, a listener that cannot listen; others do not matter."""
     view = run.views.get(record[2])
+    if view is None and record[3] == "rate_limit_group_get_totals":
+        rates.told_totals(run, record[2], index, record[4])
     if view is not None and view.is_listener:
         view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
     if view is None or record[3] not in ("connect", "socket_connect"):
@@ -333,6 +341,8 @@ def loop_end(run: Run, index: int, record: Record) -> None:
 def quiet(run: Run, index: int, record: Record) -> None:
     """`quiet`: liveness is judged."""
     liveness.judge(run, index, record[0])
+    if run.rates is not None:
+        rates.waited(run, index, record[0], last=True)
 
 
 def teardown(run: Run, index: int, record: Record) -> bool:

@@ -7,7 +7,8 @@ matched to its submission by its overlapped, never by its handle.
 from __future__ import annotations
 
 from model.errors import NtStatus, Win32Error
-from model.properties import progress, resources
+from model.properties import progress, rate_records, resources
+from model.properties.meters import READ, WRITE
 from model.properties.view import Handler, Run, as_bytes
 from model.subject import EV_READ, EV_WRITE
 from model.trace import Record
@@ -33,6 +34,8 @@ def wsa_recv(run: Run, index: int, record: Record) -> None:
     if refused:
         progress.operation_failed(run, view, index, time, EV_READ, result)
         return
+    if run.rates is not None:
+        rate_records.launched(run, view, index, time, READ, size)
     run.operations[overlapped] = view
     view.read_operation = overlapped
     view.fresh_in = 0  # at most one is in flight, so the previous one has been processed
@@ -43,7 +46,7 @@ def wsa_recv(run: Run, index: int, record: Record) -> None:
 
 def wsa_send(run: Run, index: int, record: Record) -> None:
     """`wsa_send`: a write was submitted."""
-    time, _, fd, overlapped, _, result = record
+    time, _, fd, overlapped, size, result = record
     view = run.by_fd.get(fd)
     refused = result.__class__ is not int and result is not Win32Error.WSA_IO_PENDING
     if refused:
@@ -54,6 +57,8 @@ def wsa_send(run: Run, index: int, record: Record) -> None:
     if refused:
         progress.operation_failed(run, view, index, time, EV_WRITE, result)
         return
+    if run.rates is not None:
+        rate_records.launched(run, view, index, time, WRITE, size)
     run.operations[overlapped] = view
     view.write_operation = overlapped
     view.fresh_out = 0
@@ -106,6 +111,9 @@ def completion(run: Run, index: int, record: Record) -> None:
         view.read_operation = None
     else:
         view.write_operation = None
+    if run.rates is not None and operation != "connect":
+        way = READ if operation == "recv" else WRITE
+        rate_records.ended(run, view, way, len(result) if result else 0)
     if view.freed:
         return
     if operation == "connect":

@@ -12,7 +12,7 @@ not judged.
 from __future__ import annotations
 
 from model.kernel import EPOLLOUT
-from model.properties import timeouts, watermarks
+from model.properties import rate_records, timeouts, watermarks
 from model.properties.catalogue import Property
 from model.properties.view import Peer, Run, View
 from model.subject import EV_READ, EV_WRITE, EVLOOP_NONBLOCK
@@ -118,7 +118,7 @@ def _waits(view: View) -> str:
     told = view.kernel_connected or view.failed or view.refused
     if view.connecting and view.connect_result == 0 and not told:
         return "for its connect"
-    return "to read" if may_read(view) else "to write" if may_write(view) else ""
+    return "to read" if wants_to_read(view) else "to write" if wants_to_write(view) else ""
 
 
 def _may_have_timed_out(view: View) -> bool:
@@ -134,16 +134,26 @@ def _alive(view: View) -> bool:
     )
 
 
-def may_read(view: View) -> bool:
+def wants_to_read(view: View) -> bool:
     """READ is enabled, the connection stands, and the input is below its high watermark."""
     if not view.enabled & EV_READ or not _alive(view):
         return False
     return not view.high or view.received_count - view.taken < view.high
 
 
-def may_write(view: View) -> bool:
+def wants_to_write(view: View) -> bool:
     """WRITE is enabled, the connection stands, and there is output."""
     return view.enabled & EV_WRITE != 0 and view.written > view.sent and _alive(view)
+
+
+def may_read(run: Run, view: View) -> bool:
+    """The same, and its buckets have tokens."""
+    return wants_to_read(view) and not rate_records.suspended(run, view, EV_READ)
+
+
+def may_write(run: Run, view: View) -> bool:
+    """The same, and its buckets have tokens."""
+    return wants_to_write(view) and not rate_records.suspended(run, view, EV_WRITE)
 
 
 def judge(run: Run, index: int, time: int) -> None:
@@ -176,7 +186,7 @@ def _judge_told(run: Run, view: View, index: int) -> None:
             f"{name} holds {view.received_count - view.taken} bytes of input that arrived and"
             " never had a read callback",
         )
-    if view.owed >= 0 and view.eventcb and _hears(view):
+    if view.owed >= 0 and view.eventcb and _hears(run, view):
         kernel_record = run.records[view.owed]
         what = "end of the stream" if view.owed_eof else "failure"
         run.violate(
@@ -190,12 +200,13 @@ def _judge_told(run: Run, view: View, index: int) -> None:
         _judge_connect(run, view, index)
 
 
-def _hears(view: View) -> bool:
+def _hears(run: Run, view: View) -> bool:
     """Whether a failure must be told now. Completion: what ends while reading is disabled or
     suspended may be kept until it runs again."""
     if not view.completion:
         return True
     suspended = 0 < view.high <= view.received_count - view.taken
+    suspended = suspended or rate_records.suspended(run, view, EV_READ) != 0
     return view.enabled & EV_READ != 0 and not suspended
 
 
@@ -223,13 +234,13 @@ def _judge_connect(run: Run, view: View, index: int) -> None:
 
 def _judge_moving(run: Run, view: View, index: int, time: int) -> None:
     name = view.name
-    read_runs = may_read(view)
+    read_runs = may_read(run, view)
     if _alive(view):
         timeouts.judge_missing(run, view, index, time, read_runs)
     if read_runs:
         watermarks.judge_armed(run, view, index)
         _judge_arrivals(run, view, index, time)
-    if may_write(view):
+    if may_write(run, view):
         run.checked["L-4"] += 1
         if view.completion:
             armed = view.write_operation is not None

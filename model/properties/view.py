@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from model.properties.catalogue import Violation
+from model.properties.meters import Rates
 from model.subject import EV_WRITE
 from model.trace import Record
 
@@ -160,7 +161,7 @@ class Run:
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
         "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
-        "peers", "records", "reported", "simulated", "tolerance", "views", "violations",
+        "peers", "rates", "records", "reported", "simulated", "tolerance", "views", "violations",
         "wait_index",
     )  # fmt: skip
 
@@ -183,6 +184,7 @@ class Run:
         self.aborted = 0  # connections that were gone when accept took them
         self.accepted: dict[str, int] = {}  # listener -> accept callbacks
         self.connect_caller: View | None = None  # whose connect call is running
+        self.rates: Rates | None = None  # once there are limits
         self.pass_time = 0
         self.passes = 0
         self.wait_index = -1

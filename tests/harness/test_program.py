@@ -20,7 +20,7 @@ from tests.harness.made import SCENARIO, failure, failures
 
 SCENARIO_CLASSES = (
     *("AppStep", "BuffereventEnd", "Connection", "Network", "PeerEnd", "Scenario", "Step"),
-    *("CallFault", "Faults"),
+    *("CallFault", "Faults", "RateGroup"),
 )
 ROOT = Path(__file__).resolve().parents[2]
 
