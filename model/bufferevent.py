@@ -14,9 +14,11 @@ again, so an overrun stays undelivered; since then it calls again without end: i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from model.errors import SimulatorError
 from model.evbuffer import Evbuffer
-from model.event_base import EventBase
+from model.event_base import EventBase, Finalizer
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_OPT_CLOSE_ON_FREE,
@@ -29,6 +31,9 @@ from model.subject import (
     EventCallback,
     KernelError,
 )
+
+if TYPE_CHECKING:
+    from model.layer import Callbacks, Underlying
 
 # Why a direction is suspended (bufferevent-internal.h). Reasons are independent of each other.
 SUSPEND_WM = 0x01  # the input is at its high watermark
@@ -130,6 +135,18 @@ class Bufferevent:
 
     def get_enabled(self) -> int:
         return self.enabled
+
+    def getcb(self) -> Callbacks:
+        return self.readcb, self.writecb, self.eventcb
+
+    def flush(self, iotype: int, mode: int) -> int:
+        return 0
+
+    def get_underlying(self) -> Underlying | None:
+        return None
+
+    def get_partner(self) -> Bufferevent | None:
+        return None
 
     def write(self, data: bytes) -> int:
         self.output.append_frozen(data)
@@ -372,16 +389,3 @@ class Bufferevent:
 
     def finalize(self) -> None:
         """be_destruct, from the loop: closes the descriptor if that was asked for."""
-
-
-class Finalizer:
-    """Runs a bufferevent's end from the active queue (event_callback_finalize_)."""
-
-    __slots__ = ("bufferevent",)
-
-    def __init__(self, bufferevent: Bufferevent) -> None:
-        self.bufferevent = bufferevent
-
-    def run(self) -> None:
-        self.bufferevent.finalize()
-        self.bufferevent.base.bufferevents -= 1

@@ -35,6 +35,7 @@ from model.subject import (
 
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
+    from model.layer import Filters, Underlying
     from model.listener import Listener
 
 MAX_DEFERREDS_QUEUED = 32  # event.c: deferreds beyond these wait for the next pass
@@ -105,6 +106,19 @@ class TimerEvent(Event):
     def fire(self, result: int) -> None:
         self.stop()
         self.callback()
+
+
+class Finalizer:
+    """Runs a bufferevent's end from the active queue (event_callback_finalize_)."""
+
+    __slots__ = ("bufferevent",)
+
+    def __init__(self, bufferevent: Bufferevent) -> None:
+        self.bufferevent = bufferevent
+
+    def run(self) -> None:
+        self.bufferevent.finalize()
+        self.bufferevent.base.bufferevents -= 1
 
 
 class Poller(Protocol):
@@ -291,6 +305,20 @@ class EventBase:
     def bufferevent_socket_new(self, fd: int | None, options: int) -> Bufferevent:
         """A bufferevent over this base's kernel; `fd` None until it connects or is given one."""
         return self.poller.bufferevent(fd, options)
+
+    def bufferevent_pair_new(self, options: int) -> tuple[Bufferevent, Bufferevent]:
+        """Two bufferevents joined in this process."""
+        from model.bufferevent_pair import pair_new
+
+        return pair_new(self, options)
+
+    def bufferevent_filter_new(
+        self, underlying: Underlying, filters: Filters, options: int
+    ) -> Bufferevent:
+        """A bufferevent over another one."""
+        from model.bufferevent_filter import FilterBufferevent
+
+        return FilterBufferevent(self, underlying, filters, options)
 
     def listener_new(
         self, callback: AcceptCallback | None, port: int, backlog: int

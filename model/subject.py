@@ -7,9 +7,12 @@ event2/bufferevent.h, event2/listener.h). Sizes are bytes, durations nanoseconds
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from model.errors import Errno, Win32Error
+
+if TYPE_CHECKING:
+    from model.layer import Callbacks, Filters, Underlying
 
 # Directions (event2/event.h).
 EV_TIMEOUT = 0x01
@@ -31,6 +34,11 @@ BEV_OPT_DEFER_CALLBACKS = 0x04
 BEV_OPT_UNLOCK_CALLBACKS = 0x08
 BEV_TRIG_DEFER_CALLBACKS = BEV_OPT_DEFER_CALLBACKS
 BEV_TRIG_IGNORE_WATERMARKS = 0x10000
+
+# How far a flush goes (enum bufferevent_flush_mode).
+BEV_NORMAL = 0
+BEV_FLUSH = 1
+BEV_FINISHED = 2
 
 # Flags of a loop.
 EVLOOP_ONCE = 0x01
@@ -75,6 +83,8 @@ class Bufferevent(Protocol):
         eventcb: EventCallback | None,
     ) -> None: ...
 
+    def getcb(self) -> Callbacks: ...
+
     def enable(self, mask: int) -> int: ...
 
     def disable(self, mask: int) -> int: ...
@@ -96,6 +106,16 @@ class Bufferevent(Protocol):
     def setwatermark(self, mask: int, low: int, high: int) -> None: ...
 
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int: ...
+
+    def flush(self, iotype: int, mode: int) -> int:
+        """bufferevent_flush: 1 if anything was produced, 0 if not, -1 for a failure. On a socket
+        it does nothing."""
+
+    def get_underlying(self) -> Underlying | None:
+        """The bufferevent that a filter or TLS sits on."""
+
+    def get_partner(self) -> Bufferevent | None:
+        """bufferevent_pair_get_partner: None once the other end is freed."""
 
     def trigger(self, iotype: int, options: int) -> None: ...
 
@@ -130,6 +150,15 @@ class Base(Protocol):
     """An event_base and what it makes."""
 
     def bufferevent_socket_new(self, fd: int | None, options: int) -> Bufferevent: ...
+
+    def bufferevent_pair_new(self, options: int) -> tuple[Bufferevent, Bufferevent]:
+        """Two ends that are joined in this process. Their callbacks are always deferred."""
+
+    def bufferevent_filter_new(
+        self, underlying: Underlying, filters: Filters, options: int
+    ) -> Bufferevent:
+        """A bufferevent over `underlying`, whose callbacks it takes; CLOSE_ON_FREE: also its
+        life."""
 
     def listener_new(
         self, callback: AcceptCallback | None, port: int, backlog: int

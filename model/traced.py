@@ -8,7 +8,7 @@ written when it begins, so that what the kernel is asked within it follows it in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.errors import Errno, Win32Error
 from model.subject import (
@@ -23,6 +23,9 @@ from model.subject import (
 from model.trace import Trace
 from model.traced_kernel import TracedCompletion, TracedReadiness
 
+if TYPE_CHECKING:
+    from model.layer import Callbacks, Underlying
+
 __all__ = ["TracedBase", "TracedBufferevent", "TracedCompletion", "TracedReadiness"]
 
 
@@ -31,6 +34,7 @@ class TracedBufferevent:
 
     __slots__ = (
         "_append",
+        "_callbacks",
         "_inner",
         "_now",
         "_trace",
@@ -45,6 +49,7 @@ class TracedBufferevent:
 
     def __init__(self, inner: Bufferevent, trace: Trace, name: str) -> None:
         self._inner = inner
+        self._callbacks: Callbacks = (None, None, None)
         self._append = trace.append
         self._now = trace.now_ns
         self._trace = trace
@@ -83,6 +88,15 @@ class TracedBufferevent:
 
     def setfd(self, fd: int | None) -> int:
         return self._call("setfd", self._inner.setfd, fd)
+
+    def flush(self, iotype: int, mode: int) -> int:
+        return self._call("flush", self._inner.flush, iotype, mode)
+
+    def get_underlying(self) -> Underlying | None:
+        return self._inner.get_underlying()
+
+    def get_partner(self) -> Bufferevent | None:
+        return self._inner.get_partner()
 
     def free(self) -> None:
         self.freed = True
@@ -124,11 +138,15 @@ class TracedBufferevent:
     ) -> None:
         given = tuple(int(callback is not None) for callback in (readcb, writecb, eventcb))
         self._append((self._now(), "op", self.name, "setcb", given))
+        self._callbacks = readcb, writecb, eventcb
         self._inner.setcb(
             None if readcb is None else self._traced_data("read", readcb),
             None if writecb is None else self._traced_data("write", writecb),
             None if eventcb is None else self._traced_event(eventcb),
         )
+
+    def getcb(self) -> Callbacks:
+        return self._callbacks
 
     def _begin(self, which: str, what: int, error: KernelError | None) -> None:
         self._trace.check_budget()

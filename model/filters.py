@@ -1,0 +1,162 @@
+"""Filter functions. Each moves at most `limit` bytes if it has one; all but `Strip` and `Inflate`
+keep it exactly. Pairs of them (`FILTERS`) give back at one end what was written at the other.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from model.evbuffer import Evbuffer
+from model.layer import FilterFunction, FilterResult, move
+from model.subject import BEV_FINISHED
+
+OK, NEED_MORE, ERROR = FilterResult.OK, FilterResult.NEED_MORE, FilterResult.ERROR
+
+
+def _allowed(source: Evbuffer, limit: int) -> int:
+    return source.length if limit < 0 else min(source.length, limit)
+
+
+def copy(source: Evbuffer, destination: Evbuffer, limit: int, mode: int) -> FilterResult:
+    """be_null_filter: the bytes as they are."""
+    return OK if move(source, destination, _allowed(source, limit)) else NEED_MORE
+
+
+def pieces(source: Evbuffer, destination: Evbuffer, limit: int, mode: int) -> FilterResult:
+    """The same, at most 100 bytes a call."""
+    return OK if move(source, destination, min(100, _allowed(source, limit))) else NEED_MORE
+
+
+def double(source: Evbuffer, destination: Evbuffer, limit: int, mode: int) -> FilterResult:
+    """An `x` before each byte; a limit of one byte lets one byte and its `x` pass."""
+    size = source.length if limit < 0 else min(source.length, max(1, limit // 2))
+    if not size:
+        return NEED_MORE
+    data = bytearray(b"x" * (2 * size))
+    data[1::2] = source.copyout(size)
+    source.drain_frozen(size)
+    destination.append_frozen(bytes(data))
+    return OK
+
+
+def strip(source: Evbuffer, destination: Evbuffer, limit: int, mode: int) -> FilterResult:
+    """Takes the `x`s of `double` away; half a couple waits for the other half."""
+    size = source.length // 2 if limit < 0 else min(source.length // 2, limit)
+    if size <= 0:
+        return NEED_MORE
+    data = source.copyout(2 * size)
+    source.drain_frozen(2 * size)
+    destination.append_frozen(data[1::2])
+    return OK
+
+
+class Prepend:
+    """Puts a header of 20 bytes before the stream, whatever the limit."""
+
+    SIZE = 20
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def __call__(
+        self, source: Evbuffer, destination: Evbuffer, limit: int, mode: int
+    ) -> FilterResult:
+        if not self.done and source.length:
+            self.done = True
+            destination.append_frozen(b"H" * self.SIZE)
+        return OK if move(source, destination, source.length) else NEED_MORE
+
+
+class Behead:
+    """Takes the header of `Prepend` away."""
+
+    def __init__(self) -> None:
+        self.left = Prepend.SIZE
+
+    def __call__(
+        self, source: Evbuffer, destination: Evbuffer, limit: int, mode: int
+    ) -> FilterResult:
+        header = min(self.left, source.length)
+        source.drain_frozen(header)
+        self.left -= header
+        moved = move(source, destination, _allowed(source, limit))
+        return OK if header or moved else NEED_MORE
+
+
+class Failing:
+    """Does nothing and returns ERROR on its n-th call, else as `function`."""
+
+    def __init__(self, function: FilterFunction, call: int) -> None:
+        self.function = function
+        self.left = call
+
+    def __call__(
+        self, source: Evbuffer, destination: Evbuffer, limit: int, mode: int
+    ) -> FilterResult:
+        self.left -= 1
+        return ERROR if not self.left else self.function(source, destination, limit, mode)
+
+
+class Deflate:
+    """Compresses. Each call ends with a sync flush, so that no byte stays inside; FINISHED ends
+    the stream, and what is written later begins another one.
+
+    Blocks of at most 8,192 bytes and Huffman codes alone, so that every build of zlib gives the
+    same bytes: a trace must not depend on where it was made.
+    """
+
+    BLOCK = 8_192
+
+    def __init__(self) -> None:
+        self._stream = self._new()
+        self._begun = False
+
+    @staticmethod
+    def _new() -> zlib._Compress:
+        return zlib.compressobj(
+            6, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY
+        )
+
+    def __call__(
+        self, source: Evbuffer, destination: Evbuffer, limit: int, mode: int
+    ) -> FilterResult:
+        size = min(self.BLOCK, source.length)
+        last = mode == BEV_FINISHED and size == source.length
+        if not size and not (last and self._begun):
+            return NEED_MORE
+        data = source.copyout(size)
+        source.drain_frozen(size)
+        given = self._stream.compress(data)
+        given += self._stream.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+        self._begun = not last
+        if last:
+            self._stream = self._new()
+        destination.append_frozen(given)
+        return OK
+
+
+class Inflate:
+    """Decompresses stream after stream; keeps the limit. A damaged stream is an ERROR for ever."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj()
+
+    def __call__(
+        self, source: Evbuffer, destination: Evbuffer, limit: int, mode: int
+    ) -> FilterResult:
+        data = source.copyout(16_384)
+        if not data or not limit:
+            return NEED_MORE
+        try:
+            given = self._stream.decompress(data, max(limit, 0))
+        except zlib.error:
+            return ERROR
+        rest = self._stream.unused_data or self._stream.unconsumed_tail
+        if self._stream.eof:
+            self._stream = zlib.decompressobj()
+        taken = len(data) - len(rest)
+        if taken <= 0 and not given:
+            return NEED_MORE
+        source.drain_frozen(taken)
+        destination.append_frozen(given)
+        return OK
