@@ -1,10 +1,10 @@
 """The TLS engine over the standard library's ssl: an SSLObject between two memory buffers.
 
 A run's trace must be the same bytes in every process, so what decides the lengths of records is
-pinned: one certificate with a signature of fixed length (`scripts/tls_certificate.py`), one version,
-one curve, no session tickets, one cipher. What is encrypted is random, hence `Trace.opaque`. Lengths
-still depend on the OpenSSL that the interpreter was built with: its ClientHello lists what it knows
-(3.0 on the interpreters that have been compared; a later one may say more).
+pinned: one certificate with a signature of fixed length (`scripts/tls_certificate.py`), one
+version, one curve, no session tickets, one cipher. What is encrypted is random, hence
+`Trace.opaque`. Lengths still depend on the OpenSSL that the interpreter was built with: its
+ClientHello lists what it knows (3.0 on all interpreters compared; a later one may say more).
 
 Three things that OpenSSL does not do by itself, or not through the standard library:
 
@@ -61,8 +61,18 @@ class SslEngine:
     """`model.tls.TlsEngine` over ssl.SSLObject."""
 
     __slots__ = (
-        "_blocked", "_context", "_body", "_eof", "_errors", "_incoming", "_object", "_outgoing",
-        "_plain", "_header", "_server", "room",
+        "_blocked",
+        "_body",
+        "_context",
+        "_eof",
+        "_errors",
+        "_header",
+        "_incoming",
+        "_object",
+        "_outgoing",
+        "_plain",
+        "_server",
+        "room",
     )  # fmt: skip
 
     def __init__(self, server: bool, version: str = "1.3", made: ssl.SSLContext | None = None):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
     from model.layer import Filters, Underlying
     from model.listener import Listener
+    from model.tls import SslState, TlsEngine
 
 MAX_DEFERREDS_QUEUED = 32  # event.c: deferreds beyond these wait for the next pass
 
@@ -319,6 +320,22 @@ class EventBase:
         from model.bufferevent_filter import FilterBufferevent
 
         return FilterBufferevent(self, underlying, filters, options)
+
+    def bufferevent_ssl_filter_new(
+        self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
+    ) -> Bufferevent:
+        """TLS over another bufferevent."""
+        from model.bufferevent_ssl import SslBufferevent
+
+        return SslBufferevent(self, underlying, engine, state, options)
+
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int
+    ) -> Bufferevent:
+        """TLS over this base's kernel."""
+        from model.bufferevent_ssl import ssl_socket_new
+
+        return ssl_socket_new(self, fd, engine, state, options)
 
     def listener_new(
         self, callback: AcceptCallback | None, port: int, backlog: int

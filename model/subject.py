@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from model.errors import Errno, Win32Error
+from model.tls import SslState, TlsEngine, TlsResult
 
 if TYPE_CHECKING:
     from model.layer import Callbacks, Filters, Underlying
@@ -60,7 +61,7 @@ OPTION_BITS = {
     "UNLOCK_CALLBACKS": BEV_OPT_UNLOCK_CALLBACKS,
 }
 
-KernelError: TypeAlias = Errno | Win32Error
+KernelError: TypeAlias = Errno | Win32Error | TlsResult
 
 
 def event_name(what: int) -> str:
@@ -159,6 +160,16 @@ class Base(Protocol):
     ) -> Bufferevent:
         """A bufferevent over `underlying`, whose callbacks it takes; CLOSE_ON_FREE: also its
         life."""
+
+    def bufferevent_ssl_filter_new(
+        self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
+    ) -> Bufferevent:
+        """TLS over `underlying`, whose callbacks it takes; CLOSE_ON_FREE: also its life."""
+
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int
+    ) -> Bufferevent:
+        """TLS over a socket; `fd` None until it connects or is given one."""
 
     def listener_new(
         self, callback: AcceptCallback | None, port: int, backlog: int

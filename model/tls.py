@@ -40,6 +40,15 @@ RECORD_MAX = 16_384  # bytes of plaintext in one record (RFC 8446 section 5.1)
 ERRORS_MAX = 3  # of the errors that are kept for get_openssl_error (bufferevent_ssl.c)
 
 
+class SslState(enum.Enum):
+    """enum bufferevent_ssl_state, and what becomes of a handshake that failed."""
+
+    OPEN = 0
+    CONNECTING = 1
+    ACCEPTING = 2
+    FAILED = 3
+
+
 class TlsEngine(Protocol):
     """One end of one TLS connection."""
 

@@ -78,7 +78,8 @@ def opened(version: str = "1.3") -> Ends:
 
 def moved(source: SslEngine, target: SslEngine) -> list[bytes | TlsResult]:
     """What the target reads of everything that the source has to send."""
-    data, read = source.take(), []
+    data = source.take()
+    read: list[bytes | TlsResult] = []
     while data and len(read) < 100:
         data = feed(target, data)
         read.append(target.read(1 << 20))
@@ -180,7 +181,9 @@ def test_the_transport_ends_in_the_handshake() -> None:
     assert server.do_handshake() is END
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", bytes(64), b"\x16\x03\x01\xff\xff" * 9])
+@pytest.mark.parametrize(
+    "data", [b"GET / HTTP/1.1\r\n\r\n", bytes(64), b"\x16\x03\x01\xff\xff" * 9]
+)
 def test_what_is_no_record_is_fatal(data: bytes) -> None:
     server = SslEngine(True)
     feed(server, data)
@@ -273,7 +276,7 @@ def test_cleared_for_a_new_connection() -> None:
 
 
 def test_unknown_version() -> None:
-    with pytest.raises(UsageError, match="version '1.1' is not known: name 1.2 or 1.3"):
+    with pytest.raises(UsageError, match=r"version '1\.1' is not known"):
         SslEngine(True, "1.1")
 
 
@@ -318,7 +321,8 @@ def test_the_client_looks_at_the_certificate(tmp_path: Path) -> None:
     client.do_handshake()
     feed(server, client.take())
     server.do_handshake()
-    data, outcome = server.take(), WANT_READ
+    data = server.take()
+    outcome: TlsOutcome = WANT_READ
     while data and outcome is WANT_READ:
         data = feed(client, data)
         outcome = client.do_handshake()
