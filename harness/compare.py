@@ -13,6 +13,8 @@ program alone. It is a judgement on the safe side, by what stands in the scenari
 * A connection that is refused has nothing to write: whether a dead bufferevent still accepts bytes
   differs between kernels.
 * Nothing goes wrong: there are no faults.
+* The ends stand on sockets, without layers: a pair asks no kernel, and what a stack's callbacks
+  see depends on how the kernel cut the stream.
 * The application only waits, for times that then mean nothing, and writes at client ends, which are
   there from the start; a server end is there once it was accepted. An end that echoes is not
   written to: what comes first, the echo or the write, would be a race.
@@ -64,6 +66,8 @@ def _calm_app_step(step: AppStep, silent: set[int]) -> bool:
 
 def _calm_connection(connection: Connection) -> bool:
     client, server = connection.client, connection.server
+    if connection.layers or connection.transport != "socket":
+        return False
     if _is_refused(connection):
         return isinstance(client, BuffereventEnd) and _calm_bufferevent(client, writes=False)
     if isinstance(client, BuffereventEnd) and isinstance(server, BuffereventEnd):

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from harness.scenario import BuffereventEnd, Reaction
+from harness.scenario import BuffereventEnd, Layer, Reaction
 from model.content import content
+from model.filters import FILTERS
+from model.layer import Filters
 from model.subject import (
+    BEV_FINISHED,
+    BEV_FLUSH,
+    BEV_NORMAL,
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from harness.driver import Driver
 
 MASKS = {"R": EV_READ, "W": EV_WRITE, "RW": EV_READ | EV_WRITE}
+MODES = {"NORMAL": BEV_NORMAL, "FLUSH": BEV_FLUSH, "FINISHED": BEV_FINISHED}
 
 #: a step made ready to run: what to call, and its arguments after the end
 Act: TypeAlias = tuple[Callable[..., None], tuple[Any, ...]]
@@ -40,6 +46,8 @@ class Live:
         "bev",
         "driver",
         "index",
+        "layers",
+        "lower",
         "name",
         "on_accept",
         "on_event",
@@ -52,11 +60,20 @@ class Live:
         "written",
     )
 
-    def __init__(self, driver: Driver, name: str, index: int, end: BuffereventEnd) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        name: str,
+        index: int,
+        end: BuffereventEnd,
+        layers: tuple[Layer, ...] = (),
+    ) -> None:
         self.driver = driver
         self.name = name
         self.index = index  # of its stream: 2 * connection, + 1 for a server end
         self.bev: Bufferevent | None = None
+        self.layers = layers
+        self.lower: list[Bufferevent] = []  # what it sits on, the lowest first
         self.accepted = False
         self.written = 0  # bytes of its stream
         self.options = sum(OPTION_BITS[option] for option in end.options)
@@ -78,7 +95,16 @@ class Live:
     def start(self, fd: int | None) -> None:
         """Makes the bufferevent and sets it up."""
         base = self.driver.base
-        self.bev = bev = base.bufferevent_socket_new(fd, self.options, name=self.name)
+        if self.layers:
+            self.begin(base.bufferevent_bottom_new(fd, self.options, name=f"{self.name}/0"))
+        else:
+            self.begin(base.bufferevent_socket_new(fd, self.options, name=self.name))
+
+    def begin(self, bev: Bufferevent) -> None:
+        """Goes on with `bev`, or with the stack that is built on it."""
+        if self.layers:
+            bev = stack_on(bev, self)
+        self.bev = bev
         bev.setcb(self.readcb, self.writecb if self.on_write else None, self.eventcb)
         self.do(self.setup)
 
@@ -111,6 +137,28 @@ class Live:
         self.turns[which] = turn + 1
         if turn < len(reactions):
             self.do(reactions[turn])
+
+
+def stack_on(bev: Bufferevent, end: Live) -> Bufferevent:
+    """The end's layers on `bev`: the top one."""
+    base = cast(LayeringBase, end.driver.base)
+    for number, layer in enumerate(end.layers, 1):
+        if layer.read_high:
+            bev.setwatermark(EV_READ, 0, layer.read_high)
+        if layer.write_high:
+            bev.setwatermark(EV_WRITE, 0, layer.write_high)
+        end.lower.append(bev)
+        name = end.name if number == len(end.layers) else f"{end.name}/{number}"
+        bev = base.bufferevent_filter_new(bev, FILTERS[layer.kind](), end.options, name=name)
+    return bev
+
+
+class LayeringBase(Protocol):
+    """What `model.traced.TracedBase` offers for stacks."""
+
+    def bufferevent_filter_new(
+        self, underlying: Bufferevent, filters: Filters, options: int, *, name: str
+    ) -> Bufferevent: ...
 
 
 def _bev(end: Live) -> Bufferevent:
@@ -192,6 +240,10 @@ def _listener_enable(end: Live) -> None:
         listener.enable()
 
 
+def _flush(end: Live, mask: int, mode: int) -> None:
+    _bev(end).flush(mask, mode)
+
+
 ACTS: dict[str, Callable[..., None]] = {
     "enable": _enable,
     "disable": _disable,
@@ -203,6 +255,7 @@ ACTS: dict[str, Callable[..., None]] = {
     "trigger": _trigger,
     "setcb": _setcb,
     "busy": _busy,
+    "flush": _flush,
     "free": _free,
     "listener_disable": _listener_disable,
     "listener_enable": _listener_enable,
@@ -227,4 +280,6 @@ def arguments(do: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
         mask, ignore_watermarks, defer = args
         options = BEV_TRIG_IGNORE_WATERMARKS if ignore_watermarks else 0
         return MASKS[mask], options | (BEV_TRIG_DEFER_CALLBACKS if defer else 0)
+    if do == "flush":
+        return MASKS[args[0]], MODES[args[1]]
     return (MASKS[args[0]], *args[1:]) if do in _WITH_MASK else args

@@ -26,9 +26,11 @@ from typing import TypeVar
 
 from harness.scenario import (
     AFTER_READS,
+    LAYERS,
     AppStep,
     BuffereventEnd,
     Connection,
+    Layer,
     Network,
     PeerEnd,
     Reaction,
@@ -134,6 +136,20 @@ _CALM_PEER: list[Step] = [
     *_SENDS, *_steps("recv", *((size,) for size in SIZES)), *_steps("recv_all", ()),
     *_steps("echo", (64,), (200,)), *_PAUSES,
 ]  # fmt: skip
+#: layers, whole; the highs are of what is below: with and without back-pressure
+_LAYERS = [
+    *(Layer(kind) for kind in LAYERS),
+    *(Layer(kind, 4096, 4096) for kind in LAYERS),
+    *(Layer(kind, 100, 64) for kind in LAYERS),
+    *(Layer(kind, 0, 16384) for kind in LAYERS),
+]
+_FLUSHES = _steps(
+    "flush",
+    *((mask, mode) for mode in ("FLUSH", "FINISHED", "NORMAL") for mask in ("W", "R", "RW")),
+)
+_LAYERED_REACTIONS: list[Step] = [*REACTION_STEPS, *_FLUSHES]
+_LAYERED_SETUP: list[Step] = [*SETUP_STEPS, *_FLUSHES]
+_LAYERED_APP: list[Step] = [*APP_STEPS, *_FLUSHES]
 _REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
 
 _CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]
@@ -192,7 +208,8 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
     if race_free:
         app = _app(noise, _calm_names(connections), _WRITES)
     else:
-        app = _app(noise, _names(connections, "cs"), APP_STEPS)
+        layered = any(each.layers or each.transport != "socket" for each in connections)
+        app = _app(noise, _names(connections, "cs"), _LAYERED_APP if layered else APP_STEPS)
     faults = NONE if race_free else _faults(noise)
     return Scenario(connections, app, network, faults)
 
@@ -218,23 +235,42 @@ def _faults(noise: Noise) -> Faults:
 
 
 def _connection(noise: Noise) -> Connection:
-    kind = noise.pick(("client", "server", "both"))
+    kind = noise.pick(("client", "server", "both", "client", "server", "layered"))
     if kind == "client":
         server = _peer(noise, client=False)
         return Connection(_bufferevent(noise, AFTER_READS), server)
     if kind == "server":
         return Connection(_peer(noise, client=True), _bufferevent(noise, AFTER_READS))
+    if kind == "layered":
+        return _layered(noise)
     client = _bufferevent(noise, ("read", "leave"))
     return Connection(client, _bufferevent(noise, AFTER_READS))
 
 
-def _bufferevent(noise: Noise, after_reads: tuple[str, ...]) -> BuffereventEnd:
+def _layered(noise: Noise) -> Connection:
+    """Both ends are stacks, or the ends of a pair; a few layers, each one byte."""
+    transport = noise.pick(("socket", "pair", "socket"))
+    layers = [noise.pick(_LAYERS)] if transport == "socket" else []
+    while len(layers) < 3 and (byte := noise.byte()) >= STOP + 60:
+        layers.append(_LAYERS[byte % len(_LAYERS)])
+    steps = _LAYERED_SETUP, _LAYERED_REACTIONS
+    client = _bufferevent(noise, ("read", "leave"), *steps)
+    server = _bufferevent(noise, AFTER_READS, *steps)
+    return Connection(client, server, transport, tuple(layers))
+
+
+def _bufferevent(
+    noise: Noise,
+    after_reads: tuple[str, ...],
+    setup: Sequence[Step] = SETUP_STEPS,
+    reactions: Sequence[Step] = REACTION_STEPS,
+) -> BuffereventEnd:
     return BuffereventEnd(
         options=noise.pick(OPTIONS),
-        setup=noise.pick(_ENABLES) + noise.steps(SETUP_STEPS, 3),
-        on_read=noise.reactions(REACTION_STEPS, 3),
-        on_write=noise.reactions(REACTION_STEPS, 3),
-        on_event=noise.reactions(REACTION_STEPS, 3),
+        setup=noise.pick(_ENABLES) + noise.steps(setup, 3),
+        on_read=noise.reactions(reactions, 3),
+        on_write=noise.reactions(reactions, 3),
+        on_event=noise.reactions(reactions, 3),
         on_accept=noise.reactions(ACCEPT_STEPS, 3),
         after_reads=noise.pick(after_reads),
     )

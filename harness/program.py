@@ -15,6 +15,7 @@ from harness.scenario import (
     AppStep,
     BuffereventEnd,
     Connection,
+    Layer,
     Network,
     PeerEnd,
     Scenario,
@@ -25,7 +26,7 @@ from model.errors import SimulatorError
 from model.faults import CallFault, Faults
 
 WIDTH = 100
-_NAMES = (AppStep, BuffereventEnd, Connection, Network, PeerEnd, Scenario, Step)
+_NAMES = (AppStep, BuffereventEnd, Connection, Layer, Network, PeerEnd, Scenario, Step)
 _FAULT_NAMES = (CallFault, Faults)
 
 

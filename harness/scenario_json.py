@@ -24,15 +24,20 @@ from harness.scenario import (
     CONNECTIONS_MAX,
     CONNECTS_MAX,
     DURATION_MAX_NS,
+    FLUSH_MODES,
+    LAYERS,
+    LAYERS_MAX,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     SIZE_MAX,
     STEPS_MAX,
+    TRANSPORTS,
     WAIT,
     AppStep,
     BuffereventEnd,
     Connection,
     End,
+    Layer,
     Network,
     Parameter,
     PeerEnd,
@@ -40,6 +45,14 @@ from harness.scenario import (
     Scenario,
     Step,
     ends,
+)
+from harness.scenario_writing import (
+    BUFFEREVENT_FIELDS,
+    BUFFEREVENT_REACTIONS,
+    FAULT_FIELDS,
+    LAYER_FIELDS,
+    PEER_FIELDS,
+    to_json,
 )
 from model.errors import UsageError
 from model.faults import (
@@ -52,6 +65,8 @@ from model.faults import (
     Faults,
 )
 from model.subject import OPTION_BITS
+
+__all__ = ["from_json", "load", "to_json", "validate"]
 
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
 MASKS = ("R", "W", "RW")
@@ -70,92 +85,14 @@ INTEGERS: dict[str, tuple[int, int]] = {
     "pool_pages": (0, POOL_PAGES_MAX),
 }
 #: kind of a parameter -> the texts that it may be
-TEXTS: dict[str, tuple[str, ...]] = {"mask": MASKS, "which": WHICH, "after_reads": AFTER_READS}
-
-BUFFEREVENT_REACTIONS = ("on_read", "on_write", "on_event", "on_accept")
-BUFFEREVENT_FIELDS = ("options", "setup", *BUFFEREVENT_REACTIONS, "after_reads")
-PEER_FIELDS = ("steps", "connects", "listens")
-_DEFAULT_BUFFEREVENT = BuffereventEnd()
-_DEFAULT_PEER = PeerEnd()
-_DEFAULT_NETWORK = Network()
-_DEFAULT_FAULTS = Faults()
-FAULT_FIELDS = ("kinds", "calls", "pool_pages")
-
-
-# Writing.
-
-
-def to_json(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as a JSON object; `from_json` gives it back."""
-    document: dict[str, Any] = {
-        "version": SCENARIO_VERSION,
-        "connections": [
-            {"client": _end_to_json(connection.client), "server": _end_to_json(connection.server)}
-            for connection in scenario.connections
-        ],
-    }
-    if scenario.app:
-        document["app"] = [_app_step_to_json(step) for step in scenario.app]
-    network = _changed(scenario.network, _DEFAULT_NETWORK, ("sndbuf", "rcvbuf"))
-    if network:
-        document["network"] = network
-    if scenario.faults != _DEFAULT_FAULTS:
-        document["faults"] = _faults_to_json(scenario.faults)
-    return document
-
-
-def _faults_to_json(faults: Faults) -> dict[str, Any]:
-    fields = _changed(faults, _DEFAULT_FAULTS, FAULT_FIELDS)
-    if "kinds" in fields:
-        fields["kinds"] = list(faults.kinds)
-    if "calls" in fields:
-        fields["calls"] = [call._asdict() for call in faults.calls]
-    return fields
-
-
-def _changed(value: object, default: object, names: tuple[str, ...]) -> dict[str, Any]:
-    pairs = ((name, getattr(value, name)) for name in names)
-    return {name: field for name, field in pairs if field != getattr(default, name)}
-
-
-def _end_to_json(end: End) -> dict[str, Any]:
-    if isinstance(end, PeerEnd):
-        fields = _changed(end, _DEFAULT_PEER, PEER_FIELDS)
-        if "steps" in fields:
-            fields["steps"] = [_step_to_json(PEER_ACTIONS, step) for step in end.steps]
-        return {"type": "peer", **fields}
-    fields = _changed(end, _DEFAULT_BUFFEREVENT, BUFFEREVENT_FIELDS)
-    if "options" in fields:
-        fields["options"] = list(end.options)
-    if "setup" in fields:
-        fields["setup"] = _reaction_to_json(end.setup)
-    for name in BUFFEREVENT_REACTIONS:
-        if name in fields:
-            fields[name] = [_reaction_to_json(reaction) for reaction in fields[name]]
-    return {"type": "bufferevent", **fields}
-
-
-def _reaction_to_json(reaction: Reaction) -> list[dict[str, Any]]:
-    return [_step_to_json(ACTIONS, step) for step in reaction]
-
-
-def _step_to_json(actions: dict[str, tuple[Parameter, ...]], step: Step) -> dict[str, Any]:
-    return {"do": step.do, **_args_to_json(actions[step.do], step.args)}
-
-
-def _app_step_to_json(step: AppStep) -> dict[str, Any]:
-    if step.end is None:
-        return {"do": step.do, **_args_to_json(WAIT, step.args)}
-    return {"do": step.do, "end": step.end, **_args_to_json(ACTIONS[step.do], step.args)}
-
-
-def _args_to_json(parameters: tuple[Parameter, ...], args: tuple[Any, ...]) -> dict[str, Any]:
-    pairs = zip(parameters, args, strict=True)
-    return {
-        parameter.name: list(value) if parameter.kind == "sizes" else value
-        for parameter, value in pairs
-    }
-
+TEXTS: dict[str, tuple[str, ...]] = {
+    "mask": MASKS,
+    "which": WHICH,
+    "after_reads": AFTER_READS,
+    "mode": FLUSH_MODES,
+    "transport": TRANSPORTS,
+    "layer": LAYERS,
+}
 
 # Reading.
 
@@ -328,11 +265,24 @@ def _call_fault(value: object, path: str) -> CallFault:
 
 
 def _connection(value: object, path: str) -> Connection:
-    fields = read_fields(value, path, SIDES, ())
+    fields = read_fields(value, path, SIDES, ("transport", "layers"))
     client, server = (_end(fields[side], f"{path}.{side}") for side in SIDES)
     if isinstance(client, PeerEnd) and isinstance(server, PeerEnd):
         raise UsageError(f"{path} is a peer at both ends: make one of them a bufferevent")
-    return Connection(client, server)
+    transport = _text(fields.get("transport", "socket"), f"{path}.transport", "transport")
+    layers = read_items(fields.get("layers", []), f"{path}.layers", LAYERS_MAX, _layer)
+    peer = isinstance(client, PeerEnd) or isinstance(server, PeerEnd)
+    if peer and (layers or transport == "pair"):
+        told = "layers" if layers else "the transport 'pair'"
+        raise UsageError(f"{path} has {told} and a raw peer: make both ends bufferevents")
+    return Connection(client, server, transport, layers)
+
+
+def _layer(value: object, path: str) -> Layer:
+    fields = read_fields(value, path, ("kind",), LAYER_FIELDS)
+    kind = _text(fields["kind"], f"{path}.kind", "layer")
+    highs = [_integer(fields.get(name, 0), f"{path}.{name}", "size0") for name in LAYER_FIELDS]
+    return Layer(kind, *highs)
 
 
 def _end(value: object, path: str) -> End:

@@ -26,7 +26,10 @@ TRIGGER_BITS = {
     "IGNORE_WATERMARKS": BEV_TRIG_IGNORE_WATERMARKS,
     "DEFER_CALLBACKS": BEV_TRIG_DEFER_CALLBACKS,
 }
-_WITH_MASK = ("enable", "disable", "setwatermark", "trigger")
+_WITH_MASK = ("enable", "disable", "setwatermark", "trigger", "flush")
+_MODES = ("NORMAL", "FLUSH", "FINISHED")
+_FILTER_RESULTS = ("OK", "NEED_MORE", "ERROR")
+_SUSPENSIONS = {"WM": 1, "BW": 2, "BW_GROUP": 4, "LOOKUP": 8, "FILT_READ": 16}
 CTL = {EPOLL_CTL_ADD: "ADD", EPOLL_CTL_DEL: "DEL", EPOLL_CTL_MOD: "MOD"}
 
 
@@ -165,7 +168,37 @@ def _operation(f: Fields) -> str:
         args[0] = mask_text(args[0])
     if f["name"] == "trigger" and len(args) == 2:
         args[1] = bits_text(args[1], TRIGGER_BITS)
+    if f["name"] == "flush" and len(args) == 2:
+        args[1] = _one_of(_MODES, args[1])
     return f"{f['bev']}.{f['name']}({', '.join(plain(argument, 40) for argument in args)})"
+
+
+def _one_of(names: Sequence[str], value: Any) -> str:
+    known = isinstance(value, int) and 0 <= value < len(names)
+    return names[value] if known else plain(value, 20)
+
+
+def _buffer(f: Fields) -> str:
+    parts = [
+        f"{verb} {count(f[name], 'byte')}"
+        for name, verb in (("added", "gains"), ("deleted", "loses"))
+        if isinstance(f[name], int) and f[name]
+    ]
+    return f"{f['bev']}: its {f['which']} {' and '.join(parts) or 'stays'}"
+
+
+def _filter(f: Fields) -> str:
+    which = "input" if f["direction"] == "read" else "output"
+    return (
+        f"{f['bev']}: its {which} function takes {outcome_text(f['taken'])} and gives"
+        f" {outcome_text(f['given'])} bytes: {_one_of(_FILTER_RESULTS, f['result'])}"
+    )
+
+
+def _suspend(f: Fields) -> str:
+    reasons = f["reasons"]
+    told = f"suspended: {bits_text(reasons, _SUSPENSIONS)}" if reasons else "not suspended"
+    return f"{f['bev']}: {f['direction']} is {told}"
 
 
 def _written(f: Fields) -> str:
@@ -196,6 +229,11 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "write": _written,
     "read": lambda f: f"{f['bev']} reads {outcome_text(f['result'])}",
     "echo": lambda f: f"{f['bev']} moves {outcome_text(f['result'])} bytes from input to output",
+    "layer": lambda f: f"{f['bev']} sits on {f['underlying']}",
+    "buffer": _buffer,
+    "filter": _filter,
+    "suspend": _suspend,
+    "memory": lambda f: f"{f['bev']} and what it sits on hold {outcome_text(f['bytes'])} bytes",
     "peer": _peer,
     "epoll_wait": _waited,
     "epoll_ctl": lambda f: (

@@ -1,14 +1,18 @@
-"""Filter functions. Each moves at most `limit` bytes if it has one; all but `Strip` and `Inflate`
-keep it exactly. Pairs of them (`FILTERS`) give back at one end what was written at the other.
+"""Filter functions, and pairs of them (`FILTERS`) that give back at one end what was written at the
+other. All input functions keep the limit; output functions exceed it by `OVERRUN` bytes at most.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 from model.evbuffer import Evbuffer
-from model.layer import FilterFunction, FilterResult, move
+from model.layer import FilterFunction, FilterResult, Filters, move
 from model.subject import BEV_FINISHED
+
+#: bytes by which one call of an output function here may exceed its limit: a block of `Deflate`
+OVERRUN = 8_192 + 64
 
 OK, NEED_MORE, ERROR = FilterResult.OK, FilterResult.NEED_MORE, FilterResult.ERROR
 
@@ -51,7 +55,7 @@ def strip(source: Evbuffer, destination: Evbuffer, limit: int, mode: int) -> Fil
 
 
 class Prepend:
-    """Puts a header of 20 bytes before the stream, whatever the limit."""
+    """Puts a header of 20 bytes before the stream, on top of the limit."""
 
     SIZE = 20
 
@@ -64,7 +68,7 @@ class Prepend:
         if not self.done and source.length:
             self.done = True
             destination.append_frozen(b"H" * self.SIZE)
-        return OK if move(source, destination, source.length) else NEED_MORE
+        return OK if move(source, destination, _allowed(source, limit)) else NEED_MORE
 
 
 class Behead:
@@ -160,3 +164,14 @@ class Inflate:
         source.drain_frozen(taken)
         destination.append_frozen(given)
         return OK
+
+
+#: kind of filter -> the functions of one end, made anew
+FILTERS: dict[str, Callable[[], Filters]] = {
+    "copy": Filters,
+    "pieces": lambda: Filters(pieces, pieces),
+    "double": lambda: Filters(strip, double),
+    "prepend": lambda: Filters(Behead(), Prepend()),
+    "error": lambda: Filters(Failing(copy, 3), Failing(copy, 2)),
+    "zlib": lambda: Filters(Inflate(), Deflate()),
+}

@@ -56,13 +56,25 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # The base and its bufferevents.
     "loop": ("flags",),
     "loop_end": ("result",),
-    "new": ("bev", "type", "options", "fd"),  # type: socket, listener
+    "new": ("bev", "type", "options", "fd"),  # type: socket, pair, filter, listener
     "attach": ("bev", "fd"),  # the bufferevent's descriptor became known
     "op": ("bev", "name", "args"),  # a call begins
     "ret": ("bev", "name", "result"),  # it returned something else than 0, or a connect returned
     "write": ("bev", "data", "result"),  # bytes given to the output by the application
     "read": ("bev", "size", "result"),  # bytes taken from the input by the application
     "echo": ("bev", "result"),  # bytes moved from the input to the output
+    # Stacks and pairs: c0 sits on c0/1, that on c0/0; each writes the records of its own.
+    "layer": ("bev", "underlying"),
+    # which: input, output; bytes that came or went without a call of the application: by the
+    # partner of a pair, by a filter function, by the layer above
+    "buffer": ("bev", "which", "added", "deleted"),
+    # one call of a filter function, direction read or write: bytes taken from its source, given to
+    # its destination; result: a FilterResult
+    "filter": ("bev", "direction", "mode", "taken", "given", "result"),
+    "suspend": ("bev", "direction", "reasons"),  # SUSPEND_* bits but for WM, from now on
+    # of a stack, under its top's name: bytes in all its buffers, the memory under them, and how
+    # much of that the kernel holds
+    "memory": ("bev", "bytes", "capacity", "pinned"),
     # which: read, write, event, accept; what: event bits, or the fd accepted; error: the kernel
     # error readable in the callback; enabled: the mask when the callback starts.
     "cb": ("bev", "which", "what", "error", "input_length", "output_length", "enabled"),
@@ -89,8 +101,8 @@ _ENUMS = (Errno, Win32Error, NtStatus)
 #: fields that hold text; every other text in a trace file is an outcome's name or content
 _TEXT_FIELDS = frozenset(
     {
-        *("how", "bev", "name", "type", "which", "operation", "peer", "do"),
-        *("message", "where", "error_type"),
+        *("how", "bev", "name", "type", "which", "operation", "peer", "do", "underlying"),
+        *("message", "where", "error_type", "direction"),
     }
 )
 

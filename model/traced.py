@@ -24,7 +24,8 @@ from model.trace import Trace
 from model.traced_kernel import TracedCompletion, TracedReadiness
 
 if TYPE_CHECKING:
-    from model.layer import Callbacks, Underlying
+    from model.layer import Callbacks, Filters, Underlying
+    from model.traced_layers import TracedLayer
 
 __all__ = ["TracedBase", "TracedBufferevent", "TracedCompletion", "TracedReadiness"]
 
@@ -228,6 +229,39 @@ class TracedBase:
     ) -> TracedBufferevent:
         self._trace.emit("new", name, "socket", options, fd)
         return TracedBufferevent(self._inner.bufferevent_socket_new(fd, options), self._trace, name)
+
+    def bufferevent_bottom_new(self, fd: int | None, options: int, name: str) -> TracedLayer:
+        """A socket bufferevent that a layer is going to sit on."""
+        self._trace.emit("new", name, "socket", options, fd)
+        inner = self._inner.bufferevent_socket_new(fd, options)
+        from model.traced_layers import TracedLayer
+
+        return TracedLayer(inner, self._trace, name, None, socket=True)
+
+    def bufferevent_pair_new(
+        self, options: int, names: tuple[str, str] = ("?", "?")
+    ) -> tuple[TracedLayer, TracedLayer]:
+        from model.traced_layers import TracedLayer
+
+        for name in names:
+            self._trace.emit("new", name, "pair", options, None)
+        first, second = [
+            TracedLayer(inner, self._trace, name, None, socket=False)
+            for inner, name in zip(self._inner.bufferevent_pair_new(options), names, strict=True)
+        ]
+        return first, second
+
+    def bufferevent_filter_new(
+        self, underlying: TracedLayer, filters: Filters, options: int, name: str = "?"
+    ) -> TracedLayer:
+        self._trace.emit("new", name, "filter", options, None)
+        self._trace.emit("layer", name, underlying.name)
+        from model.traced_layers import TracedLayer, traced_filters
+
+        underlying.above = True
+        functions = traced_filters(filters, self._trace, name)
+        inner = self._inner.bufferevent_filter_new(underlying, functions, options)
+        return TracedLayer(inner, self._trace, name, underlying, socket=False)
 
     def listener_new(
         self, callback: AcceptCallback | None, port: int, backlog: int, name: str = "?"

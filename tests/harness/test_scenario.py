@@ -76,7 +76,7 @@ def test_the_schema_accepts_what_is_written(scenario: Scenario) -> None:
 def test_every_action_has_a_json() -> None:
     arguments = {
         "size": 1, "size0": 0, "sizes": (1, 2), "duration": 5, "duration_or_none": None,
-        "mask": "RW", "flag": True, "which": "RE",
+        "mask": "RW", "flag": True, "which": "RE", "mode": "FINISHED",
     }  # fmt: skip
 
     def steps(actions: dict[str, Any]) -> tuple[Step, ...]:

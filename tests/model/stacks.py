@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from model import filters
-from model.filters import Behead, Deflate, Failing, Inflate, Prepend
+from model.filters import FILTERS
 from model.layer import Filters
 from model.subject import BEV_OPT_CLOSE_ON_FREE, BEV_OPT_DEFER_CALLBACKS
 from tests.model.rig import Rig, Spy
@@ -14,14 +13,7 @@ DEFER = CLOSE | BEV_OPT_DEFER_CALLBACKS
 
 def made(kind: str) -> Filters:
     """The functions of one end, by name."""
-    return {
-        "copy": lambda: Filters(),
-        "pieces": lambda: Filters(filters.pieces, filters.pieces),
-        "double": lambda: Filters(filters.strip, filters.double),
-        "zlib": lambda: Filters(Inflate(), Deflate()),
-        "prepend": lambda: Filters(Behead(), Prepend()),
-        "error": lambda: Filters(Failing(filters.copy, 3), Failing(filters.copy, 2)),
-    }[kind]()
+    return FILTERS[kind]()
 
 
 KINDS = ("copy", "pieces", "double", "zlib", "prepend")
