@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from harness.scenario import BuffereventEnd, Layer, Reaction
+from harness.scenario import TLS_LAYERS, BuffereventEnd, Layer, Reaction
 from model.content import content
 from model.filters import FILTERS
 from model.layer import Filters
@@ -26,7 +26,9 @@ from model.subject import (
     OPTION_BITS,
     Bufferevent,
     Listener,
+    TlsBufferevent,
 )
+from model.tls import SslState, TlsEngine
 
 if TYPE_CHECKING:
     from harness.driver import Driver
@@ -149,7 +151,35 @@ def stack_on(bev: Bufferevent, end: Live) -> Bufferevent:
             bev.setwatermark(EV_WRITE, 0, layer.write_high)
         end.lower.append(bev)
         name = end.name if number == len(end.layers) else f"{end.name}/{number}"
-        bev = base.bufferevent_filter_new(bev, FILTERS[layer.kind](), end.options, name=name)
+        if layer.kind in TLS_LAYERS:
+            bev = _tls_on(base, bev, layer.kind, end, name)
+        else:
+            bev = base.bufferevent_filter_new(bev, _filters(end, number), end.options, name=name)
+    return bev
+
+
+def _filters(end: Live, number: int) -> Filters:
+    """The functions of a layer. Below TLS nothing is compressed: how far it goes would depend on
+    what is random."""
+    kind = end.layers[number - 1].kind
+    encrypted = any(layer.kind in TLS_LAYERS for layer in end.layers[number:])
+    return FILTERS["stored" if kind == "zlib" and encrypted else kind]()
+
+
+def _tls_on(base: LayeringBase, below: Bufferevent, kind: str, end: Live, name: str) -> Bufferevent:
+    """TLS on `below`; client ends connect."""
+    from harness.tls import SslEngine  # the standard library's ssl: only where needed
+
+    server = bool(end.index & 1)
+    state = SslState.ACCEPTING if server else SslState.CONNECTING
+    if kind == "tls-open":
+        state = SslState.OPEN
+    engine = SslEngine(server, "1.2" if kind == "tls-1.2" else "1.3")
+    bev = base.bufferevent_ssl_filter_new(below, engine, state, end.options, name=name)
+    if kind == "tls-dirty":
+        bev.set_allow_dirty_shutdown(1)
+    if kind == "tls-batch":
+        bev.set_batch_write(1)
     return bev
 
 
@@ -159,6 +189,16 @@ class LayeringBase(Protocol):
     def bufferevent_filter_new(
         self, underlying: Bufferevent, filters: Filters, options: int, *, name: str
     ) -> Bufferevent: ...
+
+    def bufferevent_ssl_filter_new(
+        self,
+        underlying: Bufferevent,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        *,
+        name: str,
+    ) -> TlsBufferevent: ...
 
 
 def _bev(end: Live) -> Bufferevent:
@@ -240,6 +280,13 @@ def _listener_enable(end: Live) -> None:
         listener.enable()
 
 
+def _tls_shutdown(end: Live) -> None:
+    for layer, bev in reversed(list(zip(end.layers, [*end.lower[1:], _bev(end)], strict=True))):
+        if layer.kind in TLS_LAYERS:
+            cast(TlsBufferevent, bev).tls_shutdown()
+            return
+
+
 def _flush(end: Live, mask: int, mode: int) -> None:
     _bev(end).flush(mask, mode)
 
@@ -256,6 +303,7 @@ ACTS: dict[str, Callable[..., None]] = {
     "setcb": _setcb,
     "busy": _busy,
     "flush": _flush,
+    "tls_shutdown": _tls_shutdown,
     "free": _free,
     "listener_disable": _listener_disable,
     "listener_enable": _listener_enable,

@@ -26,7 +26,8 @@ from typing import TypeVar
 
 from harness.scenario import (
     AFTER_READS,
-    LAYERS,
+    FILTER_LAYERS,
+    TLS_LAYERS,
     AppStep,
     BuffereventEnd,
     Connection,
@@ -138,18 +139,22 @@ _CALM_PEER: list[Step] = [
 ]  # fmt: skip
 #: layers, whole; the highs are of what is below: with and without back-pressure
 _LAYERS = [
-    *(Layer(kind) for kind in LAYERS),
-    *(Layer(kind, 4096, 4096) for kind in LAYERS),
-    *(Layer(kind, 100, 64) for kind in LAYERS),
-    *(Layer(kind, 0, 16384) for kind in LAYERS),
+    *(Layer(kind) for kind in FILTER_LAYERS),
+    *(Layer(kind, 4096, 4096) for kind in FILTER_LAYERS),
+    *(Layer(kind, 100, 64) for kind in FILTER_LAYERS),
+    *(Layer(kind, 0, 16384) for kind in FILTER_LAYERS),
+    *(Layer(kind) for kind in TLS_LAYERS),
+    *(Layer(kind, 4096, 4096) for kind in TLS_LAYERS),
+    *(Layer(kind, 100, 64) for kind in TLS_LAYERS),
 ]
 _FLUSHES = _steps(
     "flush",
     *((mask, mode) for mode in ("FLUSH", "FINISHED", "NORMAL") for mask in ("W", "R", "RW")),
 )
-_LAYERED_REACTIONS: list[Step] = [*REACTION_STEPS, *_FLUSHES]
+_SHUTDOWN = _steps("tls_shutdown", ())
+_LAYERED_REACTIONS: list[Step] = [*REACTION_STEPS, *_FLUSHES, *_SHUTDOWN * 4]
 _LAYERED_SETUP: list[Step] = [*SETUP_STEPS, *_FLUSHES]
-_LAYERED_APP: list[Step] = [*APP_STEPS, *_FLUSHES]
+_LAYERED_APP: list[Step] = [*APP_STEPS, *_FLUSHES, *_SHUTDOWN * 6]
 _REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
 
 _CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]

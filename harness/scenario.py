@@ -63,6 +63,7 @@ ACTIONS: dict[str, tuple[Parameter, ...]] = {
         Parameter("mask", "mask", "directions: R, W or RW"),
         Parameter("mode", "mode", "NORMAL, FLUSH or FINISHED"),
     ),
+    "tls_shutdown": (),  # SSL_shutdown of the end's topmost TLS layer, if it has one
     "busy": (Parameter("duration_ns", "duration", "the callback takes that long"),),
     "free": (),
     "listener_disable": (),  # the listener of the end's connection, if it has one
@@ -85,7 +86,11 @@ PEER_ACTIONS: dict[str, tuple[Parameter, ...]] = {
 TRANSPORTS = ("socket", "pair")
 
 #: kinds of layer: which pair of functions a filter has (model.filters.FILTERS)
-LAYERS = ("copy", "pieces", "double", "prepend", "error", "zlib")
+FILTER_LAYERS = ("copy", "pieces", "double", "prepend", "error", "zlib")
+#: or TLS: plain; of version 1.2; where an end without close_notify is one; where small chains share
+#: a record; opened without a handshake, which is left to the first read or write
+TLS_LAYERS = ("tls", "tls-1.2", "tls-dirty", "tls-batch", "tls-open")
+LAYERS = FILTER_LAYERS + TLS_LAYERS
 
 #: how far a flush goes (enum bufferevent_flush_mode)
 FLUSH_MODES = ("NORMAL", "FLUSH", "FINISHED")

@@ -232,6 +232,9 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "layer": lambda f: f"{f['bev']} sits on {f['underlying']}",
     "buffer": _buffer,
     "filter": _filter,
+    "tls": lambda f: (
+        f"{f['bev']}: TLS {f['operation']} {plain(f['size'])} -> {outcome_text(f['result'])}"
+    ),
     "suspend": _suspend,
     "memory": lambda f: f"{f['bev']} and what it sits on hold {outcome_text(f['bytes'])} bytes",
     "peer": _peer,

@@ -29,7 +29,7 @@ from model.subject import (
     EV_WRITE,
     DataCallback,
     EventCallback,
-    KernelError,
+    Failure,
 )
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ class Bufferevent:
         self.eventcb: EventCallback | None = None
         self.pending = 0  # EV_READ, EV_WRITE: deferred callbacks
         self.pending_events = 0
-        self.pending_error: KernelError | None = None
+        self.pending_error: Failure | None = None
         self.deferred_queued = False
-        self.error: KernelError | None = None
+        self.error: Failure | None = None
         self.refcnt = 1
         base.bufferevents += 1
 
@@ -210,7 +210,7 @@ class Bufferevent:
     def setfd(self, fd: int | None) -> int:
         raise SimulatorError(f"{type(self).__name__} has no descriptor")
 
-    def socket_error(self) -> KernelError | None:
+    def socket_error(self) -> Failure | None:
         return self.error
 
     def free(self) -> None:
@@ -308,7 +308,7 @@ class Bufferevent:
         else:
             self.writecb(self)
 
-    def run_eventcb(self, what: int, error: KernelError | None, options: int = 0) -> None:
+    def run_eventcb(self, what: int, error: Failure | None, options: int = 0) -> None:
         """bufferevent_run_eventcb_: `error` is what socket_error tells inside the callback."""
         if self.eventcb is None:
             return

@@ -35,7 +35,7 @@ from model.subject import (
     EV_READ,
     EV_WRITE,
     Bufferevent,
-    KernelError,
+    Failure,
 )
 
 
@@ -67,7 +67,7 @@ class FilterBufferevent(GenericBufferevent):
         self.continuing = False  # a `_Continuation` is queued
         self.stuck = False  # the input function cannot go on with what lies below
         self.held = 0  # BEV_EVENT_*: an end of reading that waits for the bytes before it
-        self.held_error: KernelError | None = None
+        self.held_error: Failure | None = None
         underlying.incref()
         underlying.setcb(*self._callbacks())
         underlying.output.add_cb(self._lower_output_changed)

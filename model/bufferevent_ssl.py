@@ -41,7 +41,7 @@ from model.subject import (
     BEV_TRIG_DEFER_CALLBACKS,
     EV_READ,
     EV_WRITE,
-    KernelError,
+    Failure,
 )
 from model.subject import Bufferevent as AnyBufferevent
 from model.tls import RECORD_MAX, SslState, TlsEngine, TlsOutcome, TlsResult
@@ -104,9 +104,9 @@ class SslBufferevent(GenericBufferevent):
         self.state = self.first_state
         self.read_blocked_on_write = self.write_blocked_on_read = False
         self.last_write: int | None = None  # bytes of the write that blocked
-        self.lower_end: tuple[int, KernelError | None] | None = None  # EOF or ERROR, from below
+        self.lower_end: tuple[int, Failure | None] | None = None  # EOF or ERROR, from below
         self.read_over = False  # the engine gives no more plaintext
-        self.end: tuple[int, KernelError | None] | None = None  # what is still to be told of that
+        self.end: tuple[int, Failure | None] | None = None  # what is still to be told of that
         self._wish_to_read()
         if self.state is not SslState.ACCEPTING or self.underlying.input.length:
             self._schedule()
@@ -322,7 +322,7 @@ class SslBufferevent(GenericBufferevent):
         if result not in (_WANT_READ, _WANT_WRITE):
             self._handshake_failed(result)
 
-    def _handshake_failed(self, result: KernelError) -> None:
+    def _handshake_failed(self, result: Failure) -> None:
         error = result
         if result is TlsResult.SSL_ERROR_EOF and self.lower_end and self.lower_end[1] is not None:
             error = self.lower_end[1]
@@ -404,7 +404,7 @@ class SslBufferevent(GenericBufferevent):
         else:
             self.end = (BEV_EVENT_READING | BEV_EVENT_ERROR, result)
 
-    def _dirty_end(self) -> tuple[int, KernelError | None]:
+    def _dirty_end(self) -> tuple[int, Failure | None]:
         """The transport ended without a close_notify."""
         assert self.lower_end is not None
         what, error = self.lower_end
@@ -481,7 +481,7 @@ class SslBufferevent(GenericBufferevent):
             self.last_write = None
             self._fail_writing(result)
 
-    def _fail_writing(self, error: KernelError | None) -> None:
+    def _fail_writing(self, error: Failure | None) -> None:
         self.disable(EV_WRITE)
         self.run_eventcb(BEV_EVENT_WRITING | BEV_EVENT_ERROR, error, BEV_OPT_DEFER_CALLBACKS)
 

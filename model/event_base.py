@@ -35,6 +35,7 @@ from model.subject import (
 
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
+    from model.bufferevent_ssl import SslBufferevent
     from model.layer import Filters, Underlying
     from model.listener import Listener
     from model.tls import SslState, TlsEngine
@@ -323,7 +324,7 @@ class EventBase:
 
     def bufferevent_ssl_filter_new(
         self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
-    ) -> Bufferevent:
+    ) -> SslBufferevent:
         """TLS over another bufferevent."""
         from model.bufferevent_ssl import SslBufferevent
 
@@ -331,7 +332,7 @@ class EventBase:
 
     def bufferevent_ssl_socket_new(
         self, fd: int | None, engine: TlsEngine, state: SslState, options: int
-    ) -> Bufferevent:
+    ) -> SslBufferevent:
         """TLS over this base's kernel."""
         from model.bufferevent_ssl import ssl_socket_new
 

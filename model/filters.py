@@ -111,14 +111,14 @@ class Deflate:
 
     BLOCK = 8_192
 
-    def __init__(self) -> None:
+    def __init__(self, level: int = 6) -> None:
+        self._level = level  # 0: stored
         self._stream = self._new()
         self._begun = False
 
-    @staticmethod
-    def _new() -> zlib._Compress:
+    def _new(self) -> zlib._Compress:
         return zlib.compressobj(
-            6, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY
+            self._level, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY
         )
 
     def __call__(
@@ -174,4 +174,5 @@ FILTERS: dict[str, Callable[[], Filters]] = {
     "prepend": lambda: Filters(Behead(), Prepend()),
     "error": lambda: Filters(Failing(copy, 3), Failing(copy, 2)),
     "zlib": lambda: Filters(Inflate(), Deflate()),
+    "stored": lambda: Filters(Inflate(), Deflate(0)),
 }

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
 from model.evbuffer import Evbuffer
-from model.subject import DataCallback, EventCallback, KernelError
+from model.subject import DataCallback, EventCallback, Failure
 
 #: the read, write and event callback of a bufferevent, as bufferevent_getcb tells them
 Callbacks: TypeAlias = tuple[DataCallback | None, DataCallback | None, EventCallback | None]
@@ -58,7 +58,7 @@ class Underlying(Protocol):
 
     def socket_connect(self, port: int) -> int: ...
 
-    def socket_error(self) -> KernelError | None: ...
+    def socket_error(self) -> Failure | None: ...
 
     def incref(self) -> None: ...
 

@@ -61,7 +61,8 @@ OPTION_BITS = {
     "UNLOCK_CALLBACKS": BEV_OPT_UNLOCK_CALLBACKS,
 }
 
-KernelError: TypeAlias = Errno | Win32Error | TlsResult
+KernelError: TypeAlias = Errno | Win32Error
+Failure: TypeAlias = KernelError | TlsResult  # what an event callback may be told
 
 
 def event_name(what: int) -> str:
@@ -128,10 +129,23 @@ class Bufferevent(Protocol):
 
     def setfd(self, fd: int | None) -> int: ...
 
-    def socket_error(self) -> KernelError | None:
+    def socket_error(self) -> Failure | None:
         """The error behind the event callback that is running: evutil_socket_geterror."""
 
     def free(self) -> None: ...
+
+
+class TlsBufferevent(Bufferevent, Protocol):
+    """What TLS adds."""
+
+    def tls_shutdown(self) -> int:
+        """SSL_shutdown, of the application: close_notify; -1 before the handshake is done."""
+
+    def set_allow_dirty_shutdown(self, allow: int) -> int:
+        """Not 0: an end of the transport without close_notify is EOF, not ERROR."""
+
+    def set_batch_write(self, batch: int) -> int:
+        """Not 0: small chains of the output share a record."""
 
 
 class Listener(Protocol):
@@ -163,12 +177,12 @@ class Base(Protocol):
 
     def bufferevent_ssl_filter_new(
         self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
-    ) -> Bufferevent:
+    ) -> TlsBufferevent:
         """TLS over `underlying`, whose callbacks it takes; CLOSE_ON_FREE: also its life."""
 
     def bufferevent_ssl_socket_new(
         self, fd: int | None, engine: TlsEngine, state: SslState, options: int
-    ) -> Bufferevent:
+    ) -> TlsBufferevent:
         """TLS over a socket; `fd` None until it connects or is given one."""
 
     def listener_new(

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from model.content import ContentEncoder, decode_content
 from model.errors import Errno, NtStatus, UsageError, Win32Error
+from model.tls import TlsResult
 
 Record: TypeAlias = tuple[Any, ...]  # (t_ns: int, kind: str, *fields)
 
@@ -71,6 +72,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # one call of a filter function, direction read or write: bytes taken from its source, given to
     # its destination; result: a FilterResult
     "filter": ("bev", "direction", "mode", "taken", "given", "result"),
+    # one call of a TLS engine: handshake, read, write, shutdown; size: bytes asked for or offered;
+    # result: 0 (handshake and shutdown), the plaintext read, the bytes taken, or an outcome
+    "tls": ("bev", "operation", "size", "result"),
     "suspend": ("bev", "direction", "reasons"),  # SUSPEND_* bits but for WM, from now on
     # of a stack, under its top's name: bytes in all its buffers, the memory under them, and how
     # much of that the kernel holds
@@ -94,9 +98,11 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 _NAMED: dict[str, Any] = {
-    member.name: member for enumeration in (NtStatus, Win32Error, Errno) for member in enumeration
+    member.name: member
+    for enumeration in (TlsResult, NtStatus, Win32Error, Errno)
+    for member in enumeration
 }
-_ENUMS = (Errno, Win32Error, NtStatus)
+_ENUMS = (Errno, Win32Error, NtStatus, TlsResult)
 
 #: fields that hold text; every other text in a trace file is an outcome's name or content
 _TEXT_FIELDS = frozenset(
@@ -112,15 +118,20 @@ class BudgetExceeded(Exception):
 
 
 class Trace:
-    """An append-only list of records with a clock and a budget."""
+    """An append-only list of records with a clock and a budget.
 
-    __slots__ = ("append", "budget", "now_ns", "records")
+    `opaque` holds the descriptors whose contents are encrypted, hence random: their records in the
+    kernel's vocabulary have zeros of the same length.
+    """
+
+    __slots__ = ("append", "budget", "now_ns", "opaque", "records")
 
     def __init__(self, now_ns: Callable[[], int], budget: int = 50_000) -> None:
         self.records: list[Record] = []
         self.append = self.records.append
         self.now_ns = now_ns
         self.budget = budget
+        self.opaque: set[int] = set()
 
     def emit(self, kind: str, *fields: object) -> None:
         """Writes one record, stamped with the world's time."""

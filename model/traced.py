@@ -17,6 +17,7 @@ from model.subject import (
     Bufferevent,
     DataCallback,
     EventCallback,
+    Failure,
     KernelError,
     Listener,
 )
@@ -25,7 +26,9 @@ from model.traced_kernel import TracedCompletion, TracedReadiness
 
 if TYPE_CHECKING:
     from model.layer import Callbacks, Filters, Underlying
+    from model.tls import SslState, TlsEngine
     from model.traced_layers import TracedLayer
+    from model.traced_tls import TracedTls
 
 __all__ = ["TracedBase", "TracedBufferevent", "TracedCompletion", "TracedReadiness"]
 
@@ -112,7 +115,11 @@ class TracedBufferevent:
         fd = self._inner.getfd()
         if fd is not None:
             self._append((now, "attach", self.name, fd))
+            self._attached(fd)
         return result
+
+    def _attached(self, fd: int) -> None:
+        """Its descriptor is known."""
 
     def write(self, data: bytes) -> int:
         result = self._inner.write(data)
@@ -149,7 +156,7 @@ class TracedBufferevent:
     def getcb(self) -> Callbacks:
         return self._callbacks
 
-    def _begin(self, which: str, what: int, error: KernelError | None) -> None:
+    def _begin(self, which: str, what: int, error: Failure | None) -> None:
         self._trace.check_budget()
         inside, outside = self.input_length(), self.output_length()
         enabled = self.get_enabled()
@@ -262,6 +269,24 @@ class TracedBase:
         functions = traced_filters(filters, self._trace, name)
         inner = self._inner.bufferevent_filter_new(underlying, functions, options)
         return TracedLayer(inner, self._trace, name, underlying, socket=False)
+
+    def bufferevent_ssl_filter_new(
+        self,
+        underlying: TracedLayer,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        name: str = "?",
+    ) -> TracedTls:
+        self._trace.emit("new", name, "ssl", options, None)
+        self._trace.emit("layer", name, underlying.name)
+        from model.traced_tls import TracedEngine, TracedTls
+
+        underlying.above = True
+        underlying.conceal()
+        traced = TracedEngine(engine, self._trace, name)
+        inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
+        return TracedTls(inner, self._trace, name, underlying)
 
     def listener_new(
         self, callback: AcceptCallback | None, port: int, backlog: int, name: str = "?"

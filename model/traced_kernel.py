@@ -25,6 +25,7 @@ class TracedReadiness:
         self._append = trace.append
         self._now = trace.now_ns
         self._check_budget = trace.check_budget
+        self._opaque = trace.opaque
         self.getsockname = kernel.getsockname  # tells nothing about the run
 
     def socket(self) -> int | Errno:
@@ -50,12 +51,15 @@ class TracedReadiness:
 
     def recv(self, fd: int, size: int) -> bytes | Errno:
         result = self._kernel.recv(fd, size)
-        self._append((self._now(), "recv", fd, size, result))
+        told = bytes(len(result)) if fd in self._opaque and isinstance(result, bytes) else result
+        self._append((self._now(), "recv", fd, size, told))
         return result
 
     def send(self, fd: int, chunks: Sequence[Buffer]) -> int | Errno:
         result = self._kernel.send(fd, chunks)
         data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+        if fd in self._opaque:
+            data = bytes(len(data))
         taken = data[:result] if isinstance(result, int) else result
         self._append((self._now(), "send", fd, len(data), taken))
         return result
@@ -72,6 +76,7 @@ class TracedReadiness:
 
     def close(self, fd: int) -> Errno | None:
         result = self._kernel.close(fd)
+        self._opaque.discard(fd)
         self._append((self._now(), "close", fd, result))
         return result
 
@@ -106,6 +111,7 @@ class TracedCompletion:
         self._append = trace.append
         self._now = trace.now_ns
         self._check_budget = trace.check_budget
+        self._opaque = trace.opaque
         self._skips: set[int] = set()
         self._flights: dict[int, tuple[int, str, Any]] = {}  # overlapped: fd, operation, buffer
         self.getsockname = kernel.getsockname
@@ -232,4 +238,6 @@ class TracedCompletion:
     def _completed(self, now: int, overlapped: int | None, nbytes: int, status: NtStatus) -> None:
         fd, operation, buffer = self._flights.pop(overlapped or 0, (None, "post", None))
         data = None if buffer is None else bytes(buffer[:nbytes])
+        if data is not None and fd in self._opaque:
+            data = bytes(len(data))
         self._append((now, "completion", fd, overlapped, operation, status, data))

@@ -24,7 +24,7 @@ class TracedLayer(TracedBufferevent):
     that a kernel moves its bytes.
     """
 
-    __slots__ = ("above", "below", "input", "output", "socket")
+    __slots__ = ("above", "below", "input", "opaque", "output", "socket")
 
     def __init__(
         self, inner: Any, trace: Trace, name: str, below: TracedLayer | None, socket: bool
@@ -32,6 +32,7 @@ class TracedLayer(TracedBufferevent):
         super().__init__(inner, trace, name)
         self.below = below
         self.above = False
+        self.opaque = False  # what goes through it is encrypted
         self.socket = socket
         self.input: Evbuffer = inner.input
         self.output: Evbuffer = inner.output
@@ -49,6 +50,19 @@ class TracedLayer(TracedBufferevent):
         deleted = 0 if self.socket else change.n_deleted
         if added or deleted:
             self._append((self._now(), "buffer", self.name, "output", added, deleted))
+
+    def conceal(self) -> None:
+        """What goes through here is encrypted: no record shows it."""
+        self.opaque = True
+        fd = self.getfd()
+        if self.below is not None:
+            self.below.conceal()
+        elif fd is not None:
+            self._attached(fd)
+
+    def _attached(self, fd: int) -> None:
+        if self.opaque:
+            self._trace.opaque.add(fd)
 
     # What a layer above asks.
 

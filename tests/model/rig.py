@@ -22,7 +22,7 @@ from model.subject import (
     EVLOOP_NO_EXIT_ON_EMPTY,
     EVLOOP_NONBLOCK,
     Bufferevent,
-    KernelError,
+    Failure,
     Listener,
     event_name,
 )
@@ -48,7 +48,7 @@ class Spy:
         self.bev = bev
         self.seen: list[Seen] = []
         self.data = bytearray()
-        self.errors: list[KernelError | None] = []
+        self.errors: list[Failure | None] = []
         self.on_read: Hook = Spy.take
         self.on_write: Hook | None = None
         self.on_event: Hook | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,9 +38,9 @@ FATAL = TlsResult.SSL_ERROR_SSL
     layers=st.sampled_from(("", "copy", "tls")),
     version=st.sampled_from(("1.3", "1.2")),
     opened=st.booleans(),
-    sizes=st.lists(st.integers(1, 40_000), min_size=1, max_size=5),
+    sizes=st.lists(st.integers(1, 20_000), min_size=1, max_size=4),
     high=st.sampled_from((0, 1, 100, 5_000)),
-    below=st.sampled_from((0, 1, 100, 20_000)),
+    below=st.sampled_from((0, 64, 20_000)),
     take=st.sampled_from((1 << 30, 64, 1_000)),
     options=st.sampled_from((CLOSE, DEFER)),
     batch=st.booleans(),
@@ -67,6 +69,7 @@ def test_what_goes_in_comes_out(
         client, server = over(rig, lower, options, version, opened)
         for end in (client, server):
             Tls(end).bev.set_batch_write(batch)
+        told = [] if opened and layers != "tls" else ["CONNECTED"]
         longest = 0
 
         def read(spy: Spy) -> None:
@@ -88,7 +91,7 @@ def test_what_goes_in_comes_out(
                 break
         assert bytes(server.data) + server.bev.read(1 << 30) == content(0, 0, offset)
         assert longest < (high or 64 * RECORD_MAX) + RECORD_MAX
-        assert client.events() == server.events() == ([] if opened else ["CONNECTED"])
+        assert client.events() == server.events() == told
         assert client.bev.output_length() == 0
 
     play(bottom if bottom != "pair" else "epoll", body)
@@ -107,7 +110,8 @@ def test_connected_comes_first_on_both_sides(rig: Rig) -> None:
             assert end.seen[0] == ("event", "CONNECTED")
             assert sorted(end.seen[1:])[0][0] == "read"
             assert end.count("event") == 1
-        assert (client.data, server.data) == (b"early too", b"early")
+        assert client.data == b"early too"
+        assert server.data == b"early"
 
 
 @in_worlds()
@@ -305,13 +309,17 @@ def test_a_silent_peer_times_out_in_the_handshake(rig: Rig) -> None:
     assert peer.recv(10_000)
 
 
+def _write(spy: Spy, data: bytes) -> None:
+    spy.bev.write(data)
+
+
 @in_worlds()
 def test_bytes_of_the_same_pass_beat_the_timeout(rig: Rig) -> None:
     """LE-142, T-2."""
     client, server = tls_sockets(rig, ready=True)
     server.bev.set_timeouts(20 * MS, None)
     rig.base.once(20 * MS - 1, lambda: rig.world.sleep(MS))
-    rig.base.once(19 * MS, lambda: client.bev.write(b"in time") and None)
+    rig.base.once(19 * MS, lambda: _write(client, b"in time"))
     rig.settle(30 * MS)
     assert server.seen == [("read", 7)]
 
@@ -407,7 +415,7 @@ def test_a_new_descriptor_is_a_new_connection(rig: Rig) -> None:
 def test_getters(rig: Rig) -> None:
     below = rig.pair()
     client, _server = over(rig, below, CLOSE)
-    assert client.bev.get_underlying() is below[0].bev
+    assert Tls(client).bev.underlying is cast(object, below[0].bev)
     assert client.bev.getfd() == below[0].bev.getfd()
     assert client.bev.flush(EV_WRITE, 2) == 0
     assert Tls(client).bev.tls_shutdown() == -1  # not before the handshake
