@@ -25,10 +25,10 @@ kernel (libevent drives the descriptor itself, but over completion it could not)
 
 from __future__ import annotations
 
-from model.bufferevent import SUSPEND_FILT_READ, SUSPEND_WM
+from model.bufferevent import SUSPEND_FILT_READ
 from model.event_base import Event, EventBase
-from model.generic_timeouts import GenericBufferevent
 from model.layer import Callbacks, Underlying
+from model.ssl_reading import SslReading
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -37,43 +37,30 @@ from model.subject import (
     BEV_EVENT_TIMEOUT,
     BEV_EVENT_WRITING,
     BEV_OPT_CLOSE_ON_FREE,
-    BEV_OPT_DEFER_CALLBACKS,
-    BEV_TRIG_DEFER_CALLBACKS,
     EV_READ,
     EV_WRITE,
     Failure,
 )
 from model.subject import Bufferevent as AnyBufferevent
-from model.tls import RECORD_MAX, SslState, TlsEngine, TlsOutcome, TlsResult
+from model.tls import SslState, TlsEngine, TlsResult
+from model.tls_transport import TlsTransport
 
-READS_A_PASS = 4  # records that are opened for one bufferevent in one pass (R-6)
-WRITES_A_PASS = 4  # rounds of writing
 HANDSHAKE_RECORDS_A_PASS = 16
-CHAINS_A_WRITE = 8  # chains of the output that one round of writing looks at (do_write)
 
 _ENDS = BEV_EVENT_EOF | BEV_EVENT_ERROR
 _DIRECTIONS = BEV_EVENT_READING | BEV_EVENT_WRITING
 _WANT_READ, _WANT_WRITE = TlsResult.SSL_ERROR_WANT_READ, TlsResult.SSL_ERROR_WANT_WRITE
 
 
-class SslBufferevent(GenericBufferevent):
+class SslBufferevent(SslReading):
     """TLS over `underlying`, as the side that `engine` was made for."""
 
     __slots__ = (
-        "allow_dirty_shutdown",
-        "batch_write",
-        "end",
-        "engine",
         "first_state",
-        "last_write",
-        "lower_end",
         "owns",
-        "read_blocked_on_write",
-        "read_over",
         "state",
         "underlying",
         "work",
-        "write_blocked_on_read",
     )
 
     def __init__(
@@ -86,12 +73,10 @@ class SslBufferevent(GenericBufferevent):
         *,
         owns: bool = False,
     ) -> None:
-        super().__init__(base, None, options)
+        super().__init__(base, TlsTransport(engine, underlying), options)
         self.underlying = underlying
         self.owns = owns  # the one below is private: it is freed with us, whatever the options
-        self.engine = engine
         self.first_state = state
-        self.allow_dirty_shutdown = self.batch_write = False
         self.work = _Work(self)
         underlying.incref()
         underlying.setcb(*self._callbacks())
@@ -103,12 +88,12 @@ class SslBufferevent(GenericBufferevent):
         """The state of a new connection."""
         self.state = self.first_state
         self.read_blocked_on_write = self.write_blocked_on_read = False
-        self.last_write: int | None = None  # bytes of the write that blocked
-        self.lower_end: tuple[int, Failure | None] | None = None  # EOF or ERROR, from below
-        self.read_over = False  # the engine gives no more plaintext
-        self.end: tuple[int, Failure | None] | None = None  # what is still to be told of that
+        self.last_write = None
+        self.lower_end = None
+        self.read_over = False
+        self.end = None
         self._wish_to_read()
-        if self.state is not SslState.ACCEPTING or self.underlying.input.length:
+        if self.state is not SslState.ACCEPTING or self.transport.waiting:
             self._schedule()
 
     def _callbacks(self) -> Callbacks:
@@ -124,43 +109,30 @@ class SslBufferevent(GenericBufferevent):
 
     def setfd(self, fd: int | None) -> int:
         """BEV_CTRL_SET_FD: a new connection, and a new handshake for it (SSL_clear)."""
-        self.engine.clear()
-        lower = self.underlying
-        lower.input.drain_frozen(lower.input.length)
-        lower.output.drain_frozen(lower.output.length)
-        result = lower.setfd(fd)
+        self.transport.restart()
+        result = self.underlying.setfd(fd)
         self._begin()
         return result
 
     def socket_connect(self, port: int) -> int:
         """bufferevent_socket_connect: CONNECTED comes when the handshake is done."""
         if self.state is SslState.FAILED:
-            self.engine.clear()
+            self.transport.restart()
             self._begin()
         result = self.underlying.socket_connect(port)
         self.error = self.underlying.socket_error()
         return result
-
-    def set_allow_dirty_shutdown(self, allow: int) -> int:
-        """bufferevent_ssl_set_allow_dirty_shutdown: any value but 0 allows it."""
-        self.allow_dirty_shutdown = bool(allow)
-        return 0
-
-    def set_batch_write(self, batch: int) -> int:
-        """BUFFEREVENT_SSL_BATCH_WRITE: small chains share a record."""
-        self.batch_write = bool(batch)
-        return 0
 
     def tls_shutdown(self) -> int:
         """SSL_shutdown(3), of the application: close_notify behind what was handed down so far."""
         if self.state is not SslState.OPEN:
             return -1
         self._consider_writing()
-        return -1 if self._call_shutdown() is not None else 0
+        return -1 if self.transport.shutdown() is not None else 0
 
     def get_openssl_error(self) -> tuple[str, ...]:
         """bufferevent_get_openssl_error, all of them: the first three reasons of failures."""
-        return self.engine.errors()
+        return self.transport.engine.errors()
 
     @property
     def handshaking(self) -> bool:
@@ -178,7 +150,8 @@ class SslBufferevent(GenericBufferevent):
 
     def _lower_output_changed(self, output: object, change: object) -> None:
         """What is below may have room again."""
-        if self._waits_for_room() and self._room() != 0:
+        waits = self.read_blocked_on_write or self.output.length > 0 or self.handshaking
+        if waits and self.transport.room != 0:
             self._schedule()
 
     def _lower_event(self, _: AnyBufferevent, what: int) -> None:
@@ -196,60 +169,10 @@ class SslBufferevent(GenericBufferevent):
         if self.handshaking or what & BEV_EVENT_READING or not what & BEV_EVENT_WRITING:
             end = BEV_EVENT_ERROR if what & BEV_EVENT_ERROR else BEV_EVENT_EOF
             self.lower_end = (end, error)
+            self.transport.ended = True
         if what & BEV_EVENT_WRITING and self.state is SslState.OPEN:
             self._fail_writing(error)
         self._schedule()
-
-    # The engine.
-
-    def _room(self) -> int | None:
-        """Bytes that the one below takes now; None: any number."""
-        high = self.underlying.wm_write_high
-        return max(0, high - self.underlying.output.length) if high else None
-
-    def _waits_for_room(self) -> bool:
-        return self.read_blocked_on_write or self.output.length > 0 or self.handshaking
-
-    def _feed(self) -> None:
-        """Gives the engine one whole record, or what there is of it; then, the end."""
-        engine, lower = self.engine, self.underlying.input
-        while lower.length and (wanted := engine.wanted()):
-            data = lower.remove(wanted)
-            if data is None:
-                return
-            engine.feed(data)
-        if self.lower_end is not None and not lower.length:
-            engine.feed_eof()
-
-    def _hand_down(self) -> None:
-        """What the engine has to send goes below."""
-        data = self.engine.take()
-        if data:
-            self.underlying.output.add(data)
-
-    def _call_handshake(self) -> TlsOutcome:
-        self.engine.room = self._room()
-        result = self.engine.do_handshake()
-        self._hand_down()
-        return result
-
-    def _call_read(self, size: int) -> bytes | TlsResult:
-        self.engine.room = self._room()
-        result = self.engine.read(size)
-        self._hand_down()
-        return result
-
-    def _call_write(self, data: bytes) -> int | TlsResult:
-        self.engine.room = self._room()
-        result = self.engine.write(data)
-        self._hand_down()
-        return result
-
-    def _call_shutdown(self) -> TlsOutcome:
-        self.engine.room = self._room()
-        result = self.engine.shutdown()
-        self._hand_down()
-        return result
 
     # The work.
 
@@ -260,8 +183,7 @@ class SslBufferevent(GenericBufferevent):
     def on_work(self) -> None:
         """Everything that can be done now, within the bounds of one pass."""
         self.refcnt += 1
-        self.engine.room = self._room()
-        self._hand_down()
+        self.transport.hand_down()
         if self.handshaking:
             self._do_handshake()
         if self.state is SslState.OPEN:
@@ -276,18 +198,10 @@ class SslBufferevent(GenericBufferevent):
     def _has_work(self) -> bool:
         """Whether something is left that can be done without waiting."""
         if self.state is not SslState.OPEN:
-            return self.handshaking and self.underlying.input.length > 0 and self._room() != 0
+            return self.handshaking and self.transport.waiting > 0 and self.transport.room != 0
         if self._write_comes_first():
-            return self.underlying.input.length > 0
+            return self.transport.waiting > 0
         return self._may_write() or self._may_read()
-
-    def _may_read(self) -> bool:
-        if not self.reads or self.read_blocked_on_write:
-            return False
-        if self.read_over:
-            return self.end is not None
-        left = self.underlying.input.length or self.engine.pending()
-        return left > 0 and self._read_size() > 0
 
     def _wish_to_read(self) -> None:
         """The one below reads iff somebody wants its bytes."""
@@ -309,15 +223,15 @@ class SslBufferevent(GenericBufferevent):
         """do_handshake."""
         result: TlsResult = _WANT_READ
         for _ in range(HANDSHAKE_RECORDS_A_PASS):
-            if self.underlying.input.length:
+            if self.transport.waiting:
                 self._restart_read_timer()
-            self._feed()
-            outcome = self._call_handshake()
+            self.transport.feed()
+            outcome = self.transport.handshake()
             if outcome is None:
                 self._opened()
                 return
             result = outcome
-            if result is not _WANT_READ or not self.underlying.input.length:
+            if result is not _WANT_READ or not self.transport.waiting:
                 break
         if result not in (_WANT_READ, _WANT_WRITE):
             self._handshake_failed(result)
@@ -337,153 +251,6 @@ class SslBufferevent(GenericBufferevent):
         self._wish_to_read()
         self._adjust_timeouts()
         self.run_eventcb(BEV_EVENT_CONNECTED, None)
-
-    # Reading.
-
-    def _write_comes_first(self) -> bool:
-        return self.write_blocked_on_read and self.writes
-
-    def _read_size(self) -> int:
-        """bytes_to_read: 0 when the input is full."""
-        if not self.wm_read_high:
-            return self.max_single_read
-        return min(self.max_single_read, self.wm_read_high - self.input.length)
-
-    def _consider_reading(self) -> None:
-        """consider_reading: records, until there is no more of them, or no room, or enough; then
-        one read callback, and behind it the end."""
-        if self._write_comes_first():
-            self._retry_write()
-            if self.write_blocked_on_read:
-                return
-        progress = False
-        for _ in range(READS_A_PASS):
-            if not self.reads or self.read_over or (size := self._read_size()) <= 0:
-                break
-            result = self._read_record(size)
-            if isinstance(result, bytes):
-                progress = True
-                self.input.append_frozen(result)
-            else:
-                self._reading_stopped(result)
-                break
-        if progress:
-            self._restart_read_timer()
-            self.trigger_nolock(EV_READ, 0)
-        if self.end is not None and self.reads:
-            what, error = self.end
-            self.end = None
-            self.disable(EV_READ)
-            self.run_eventcb(what, error)
-
-    def _read_record(self, size: int) -> bytes | TlsResult:
-        """do_read: what one record has, if reading is not suspended for the bytes it cost."""
-        result: bytes | TlsResult = _WANT_READ
-        for _ in range(READS_A_PASS):
-            self._feed()
-            result = self._call_read(size)
-            if result is not _WANT_READ or not self.underlying.input.length:
-                break
-        if isinstance(result, bytes) and not self.read_suspended & ~SUSPEND_WM:
-            rest = self.engine.pending()
-            if rest:
-                more = self._call_read(rest)
-                if isinstance(more, bytes):
-                    result += more
-        return result
-
-    def _reading_stopped(self, result: TlsResult) -> None:
-        self.read_blocked_on_write = result is _WANT_WRITE
-        if result in (_WANT_READ, _WANT_WRITE):
-            return
-        self.read_over = True
-        if result is TlsResult.SSL_ERROR_ZERO_RETURN:
-            self.end = (BEV_EVENT_READING | BEV_EVENT_EOF, None)
-        elif result is TlsResult.SSL_ERROR_EOF:
-            self.end = self._dirty_end()
-        else:
-            self.end = (BEV_EVENT_READING | BEV_EVENT_ERROR, result)
-
-    def _dirty_end(self) -> tuple[int, Failure | None]:
-        """The transport ended without a close_notify."""
-        assert self.lower_end is not None
-        what, error = self.lower_end
-        if what == BEV_EVENT_ERROR:
-            return BEV_EVENT_READING | BEV_EVENT_ERROR, error
-        if self.allow_dirty_shutdown:
-            return BEV_EVENT_READING | BEV_EVENT_EOF, None
-        return BEV_EVENT_READING | BEV_EVENT_ERROR, TlsResult.SSL_ERROR_EOF
-
-    # Writing.
-
-    def _may_write(self) -> bool:
-        if not self.writes or not self.output.length or self.write_blocked_on_read:
-            return False
-        return self._room() != 0
-
-    def _consider_writing(self) -> None:
-        """consider_writing: rounds of chains; the write callback is always deferred."""
-        progress = False
-        for _ in range(WRITES_A_PASS):
-            if not self._may_write():
-                break
-            written = self._do_write()
-            progress |= written > 0
-            if not written or self.last_write is not None:
-                break
-        if progress:
-            self._wrote()
-
-    def _retry_write(self) -> None:
-        """The write that waits for bytes from below is tried again while there are some."""
-        for _ in range(READS_A_PASS):
-            self._feed()
-            written = self._do_write()
-            if written:
-                self._wrote()
-            if not self.write_blocked_on_read or not self.underlying.input.length:
-                return
-
-    def _wrote(self) -> None:
-        self._restart_write_timer()
-        self.trigger_nolock(EV_WRITE, BEV_TRIG_DEFER_CALLBACKS)
-
-    def _do_write(self) -> int:
-        """do_write: one round, each chain a record; the bytes that the engine took."""
-        written = 0
-        for data in self._pieces():
-            result = self._call_write(data)
-            if isinstance(result, int):
-                written += result
-                self.last_write = None
-                self.write_blocked_on_read = False
-            else:
-                self._writing_stopped(result, len(data))
-                break
-        self.output.drain_frozen(written)
-        return written
-
-    def _pieces(self) -> list[bytes]:
-        """What is written next: what blocked, unchanged; or up to eight chains."""
-        output = self.output
-        if self.last_write is not None:
-            return [output.copyout(self.last_write)]
-        size = min(self.max_single_write, RECORD_MAX)
-        if self.batch_write:
-            return [output.copyout(size)]
-        return [bytes(chain) for chain in output.peek(size, CHAINS_A_WRITE) if len(chain)]
-
-    def _writing_stopped(self, result: TlsResult, size: int) -> None:
-        self.write_blocked_on_read = result is _WANT_READ
-        if result in (_WANT_READ, _WANT_WRITE):
-            self.last_write = size
-        else:
-            self.last_write = None
-            self._fail_writing(result)
-
-    def _fail_writing(self, error: Failure | None) -> None:
-        self.disable(EV_WRITE)
-        self.run_eventcb(BEV_EVENT_WRITING | BEV_EVENT_ERROR, error, BEV_OPT_DEFER_CALLBACKS)
 
     # The transport.
 

@@ -17,7 +17,7 @@ class TracedTls(TracedLayer):
 
     def __init__(self, inner: Any, trace: Trace, name: str, below: TracedLayer) -> None:
         super().__init__(inner, trace, name, below, socket=False)
-        self.engine: TracedEngine = inner.engine
+        self.engine: TracedEngine = inner.transport.engine
 
     def conceal(self) -> None:
         """TLS in TLS: what is read here is random, too."""
