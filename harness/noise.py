@@ -140,7 +140,7 @@ _CALM_PEER: list[Step] = [
 _LAYERS = [
     *(Layer(kind) for kind in LAYERS),
     *(Layer(kind, 4096, 4096) for kind in LAYERS),
-    *(Layer(kind, 100, 64) for kind in LAYERS),
+    *(Layer(kind, 400, 1000) for kind in LAYERS),
     *(Layer(kind, 0, 16384) for kind in LAYERS),
 ]
 _FLUSHES = _steps(
