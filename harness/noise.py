@@ -141,11 +141,11 @@ _CALM_PEER: list[Step] = [
 _LAYERS = [
     *(Layer(kind) for kind in FILTER_LAYERS),
     *(Layer(kind, 4096, 4096) for kind in FILTER_LAYERS),
-    *(Layer(kind, 100, 64) for kind in FILTER_LAYERS),
+    *(Layer(kind, 400, 1000) for kind in FILTER_LAYERS),
     *(Layer(kind, 0, 16384) for kind in FILTER_LAYERS),
     *(Layer(kind) for kind in TLS_LAYERS),
     *(Layer(kind, 4096, 4096) for kind in TLS_LAYERS),
-    *(Layer(kind, 100, 64) for kind in TLS_LAYERS),
+    *(Layer(kind, 400, 1000) for kind in TLS_LAYERS),
 ]
 _FLUSHES = _steps(
     "flush",

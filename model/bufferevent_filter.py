@@ -31,6 +31,7 @@ from model.subject import (
     BEV_EVENT_ERROR,
     BEV_EVENT_READING,
     BEV_NORMAL,
+    BEV_OPT_DEFER_CALLBACKS,
     BEV_TRIG_DEFER_CALLBACKS,
     EV_READ,
     EV_WRITE,
@@ -123,10 +124,15 @@ class FilterBufferevent(GenericBufferevent):
                 self.held |= what
                 self.held_error = error
             else:
-                self.run_eventcb(what, error)
+                self._forward(what, error)
             self.decref()
         else:
-            self.run_eventcb(what, error)
+            self._forward(what, error)
+
+    def _forward(self, what: int, error: KernelError | None) -> None:
+        """Tells an event, behind the callbacks that were put off."""
+        waits = self.pending or self.pending_events
+        self.run_eventcb(what, error, BEV_TRIG_DEFER_CALLBACKS if waits else 0)
 
     def _lower_output_changed(self, output: Evbuffer, change: Change) -> None:
         """What is below has room again: the rest follows from the loop."""
@@ -139,7 +145,10 @@ class FilterBufferevent(GenericBufferevent):
 
     def _process_input(self, mode: int, options: int) -> bool:
         """be_filter_process_input, be_filter_read_nolock_: whether the function did anything."""
-        if self.processing_input or (mode == BEV_NORMAL and not self.reads):
+        if mode == BEV_NORMAL and not self.reads:
+            self.stuck = False  # who knows, with what came meanwhile
+            return False
+        if self.processing_input:
             return False
         self.refcnt += 1
         processed = self._run_input(mode)
@@ -180,7 +189,7 @@ class FilterBufferevent(GenericBufferevent):
         if self.held and (self.stuck or not self.underlying.input.length):
             what, error = self.held, self.held_error
             self.held, self.held_error = 0, None
-            self.run_eventcb(what, error)
+            self._forward(what, error)
         if self.reads:  # still: neither full again nor disabled nor freed
             self.underlying.unsuspend_read(SUSPEND_FILT_READ)
 
@@ -233,6 +242,18 @@ class FilterBufferevent(GenericBufferevent):
             self._go_on_reading()
         self._process_output(BEV_NORMAL, 0)
         self.decref()
+
+    # Callbacks: a direct one answers what was put off.
+
+    def run_readcb(self, options: int) -> None:
+        if not (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
+            self.pending &= ~EV_READ
+        super().run_readcb(options)
+
+    def run_writecb(self, options: int) -> None:
+        if not (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
+            self.pending &= ~EV_WRITE
+        super().run_writecb(options)
 
     # The transport.
 

@@ -181,10 +181,20 @@ def _traced_function(
 ) -> FilterFunction:
     def traced(source: Evbuffer, destination: Evbuffer, limit: int, mode: int) -> FilterResult:
         trace.check_budget()
-        held, there = source.length, destination.length
+        moved = [0, 0]  # what it gave may be gone before it returns: so its changes are counted
+
+        def took(_: Evbuffer, change: Change) -> None:
+            moved[0] += change.n_deleted
+
+        def gave(_: Evbuffer, change: Change) -> None:
+            moved[1] += change.n_added
+
+        source.add_cb(took)
+        destination.add_cb(gave)
         result = function(source, destination, limit, mode)
-        taken, given = held - source.length, destination.length - there
-        trace.emit("filter", name, direction, mode, taken, given, int(result))
+        source.remove_cb(took)
+        destination.remove_cb(gave)
+        trace.emit("filter", name, direction, mode, *moved, int(result))
         return result
 
     return traced

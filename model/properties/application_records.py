@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import liveness, resources
+from model.properties import layers, liveness, resources
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
 from model.properties.view import Handler, Run, View, as_bytes, as_name
@@ -30,18 +30,19 @@ def write(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is None or result == -1:
         return
-    _output_grew(run, view, time)
+    output_grew(run, view, time)
     view.outgoing.append(as_bytes(data))
     view.written += len(data)
     view.idle = 0
     run.idle_waits = 0
 
 
-def _output_grew(run: Run, view: View, time: int) -> None:
+def output_grew(run: Run, view: View, time: int) -> None:
     waits = view.completion or view.connecting or view.write_enable_credits  # so it runs already
-    if view.written == view.sent and not waits:
+    if view.written == view.sent and (not waits or view.generic):
         view.write_armed = run.pass_time  # bufferevent_sock.c: bufferevent_socket_outbuf_cb
     view.write_touched = time
+    view.out_stuck = False
 
 
 def read(run: Run, index: int, record: Record) -> None:
@@ -50,10 +51,10 @@ def read(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is not None and data:
         view.reads.append((view.taken, as_bytes(data), index))
-        _input_shrank(run, view, time, len(data))
+        input_shrank(run, view, time, len(data))
 
 
-def _input_shrank(run: Run, view: View, time: int, size: int) -> None:
+def input_shrank(run: Run, view: View, time: int, size: int) -> None:
     view.taken += size
     high = view.high
     if high:
@@ -71,10 +72,10 @@ def echo(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is None or size <= 0 or size.__class__ is not int:
         return
-    _output_grew(run, view, time)
+    output_grew(run, view, time)
     view.outgoing.append((view.taken, size))
     view.written += size
-    _input_shrank(run, view, time, size)
+    input_shrank(run, view, time, size)
 
 
 # --- calls ---------------------------------------------------------------------------------------
@@ -105,6 +106,8 @@ def _enable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) 
             view.write_ok |= view.written - view.sent <= view.write_low
         else:
             view.write_enable_credits = 1
+        if view.generic:
+            view.write_enable_credits = 0  # nobody asks a kernel whether it may write
         view.write_touched = time
         if not view.dead:
             view.write_armed = run.pass_time
@@ -131,13 +134,14 @@ def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, 
         length = view.received_count - view.taken
         suspended = 0 < view.high <= length
         view.low, view.high = low, high
+        view.allowed = max(high, length) if high else 0
         view.read_touched = time
         if suspended and not 0 < high <= length:
             view.read_armed = run.pass_time
         if view.completion and view.fresh_in < low:
             view.unoffered = 0  # if it has not been processed yet
     if mask & EV_WRITE:
-        view.write_low = low
+        view.write_low, view.write_high = low, high
         if view.completion:
             view.untold_write = 0
 
@@ -188,8 +192,9 @@ def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
     view.connect_events = 0
     view.connect_result = None
     view.unheard = False
-    view.read_armed = view.write_armed = run.pass_time
-    view.read_touched = view.write_touched = time
+    if not view.generic:  # whose timers run, connected or not
+        view.read_armed = view.write_armed = run.pass_time
+        view.read_touched = view.write_touched = time
     run.connect_caller = view
 
 
@@ -203,7 +208,18 @@ def _free(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) ->
     view.freed = True
 
 
+def _flush(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    iotype, mode = args
+    if mode:
+        layers.flushed(run, view, index, iotype, mode)
+        if view.is_pair_end:
+            for end in (view, layers.partner(run, view)):
+                if end is not None:
+                    _trigger(run, end, index, time, (EV_READ | EV_WRITE, 0))
+
+
 _OPERATIONS = {
+    "flush": _flush,
     "enable": _enable,
     "disable": _disable,
     "setwatermark": _setwatermark,
@@ -236,6 +252,8 @@ def returned(run: Run, index: int, record: Record) -> None:
     view = run.views.get(record[2])
     if view is not None and view.is_listener:
         view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
+    if view is not None and record[3] == "flush":
+        layers.flush_ended(run, view)
     if view is None or record[3] not in ("connect", "socket_connect"):
         return
     run.checked["E-1"] += 1
@@ -250,11 +268,16 @@ def returned(run: Run, index: int, record: Record) -> None:
 def new(run: Run, index: int, record: Record) -> None:
     """`new`: a bufferevent (of an accepted descriptor, or of none yet) or a listener."""
     time, _, name, kind, options, fd = record
-    view = View(as_name(name), run.completion, time)
+    generic = kind in {"pair", "filter"}
+    view = View(as_name(name), run.completion and not generic, time)
     run.views[name] = view
     view.is_listener = kind == "listener"
+    if generic:
+        view.generic = True
+        view.readcb = view.writecb = view.eventcb = False  # the other end may act before it is set
     if isinstance(options, int):
-        view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS)
+        view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS) or kind == "pair"
+    view.merges = view.deferred or kind == "filter"  # which puts an event behind a callback due
     if isinstance(fd, int) and fd >= 0:
         view.fd = fd
         run.by_fd[fd] = view

@@ -8,7 +8,16 @@ holds bytes that have left), and what those bytes cause is yet to come.
 
 from __future__ import annotations
 
-from model.properties import callbacks, events, liveness, order, stream, timeouts, watermarks
+from model.properties import (
+    callbacks,
+    events,
+    layers,
+    liveness,
+    order,
+    stream,
+    timeouts,
+    watermarks,
+)
 from model.properties.view import Handler, Run, View
 from model.subject import (
     BEV_EVENT_CONNECTED,
@@ -80,7 +89,9 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
 
 def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
     run.data_callbacks += 1
-    if view.connecting and (view.shrunk or not view.write_credits):
+    if view.below is not None:
+        layers.handed_down(run, view, index)  # which needs no connection
+    elif view.connecting and (view.shrunk or not view.write_credits):
         order.before_connected(run, view, index, "write")
     if view.shrunk:
         view.shrunk = more
@@ -108,6 +119,8 @@ def _event_callback(
     if view.injected:
         view.injected = 0  # the application may trigger what it likes
         return
+    if view.above is not None:
+        layers.tell_above(view, view.above, index, what, error)
     events.shape(run, view, index, what)
     if what & BEV_EVENT_CONNECTED:
         run.checked["O-1"] += 1
@@ -138,6 +151,8 @@ def _judge_order(run: Run, view: View, index: int, what: int) -> None:
         order.before_connected(run, view, index, "EOF")
     if what & BEV_EVENT_READING and what & _ENDS:
         order.end_before_data(run, view, index, what)
+        if view.below is not None:
+            layers.end_before_bytes_below(run, view, index, what)
     if view.deferred:
         run.checked["O-3"] += 1
         if view.unoffered == 2:

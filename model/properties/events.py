@@ -98,9 +98,9 @@ def shape(run: Run, view: View, index: int, what: int) -> None:
     elif what & BEV_EVENT_CONNECTED:
         if what != BEV_EVENT_CONNECTED:
             problem = "where CONNECTED must come alone"
-    elif cause & (cause - 1) and not view.deferred:
+    elif cause & (cause - 1) and not view.merges:
         problem = "two causes in one call, though its callbacks are not deferred"
-    elif what & _DIRECTIONS == _DIRECTIONS and not view.deferred:
+    elif what & _DIRECTIONS == _DIRECTIONS and not view.merges:
         problem = "both directions in one call, though its callbacks are not deferred"
     elif not what & _DIRECTIONS and not _may_lack_direction(view, cause):
         problem = "without the direction it concerns"
@@ -111,7 +111,7 @@ def shape(run: Run, view: View, index: int, what: int) -> None:
 
 def _may_lack_direction(view: View, cause: int) -> bool:
     return cause == BEV_EVENT_ERROR and (
-        view.connecting or view.failed or view.refused or view.completion
+        view.connecting or view.failed or view.refused or view.bottom.completion
     )
 
 
@@ -119,7 +119,7 @@ def outcome_of_connect(run: Run, view: View, index: int, what: int) -> None:
     """E-1, of CONNECTED and of an ERROR without direction."""
     name = view.name
     stands = view.connected or not view.ever_connects
-    if view.completion and stands and not what & BEV_EVENT_CONNECTED:
+    if view.bottom.completion and stands and not what & BEV_EVENT_CONNECTED:
         return  # an operation of the established connection could not be started
     view.connect_events += 1
     if not view.ever_connects:

@@ -12,7 +12,7 @@ not judged.
 from __future__ import annotations
 
 from model.kernel import EPOLLOUT
-from model.properties import timeouts, watermarks
+from model.properties import layers, timeouts, watermarks
 from model.properties.catalogue import Property
 from model.properties.view import Peer, Run, View
 from model.subject import EV_READ, EV_WRITE, EVLOOP_NONBLOCK
@@ -95,7 +95,7 @@ def loop_ended(run: Run, index: int, result: int) -> None:
 
 def _waits(view: View) -> str:
     """What the kernel still owes it: empty if nothing."""
-    if view.freed or view.closed or _may_have_timed_out(view):
+    if view.freed or view.closed or view.generic or _may_have_timed_out(view):
         return ""
     if view.is_listener:
         return "to accept" if view.disable_index < 0 else ""
@@ -119,8 +119,9 @@ def _alive(view: View) -> bool:
 
 
 def may_read(view: View) -> bool:
-    """READ is enabled, the connection stands, and the input is below its high watermark."""
-    if not view.enabled & EV_READ or not _alive(view):
+    """READ is enabled and not suspended, the connection stands, and the input is below its high
+    watermark."""
+    if not view.enabled & EV_READ or view.suspended or not _alive(view):
         return False
     return not view.high or view.received_count - view.taken < view.high
 
@@ -175,11 +176,11 @@ def _judge_told(run: Run, view: View, index: int) -> None:
 
 
 def _hears(view: View) -> bool:
-    """Whether a failure must be told now. Completion: what ends while reading is disabled or
-    suspended may be kept until it runs again."""
-    if not view.completion:
+    """Whether a failure must be told now. Completion, and layers: what ends while reading is
+    disabled or suspended may be kept until it runs again."""
+    if not view.completion and view.below is None:
         return True
-    suspended = 0 < view.high <= view.received_count - view.taken
+    suspended = view.suspended or 0 < view.high <= view.received_count - view.taken
     return view.enabled & EV_READ != 0 and not suspended
 
 
@@ -192,6 +193,10 @@ def _judge_connect(run: Run, view: View, index: int) -> None:
     other = run.other_end(name)
     if view.kernel_connected or view.failed or view.refused:
         problem = "the kernel told it the outcome"
+    elif view.generic:
+        if not (view.below and view.below.connect_events):
+            return
+        problem = "what it sits on got one"
     elif isinstance(other, View) and other.fd is not None:
         problem = "the other end was accepted"
     elif view.completion and view.write_operation is None:
@@ -207,6 +212,10 @@ def _judge_connect(run: Run, view: View, index: int) -> None:
 
 def _judge_moving(run: Run, view: View, index: int, time: int) -> None:
     name = view.name
+    if view.generic:
+        layers.judge(run, view, index)
+        timeouts.judge_missing(run, view, index, time, layers.may_take(view))
+        return
     read_runs = may_read(view)
     if _alive(view):
         timeouts.judge_missing(run, view, index, time, read_runs)

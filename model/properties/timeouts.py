@@ -110,7 +110,7 @@ def _write_fired(run: Run, view: View, index: int, time: int, enabled: int) -> N
     if view.write_timed_out:
         _repeated(run, view, index, "writing")
     view.write_timed_out = not (view.deferred and enabled & EV_WRITE)
-    if view.completion:
+    if run.completion:
         return
     run.checked["T-3"] += 1
     if view.written == view.sent and not view.connecting and not view.write_enable_credits:
@@ -173,6 +173,8 @@ def _judge_same_pass(
     run: Run, view: View, index: int, operation: str, mask: int, what: str
 ) -> None:
     """T-2: what the last wait brought for this direction."""
+    if view.generic:
+        return  # no kernel tells it of readiness
     run.checked["T-2"] += 1
     if run.wait_index < 0 or (view.deferred and len(run.views) > 32):
         return  # event.c: MAX_DEFERREDS_QUEUED; the event may be of the pass before
@@ -208,7 +210,7 @@ def _moved_in_pass(run: Run, view: View, index: int) -> bool:
         kind = record[1]
         if kind in ("recv", "completion") and record[2] == view.fd:
             return True
-        if kind == "op" and record[2] == view.name:
+        if kind in ("op", "buffer") and record[2] == view.name:
             return True
     return False
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from model.subject import BEV_OPT_CLOSE_ON_FREE, BEV_OPT_DEFER_CALLBACKS, EV_READ, EV_WRITE
 from model.tls import SslState
-from tests.model.rig import RW, Rig, Spy, in_worlds
+from tests.model.rig import MS, RW, Rig, Spy, in_worlds
 from tests.model.tls_ends import CLOSE, DEFER, Tls, engine, over, tls_sockets
 
 
