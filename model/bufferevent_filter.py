@@ -129,7 +129,7 @@ class FilterBufferevent(GenericBufferevent):
         else:
             self._forward(what, error)
 
-    def _forward(self, what: int, error: KernelError | None) -> None:
+    def _forward(self, what: int, error: Failure | None) -> None:
         """Tells an event, behind the callbacks that were put off."""
         waits = self.pending or self.pending_events
         self.run_eventcb(what, error, BEV_TRIG_DEFER_CALLBACKS if waits else 0)

@@ -276,8 +276,9 @@ class SslBufferevent(SslReading):
 
     def _read_timeout(self) -> None:
         """Bytes that came in the same pass come first: they may be what was waited for."""
-        if self.work.result:
-            self.work.run()
+        if self.work.result or self.transport.waiting:
+            self.work.result = 0
+            self.on_work()
             if self.read_timer.added or not self.reads:
                 return
         super()._read_timeout()

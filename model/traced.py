@@ -21,12 +21,13 @@ from model.subject import (
     KernelError,
     Listener,
 )
+from model.tls import SslState
 from model.trace import Trace
 from model.traced_kernel import TracedCompletion, TracedReadiness
 
 if TYPE_CHECKING:
     from model.layer import Callbacks, Filters, Underlying
-    from model.tls import SslState, TlsEngine
+    from model.tls import TlsEngine
     from model.traced_layers import TracedLayer
     from model.traced_tls import TracedTls
 
@@ -285,6 +286,8 @@ class TracedBase:
         underlying.above = True
         underlying.conceal()
         traced = TracedEngine(engine, self._trace, name)
+        if state is SslState.OPEN:
+            self._trace.emit("tls", name, "open", 0, 0)
         inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
         return TracedTls(inner, self._trace, name, underlying)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import layers, liveness, resources
+from model.properties import layers, liveness, resources, tls
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
 from model.properties.view import Handler, Run, View, as_bytes, as_name
@@ -201,11 +201,19 @@ def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
 def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     view.write_enable_credits = 1  # bufferevent_sock.c: be_socket_setfd enables what is enabled
     view.read_touched = view.write_touched = time
+    tls.restarted(view)
 
 
 def _free(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     run.checked["C-4"] += 1
     view.freed = True
+
+
+def _allow_dirty_shutdown(
+    run: Run, view: View, index: int, time: int, args: tuple[Any, ...]
+) -> None:
+    if view.tls is not None:
+        view.tls.dirty = bool(args[0])
 
 
 def _flush(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -220,6 +228,7 @@ def _flush(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
 
 _OPERATIONS = {
     "flush": _flush,
+    "allow_dirty_shutdown": _allow_dirty_shutdown,
     "enable": _enable,
     "disable": _disable,
     "setwatermark": _setwatermark,
@@ -268,16 +277,21 @@ def returned(run: Run, index: int, record: Record) -> None:
 def new(run: Run, index: int, record: Record) -> None:
     """`new`: a bufferevent (of an accepted descriptor, or of none yet) or a listener."""
     time, _, name, kind, options, fd = record
-    generic = kind in {"pair", "filter"}
+    generic = kind in {"pair", "filter", "ssl"}
     view = View(as_name(name), run.completion and not generic, time)
     run.views[name] = view
     view.is_listener = kind == "listener"
     if generic:
         view.generic = True
         view.readcb = view.writecb = view.eventcb = False  # the other end may act before it is set
+        if kind == "ssl":
+            tls.begin(view)
     if isinstance(options, int):
         view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS) or kind == "pair"
-    view.merges = view.deferred or kind == "filter"  # which puts an event behind a callback due
+    view.merges = view.deferred or kind in {
+        "filter",
+        "ssl",
+    }  # which puts an event behind a callback due
     if isinstance(fd, int) and fd >= 0:
         view.fd = fd
         run.by_fd[fd] = view

@@ -16,6 +16,7 @@ from model.properties import (
     order,
     stream,
     timeouts,
+    tls,
     watermarks,
 )
 from model.properties.view import Handler, Run, View
@@ -89,7 +90,7 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
 
 def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
     run.data_callbacks += 1
-    if view.below is not None:
+    if view.below is not None and view.tls is None:
         layers.handed_down(run, view, index)  # which needs no connection
     elif view.connecting and (view.shrunk or not view.write_credits):
         order.before_connected(run, view, index, "write")
@@ -137,6 +138,7 @@ def _event_callback(
         events.truth_of_eof(run, view, index, what)
     if what & BEV_EVENT_ERROR:
         events.truth_of_error(run, view, index, error)
+    tls.end_told(view, what)
     if what & BEV_EVENT_TIMEOUT:
         timeouts.fired(run, view, index, time, what, enabled)
     if what & _ENDS:

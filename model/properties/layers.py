@@ -8,6 +8,7 @@ bufferevent; here is what holds between two levels. What happens in a stack is t
 from __future__ import annotations
 
 from model.filters import OVERRUN
+from model.properties import tls
 from model.properties.catalogue import Property
 from model.properties.view import Run, View
 from model.subject import (
@@ -21,6 +22,7 @@ from model.subject import (
     EV_WRITE,
     event_name,
 )
+from model.tls import TlsResult
 
 PROPERTIES = (
     Property(
@@ -51,6 +53,7 @@ PROPERTIES = (
     ),
 )
 
+_WANT_WRITE = TlsResult.SSL_ERROR_WANT_WRITE
 _DIRECTIONS = BEV_EVENT_READING | BEV_EVENT_WRITING
 
 
@@ -62,7 +65,7 @@ def partner(run: Run, view: View) -> View | None:
 
 def may_take(view: View) -> bool:
     """A layer or an end of a pair: reading is enabled, not suspended, below its high watermark."""
-    if not view.enabled & EV_READ or view.suspended:
+    if not view.enabled & EV_READ or view.suspended or not tls.may_take(view):
         return False
     return not view.high or view.received_count - view.taken < view.high
 
@@ -74,7 +77,11 @@ def tell_above(view: View, above: View, index: int, what: int, error: object) ->
     """An event callback of `view` begins: `above` is due to forward it."""
     if above.freed:
         return
+    if above.tls is not None:
+        tls.told_from_below(above, index, what, error)
+        return
     if what & BEV_EVENT_CONNECTED:
+        above.ever_connects = True  # of TLS on the accepting side, too
         above.kernel_connected = True
         if not above.eventcb:
             above.connecting = False
@@ -84,8 +91,8 @@ def tell_above(view: View, above: View, index: int, what: int, error: object) ->
         _end(above, what)
     if what & BEV_EVENT_ERROR:
         above.errors.append(error)
-        if not what & _DIRECTIONS and above.connecting:
-            above.failed = True
+        if not what & _DIRECTIONS and (above.connecting or view.tls is not None):
+            above.failed = above.ever_connects = True
             above.connecting = False
             above.unheard |= not above.eventcb
     if what & (BEV_EVENT_EOF | BEV_EVENT_ERROR) and above.eventcb:
@@ -163,7 +170,7 @@ def judge(run: Run, view: View, index: int) -> None:
     """L-3, when quiet, of a filter or an end of a pair."""
     below = view.below
     pending = view.written - view.sent
-    may_give = view.enabled & EV_WRITE and pending > 0
+    may_give = view.enabled & EV_WRITE and pending > 0 and tls.may_give(view)
     if below is None:
         other = partner(run, view)
         if may_give and other is not None and not other.freed and may_take(other):
@@ -174,7 +181,9 @@ def judge(run: Run, view: View, index: int) -> None:
         return
     run.checked["L-3"] += view.handed > 0 or view.received_count > 0
     rest = below.received_count - below.taken
-    if rest > 0 and may_take(view) and not view.in_stuck:
+    tls.judge_rest(run, view, index, rest)
+    stuck = view.in_stuck or (view.tls is not None and view.tls.last is _WANT_WRITE)
+    if rest > 0 and may_take(view) and not stuck:
         _rests(run, view, index, f"{rest} bytes below it in {below.name}, and may read")
     room = not below.write_high or below.written - below.sent < below.write_high
     if may_give and room and not view.out_stuck:
@@ -189,12 +198,12 @@ def judge_memory(run: Run, view: View, index: int, size: int) -> None:
     """M-1, of one `memory` record of a stack's top."""
     if not view.allowed or view.flushed:
         return
-    bound = view.allowed + view.written - view.sent
+    bound = view.allowed + view.written - view.sent + tls.overrun(view)
     below = view.below
     while below is not None:
         if not below.high or not below.write_high or below.flushed:
             return
-        bound += below.high + below.write_high + OVERRUN
+        bound += below.high + below.write_high + OVERRUN + tls.overrun(below)
         below = below.below
     run.checked["M-1"] += 1
     if size > bound:

@@ -194,8 +194,10 @@ def _judge_connect(run: Run, view: View, index: int) -> None:
     if view.kernel_connected or view.failed or view.refused:
         problem = "the kernel told it the outcome"
     elif view.generic:
-        if not (view.below and view.below.connect_events):
+        if view.tls is not None or not (view.below and view.below.connect_events):
             return
+        if view.below.tls is None and view.below.below is not None:
+            return  # its outcome comes from further down
         problem = "what it sits on got one"
     elif isinstance(other, View) and other.fd is not None:
         problem = "the other end was accepted"

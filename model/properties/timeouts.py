@@ -13,6 +13,7 @@ after the latest at which it might have, except that it waits for the pass that 
 from __future__ import annotations
 
 from model.kernel import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from model.properties import tls
 from model.properties.catalogue import Property
 from model.properties.view import Run, View
 from model.subject import (
@@ -174,6 +175,8 @@ def _judge_same_pass(
 ) -> None:
     """T-2: what the last wait brought for this direction."""
     if view.generic:
+        if operation == "recv":
+            tls.judge_timeout(run, view, index)
         return  # no kernel tells it of readiness
     run.checked["T-2"] += 1
     if run.wait_index < 0 or (view.deferred and len(run.views) > 32):
@@ -222,7 +225,7 @@ def judge_missing(run: Run, view: View, index: int, time: int, read_runs: bool) 
     cases = []
     if read_runs and view.read_timeout is not None:
         cases.append(("reading", view.read_touched, view.read_timeout))
-    writing = view.enabled & EV_WRITE and view.written > view.sent
+    writing = view.enabled & EV_WRITE and view.written > view.sent and tls.may_give(view)
     if writing and view.write_timeout is not None:
         cases.append(("writing", view.write_touched, view.write_timeout))
     for direction, touched, timeout in cases:

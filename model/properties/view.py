@@ -60,7 +60,8 @@ class View:
         "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits", "read_high",
         "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout",
         "read_touched", "readcb", "reads", "received", "received_count", "refused", "sent",
-        "shrunk", "suspended", "taken", "timeouts_pass", "unheard", "unoffered", "untold_write",
+        "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unheard", "unoffered",
+        "untold_write",
         "user_disabled", "write_armed", "write_credits", "write_enable_credits", "write_high",
         "write_low", "write_ok", "write_operation", "write_timed_out", "write_timeout",
         "write_touched", "write_zeros", "writecb", "written",
@@ -133,6 +134,7 @@ class View:
         self.merges = self.deferred  # its event may be a union: it is deferred, or one below is
         self.above: View | None = None
         self.below: View | None = None
+        self.tls: Any = None  # model.properties.tls.TlsView of one that is TLS
         self.suspended = 0  # SUSPEND_* of reading, but for WM
         self.write_high = 0
         self.allowed = 0  # bytes that its high watermark lets the input hold; 0: any number
