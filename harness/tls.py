@@ -194,8 +194,8 @@ class SslEngine:
         if isinstance(error, ssl.SSLZeroReturnError):
             return TlsResult.SSL_ERROR_ZERO_RETURN
         if isinstance(error, ssl.SSLWantReadError):
-            if self._full():
-                return TlsResult.SSL_ERROR_WANT_WRITE  # an answer is asked for below, first
+            if self._full() and self._object.version() is None:
+                return TlsResult.SSL_ERROR_WANT_WRITE  # its part of the handshake goes first
             return TlsResult.SSL_ERROR_EOF if self._eof else TlsResult.SSL_ERROR_WANT_READ
         self._note(error.reason or type(error).__name__)
         return TlsResult.SSL_ERROR_SSL

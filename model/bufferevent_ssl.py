@@ -56,6 +56,7 @@ class SslBufferevent(SslReading):
     """TLS over `underlying`, as the side that `engine` was made for."""
 
     __slots__ = (
+        "connecting",
         "first_state",
         "owns",
         "state",
@@ -87,6 +88,7 @@ class SslBufferevent(SslReading):
     def _begin(self) -> None:
         """The state of a new connection."""
         self.state = self.first_state
+        self.connecting = False  # the one below is
         self.read_blocked_on_write = self.write_blocked_on_read = False
         self.last_write = None
         self.lower_end = None
@@ -119,7 +121,9 @@ class SslBufferevent(SslReading):
         if self.state is SslState.FAILED:
             self.transport.restart()
             self._begin()
+        self.connecting = True
         result = self.underlying.socket_connect(port)
+        self.connecting = result == 0
         self.error = self.underlying.socket_error()
         return result
 
@@ -158,6 +162,7 @@ class SslBufferevent(SslReading):
         """be_ssl_eventcb."""
         error = self.underlying.socket_error()
         if what & BEV_EVENT_CONNECTED:
+            self.connecting = False
             if self.state is SslState.OPEN:
                 self.run_eventcb(BEV_EVENT_CONNECTED, None)  # no handshake will tell it
             self._schedule()
@@ -165,6 +170,9 @@ class SslBufferevent(SslReading):
         if what & BEV_EVENT_TIMEOUT:
             self.run_eventcb(what & (BEV_EVENT_TIMEOUT | _DIRECTIONS), None)
         if not what & _ENDS:
+            return
+        if self.connecting and not self.handshaking and not what & _DIRECTIONS:
+            self._handshake_failed(error)  # the connect failed, and no handshake will tell it
             return
         if self.handshaking or what & BEV_EVENT_READING or not what & BEV_EVENT_WRITING:
             end = BEV_EVENT_ERROR if what & BEV_EVENT_ERROR else BEV_EVENT_EOF
@@ -236,11 +244,12 @@ class SslBufferevent(SslReading):
         if result not in (_WANT_READ, _WANT_WRITE):
             self._handshake_failed(result)
 
-    def _handshake_failed(self, result: Failure) -> None:
+    def _handshake_failed(self, result: Failure | None) -> None:
         error = result
         if result is TlsResult.SSL_ERROR_EOF and self.lower_end and self.lower_end[1] is not None:
             error = self.lower_end[1]
         self.state = SslState.FAILED
+        self.connecting = False
         self._stop_timers()
         self._wish_to_read()
         self.run_eventcb(BEV_EVENT_ERROR, error)

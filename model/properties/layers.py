@@ -91,7 +91,7 @@ def tell_above(view: View, above: View, index: int, what: int, error: object) ->
         _end(above, what)
     if what & BEV_EVENT_ERROR:
         above.errors.append(error)
-        if not what & _DIRECTIONS and (above.connecting or view.tls is not None):
+        if not what & _DIRECTIONS and (above.connecting or view.failed):
             above.failed = above.ever_connects = True
             above.connecting = False
             above.unheard |= not above.eventcb

@@ -174,14 +174,23 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
     state = view.tls
     assert state is not None
     if what & BEV_EVENT_CONNECTED and state.state == "open" and not view.kernel_connected:
-        view.kernel_connected = True  # no handshake will tell it
+        view.kernel_connected = view.ever_connects = True  # no handshake will tell it
+        if view.connect_result is None:
+            view.connect_result = 0
         if not view.eventcb:
             view.connecting = False
             view.connected = view.unheard = True
     if not what & _ENDS or state.state == "failed":
         return
     if what & BEV_EVENT_ERROR:
-        view.errors.append(error)
+        view.errors += [error] * (2 if what & _DIRECTIONS == _DIRECTIONS else 1)
+    if state.state == "open" and view.connecting and not what & _DIRECTIONS:
+        state.state = "failed"
+        view.in_stuck = view.out_stuck = view.failed = True
+        view.connecting = False
+        view.unheard |= not view.eventcb
+        _owe(view, index, eof=False)
+        return
     if state.state == "open" and what & BEV_EVENT_WRITING:
         view.enabled &= ~EV_WRITE
         view.out_stuck = True
