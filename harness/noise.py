@@ -155,6 +155,15 @@ _SHUTDOWN = _steps("tls_shutdown", ())
 _LAYERED_REACTIONS: list[Step] = [*REACTION_STEPS, *_FLUSHES, *_SHUTDOWN * 4]
 _LAYERED_SETUP: list[Step] = [*SETUP_STEPS, *_FLUSHES]
 _LAYERED_APP: list[Step] = [*APP_STEPS, *_FLUSHES, *_SHUTDOWN * 6]
+_LAYERED_ENABLES: tuple[Reaction, ...] = (
+    *_ENABLES,
+    *(
+        (Step("enable", ("RW",)), Step("setwatermark", ("R", 0, high)), *more)
+        for high in (4096, 400)
+        for more in ((), (Step("write", (16384,)),))
+    ),
+    (Step("enable", ("RW",)), Step("setwatermark", ("R", 0, 400)), Step("flush", ("W", "FLUSH"))),
+)
 _REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
 
 _CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]
@@ -258,7 +267,7 @@ def _layered(noise: Noise) -> Connection:
     layers = [noise.pick(_LAYERS)] if transport == "socket" else []
     while len(layers) < 3 and (byte := noise.byte()) >= STOP + 60:
         layers.append(_LAYERS[byte % len(_LAYERS)])
-    steps = _LAYERED_SETUP, _LAYERED_REACTIONS
+    steps = _LAYERED_ENABLES, _LAYERED_SETUP, _LAYERED_REACTIONS
     client = _bufferevent(noise, ("read", "leave"), *steps)
     server = _bufferevent(noise, AFTER_READS, *steps)
     return Connection(client, server, transport, tuple(layers))
@@ -267,12 +276,13 @@ def _layered(noise: Noise) -> Connection:
 def _bufferevent(
     noise: Noise,
     after_reads: tuple[str, ...],
+    enables: Sequence[Reaction] = _ENABLES,
     setup: Sequence[Step] = SETUP_STEPS,
     reactions: Sequence[Step] = REACTION_STEPS,
 ) -> BuffereventEnd:
     return BuffereventEnd(
         options=noise.pick(OPTIONS),
-        setup=noise.pick(_ENABLES) + noise.steps(setup, 3),
+        setup=noise.pick(enables) + noise.steps(setup, 3),
         on_read=noise.reactions(reactions, 3),
         on_write=noise.reactions(reactions, 3),
         on_event=noise.reactions(reactions, 3),

@@ -12,7 +12,7 @@ from model.layer import FilterFunction, FilterResult, Filters, move
 from model.subject import BEV_FINISHED
 
 #: bytes by which one call of an output function here may exceed its limit: a block of `Deflate`
-OVERRUN = 8_192 + 64
+OVERRUN = 1_024 + 64
 
 OK, NEED_MORE, ERROR = FilterResult.OK, FilterResult.NEED_MORE, FilterResult.ERROR
 
@@ -105,11 +105,11 @@ class Deflate:
     """Compresses. Each call ends with a sync flush, so that no byte stays inside; FINISHED ends
     the stream, and what is written later begins another one.
 
-    Blocks of at most 8,192 bytes and Huffman codes alone, so that every build of zlib gives the
+    Blocks of at most 1,024 bytes and Huffman codes alone, so that every build of zlib gives the
     same bytes: a trace must not depend on where it was made.
     """
 
-    BLOCK = 8_192
+    BLOCK = 1_024
 
     def __init__(self, level: int = 6) -> None:
         self._level = level  # 0: stored

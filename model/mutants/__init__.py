@@ -14,13 +14,14 @@ from model.errors import UsageError
 from model.mutants.historical import HISTORICAL
 from model.mutants.mutant import Mutant
 from model.mutants.planted_callbacks import CALLBACKS
+from model.mutants.planted_layers import LAYERS
 from model.mutants.planted_progress import PROGRESS
 
 __all__ = ["MUTANTS", "Mutant", "active", "find"]
 
 #: by name, the historical ones first
 MUTANTS: Mapping[str, Mutant] = {
-    mutant.name: mutant for mutant in (*HISTORICAL, *CALLBACKS, *PROGRESS)
+    mutant.name: mutant for mutant in (*HISTORICAL, *CALLBACKS, *PROGRESS, *LAYERS)
 }
 
 

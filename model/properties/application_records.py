@@ -122,6 +122,7 @@ def _disable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
     view.enabled &= ~args[0]
     view.user_disabled |= args[0]
     if args[0] & EV_READ:
+        view.again = False
         run.checked["C-1"] += 1
         if view.completion and view.unoffered:
             view.held = True  # if the bufferevent has not processed it yet
@@ -134,6 +135,7 @@ def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, 
         length = view.received_count - view.taken
         suspended = 0 < view.high <= length
         view.low, view.high = low, high
+        view.again = False
         view.allowed = max(high, length) if high else 0
         view.read_touched = time
         if suspended and not 0 < high <= length:
@@ -176,6 +178,7 @@ def _trigger_event(run: Run, view: View, index: int, time: int, args: tuple[Any,
 
 def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     view.readcb, view.writecb, view.eventcb = (bool(each) for each in args)
+    view.again = False
     if not view.readcb:
         view.unoffered = 0
     if not view.writecb:

@@ -27,6 +27,7 @@ from model.subject import (
     BEV_EVENT_READING,
     BEV_EVENT_TIMEOUT,
     BEV_EVENT_WRITING,
+    EV_READ,
 )
 from model.trace import Record
 
@@ -71,6 +72,8 @@ def callback(run: Run, index: int, record: Record) -> None:
 
 def _read_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
     run.data_callbacks += 1
+    view.again = False
+    view.shown = length
     if view.connecting and (view.grown or not view.read_credits):
         order.before_connected(run, view, index, "read")
     if view.illicit:
@@ -180,6 +183,7 @@ def callback_end(run: Run, index: int, record: Record) -> None:
             view.direct_triggers = 0
     if view.high and record[3] == "read" and not view.freed and record[4] >= view.high:
         view.read_credits += 1
+        view.again = record[4] < view.shown and view.enabled & EV_READ != 0
         if record[4] >= view.low:
             view.read_ok = True
 

@@ -34,12 +34,15 @@ PROPERTIES = (
     ),
     Property(
         "L-3",
-        "No byte rests below a layer that may read it, nor above one that has room for it.",
+        "No byte rests below a layer that may read it, nor above one that has room for it; what an"
+        " overrun left above a high watermark is told until it is taken.",
         "libevent: bufferevent_filter.c:be_filter_process_input, be_filter_process_output;"
         " bufferevent_pair.c:be_pair_wants_to_talk",
         "when quiet: input below a filter that reads and is under its high watermark, output of"
         " one that may write above an output under its high watermark, output for a partner that"
-        " reads; unless the filter's function said NEED_MORE or ERROR to it",
+        " reads; unless the filter's function said NEED_MORE or ERROR to it. Of any bufferevent: a"
+        " read callback that took some, and left the input at its high watermark, was followed by"
+        " another",
     ),
     Property(
         "M-1",
@@ -87,6 +90,7 @@ def tell_above(view: View, above: View, index: int, what: int, error: object) ->
             above.connecting = False
             above.connected = above.unheard = True
         return
+    above.end_mark = view.received_count
     if what & BEV_EVENT_EOF:
         _end(above, what)
     if what & BEV_EVENT_ERROR:
@@ -155,7 +159,7 @@ def end_before_bytes_below(run: Run, view: View, index: int, what: int) -> None:
     """O-2 across levels: an end of reading before bytes that lie below."""
     below = view.below
     assert below is not None
-    rest = below.received_count - below.taken
+    rest = view.end_mark - below.taken  # a pair goes on after its EOF
     if rest > 0 and not view.in_stuck:
         run.violate(
             "O-2",
@@ -188,6 +192,20 @@ def judge(run: Run, view: View, index: int) -> None:
     room = not below.write_high or below.written - below.sent < below.write_high
     if may_give and room and not view.out_stuck:
         _rests(run, view, index, f"{pending} bytes of output, for which {below.name} has room")
+
+
+def judge_overrun(run: Run, view: View, index: int) -> None:
+    """L-3, when quiet: the last read callback took some of an input above its high watermark."""
+    run.checked["L-3"] += 1
+    length = view.received_count - view.taken
+    if length >= max(view.high, view.low, 1) and view.enabled & EV_READ and not view.dead:
+        _rests(
+            run,
+            view,
+            index,
+            f"{length} bytes of input, above its high watermark of"
+            f" {view.high}, of which its last read callback took some",
+        )
 
 
 def _rests(run: Run, view: View, index: int, what: str) -> None:

@@ -161,6 +161,8 @@ def _judge_told(run: Run, view: View, index: int) -> None:
             f"{name} holds {view.received_count - view.taken} bytes of input that arrived and"
             " never had a read callback",
         )
+    if view.again:
+        layers.judge_overrun(run, view, index)
     if view.owed >= 0 and view.eventcb and _hears(view):
         kernel_record = run.records[view.owed]
         what = "end of the stream" if view.owed_eof else "failure"

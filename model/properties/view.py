@@ -50,21 +50,20 @@ class View:
     """A bufferevent or a listener, as far as the trace has told."""
 
     __slots__ = (
-        "above", "allowed", "below", "broken", "closed", "completion", "connect_events",
+        "above", "again", "allowed", "below", "broken", "closed", "completion", "connect_events",
         "connect_result", "connected", "connecting", "dead", "deaf", "deferred", "depth",
         "direct_triggers", "disable_index", "enable_read_pass", "enable_write_pass", "enabled",
-        "eof_seen", "eofs", "errors", "eventcb", "ever_connects", "ever_disabled", "failed", "fd",
-        "flushed", "forced", "freed", "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass",
-        "generic", "grown", "handed", "held", "high", "idle", "illicit", "immediate", "in_connect",
-        "in_stuck", "injected", "is_listener", "kernel_connected", "low", "merges", "name",
-        "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits", "read_high",
-        "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout",
-        "read_touched", "readcb", "reads", "received", "received_count", "refused", "sent",
-        "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unheard", "unoffered",
-        "untold_write",
-        "user_disabled", "write_armed", "write_credits", "write_enable_credits", "write_high",
-        "write_low", "write_ok", "write_operation", "write_timed_out", "write_timeout",
-        "write_touched", "write_zeros", "writecb", "written",
+        "end_mark", "eof_seen", "eofs", "errors", "eventcb", "ever_connects", "ever_disabled",
+        "failed", "fd", "flushed", "forced", "freed", "fresh_in", "fresh_in_pass", "fresh_out",
+        "fresh_out_pass", "generic", "grown", "handed", "held", "high", "idle", "illicit",
+        "immediate", "in_connect", "in_stuck", "injected", "is_listener", "kernel_connected", "low",
+        "merges", "name", "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits",
+        "read_high", "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out",
+        "read_timeout", "read_touched", "readcb", "reads", "received", "received_count", "refused",
+        "sent", "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unheard",
+        "unoffered", "untold_write", "user_disabled", "write_armed", "write_credits",
+        "write_enable_credits", "write_high", "write_low", "write_ok", "write_operation",
+        "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     def __init__(self, name: str, completion: bool, time: int) -> None:
@@ -140,6 +139,9 @@ class View:
         self.allowed = 0  # bytes that its high watermark lets the input hold; 0: any number
         self.forced = self.flushed = False  # a flush of it is running; was, ever
         self.in_stuck = self.out_stuck = False  # its function cannot go on with what there is
+        self.again = False  # input above its high watermark is to be told again
+        self.shown = 0  # bytes of input when its last read callback began
+        self.end_mark = 0  # bytes that the one below had received when it told an end
         self.handed = 0  # bytes that its output function gave
 
     @property
