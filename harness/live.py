@@ -177,7 +177,7 @@ def _tls_on(base: LayeringBase, below: Bufferevent, kind: str, end: Live, name: 
     engine = SslEngine(server, "1.2" if kind == "tls-1.2" else "1.3")
     bev = base.bufferevent_ssl_filter_new(below, engine, state, end.options, name=name)
     if kind == "tls-dirty":
-        bev.set_allow_dirty_shutdown(1)
+        bev.set_allow_dirty_shutdown(2)  # any value but 0
     if kind == "tls-batch":
         bev.set_batch_write(1)
     return bev

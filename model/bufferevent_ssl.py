@@ -288,6 +288,8 @@ class SslBufferevent(SslReading):
         if self.work.result or self.transport.waiting:
             self.work.result = 0
             self.on_work()
+            if self.work.result and not self.read_timer.added:
+                self._restart_read_timer()  # a pass was not enough for them
             if self.read_timer.added or not self.reads:
                 return
         super()._read_timeout()

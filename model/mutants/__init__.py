@@ -12,16 +12,19 @@ from contextlib import contextmanager
 
 from model.errors import UsageError
 from model.mutants.historical import HISTORICAL
+from model.mutants.historical_tls import HISTORICAL_TLS
 from model.mutants.mutant import Mutant
 from model.mutants.planted_callbacks import CALLBACKS
 from model.mutants.planted_layers import LAYERS
 from model.mutants.planted_progress import PROGRESS
+from model.mutants.planted_tls import TLS
 
 __all__ = ["MUTANTS", "Mutant", "active", "find"]
 
 #: by name, the historical ones first
 MUTANTS: Mapping[str, Mutant] = {
-    mutant.name: mutant for mutant in (*HISTORICAL, *CALLBACKS, *PROGRESS, *LAYERS)
+    mutant.name: mutant
+    for mutant in (*HISTORICAL, *HISTORICAL_TLS, *CALLBACKS, *PROGRESS, *LAYERS, *TLS)
 }
 
 

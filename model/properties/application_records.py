@@ -209,6 +209,8 @@ def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
 
 def _free(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     run.checked["C-4"] += 1
+    if view.freed:
+        run.violate("S-1", view.name, index, f"{view.name} was freed a second time")
     view.freed = True
 
 

@@ -51,8 +51,8 @@ PROPERTIES = (
         "E-4",
         "The end of the peer's stream is reported as EOF once, not again.",
         "libevent: bufferevent_sock.c:bufferevent_readcb, bufferevent_async.c:read_complete",
-        "a second EOF although reading was not enabled again (completion: any second one); that"
-        " the first one comes is L-2",
+        "a second EOF although reading was not enabled again (completion: any second one); TLS that"
+        " may end without close_notify: an ERROR instead; that the first one comes is L-2",
     ),
     Property(
         "E-5",
@@ -137,6 +137,14 @@ def truth_of_error(run: Run, view: View, index: int, error: object) -> None:
     """E-2 and E-3, of an ERROR event; consumes the failures that explain it."""
     run.checked["E-3"] += 1
     name, failures = view.name, view.errors
+    if view.tls is not None and view.eofs == 1 and not failures:
+        run.violate(
+            "E-4",
+            name,
+            index,
+            f"{name} got an ERROR event where the end of its stream was to be told as EOF",
+        )
+        return
     if not failures:
         run.violate("E-3", name, index, f"{name} got an ERROR event though no operation failed")
         return

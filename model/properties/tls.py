@@ -85,7 +85,7 @@ def tls(run: Run, index: int, record: Record) -> None:
     elif operation == "handshake":
         _handshake(run, view, index, time, result)
     elif operation == "read":
-        _read(run, view, index, result)
+        _read(run, view, index, time, result)
     elif operation == "write":
         _write(run, view, index, result)
 
@@ -111,12 +111,13 @@ def _handshake(run: Run, view: View, index: int, time: int, result: object) -> N
         _owe(view, index, eof=False)
 
 
-def _read(run: Run, view: View, index: int, result: object) -> None:
+def _read(run: Run, view: View, index: int, time: int, result: object) -> None:
     state = view.tls
     assert state is not None
     if isinstance(result, bytes):
         _count(run, view, index, "read", READS_MAX)
         return
+    view.read_touched = time  # records without plaintext may have put a timeout off
     if result in RETRY or state.over:
         return
     state.over = view.in_stuck = True
