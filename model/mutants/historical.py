@@ -210,7 +210,7 @@ HISTORICAL: tuple[Mutant, ...] = (
         "LE-100",
         "bytes above the high watermark are not told again",
         "L-3",
-        BOTH,
+        ("readiness",),
         ((Bufferevent, "_after_readcb", after_readcb_never),),
     ),
     Mutant(
