@@ -29,6 +29,7 @@ from model.bufferevent import SUSPEND_FILT_READ
 from model.event_base import Event, EventBase
 from model.layer import Callbacks, Underlying
 from model.ssl_reading import SslReading
+from model.ssl_writing import READS_A_PASS
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -44,8 +45,6 @@ from model.subject import (
 from model.subject import Bufferevent as AnyBufferevent
 from model.tls import SslState, TlsEngine, TlsResult
 from model.tls_transport import TlsTransport
-
-HANDSHAKE_RECORDS_A_PASS = 16
 
 _ENDS = BEV_EVENT_EOF | BEV_EVENT_ERROR
 _DIRECTIONS = BEV_EVENT_READING | BEV_EVENT_WRITING
@@ -230,7 +229,7 @@ class SslBufferevent(SslReading):
     def _do_handshake(self) -> None:
         """do_handshake."""
         result: TlsResult = _WANT_READ
-        for _ in range(HANDSHAKE_RECORDS_A_PASS):
+        for _ in range(READS_A_PASS):
             if self.transport.waiting:
                 self._restart_read_timer()
             self.transport.feed()

@@ -57,7 +57,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # The base and its bufferevents.
     "loop": ("flags",),
     "loop_end": ("result",),
-    "new": ("bev", "type", "options", "fd"),  # type: socket, pair, filter, listener
+    "new": ("bev", "type", "options", "fd"),  # type: socket, pair, filter, ssl, listener
     "attach": ("bev", "fd"),  # the bufferevent's descriptor became known
     "op": ("bev", "name", "args"),  # a call begins
     "ret": ("bev", "name", "result"),  # it returned something else than 0, or a connect returned

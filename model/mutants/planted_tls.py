@@ -19,6 +19,7 @@ from model.subject import (
 from model.tls import SslState, TlsResult
 
 _lower_event = SslBufferevent._lower_event
+_has_work = SslBufferevent._has_work
 _reading_stopped = SslReading._reading_stopped
 _SSL = SslBufferevent
 
@@ -86,7 +87,19 @@ def handshake_failed_silently(self: SslBufferevent, result: Failure | None) -> N
     self._stop_timers()
 
 
+def has_work_after(self: SslBufferevent) -> bool:
+    """What one pass leaves of the handshake's records waits for more of them."""
+    return not self.handshaking and _has_work(self)
+
+
 TLS: tuple[Mutant, ...] = (
+    planted(
+        "tls-handshake-rests",
+        "records of the handshake that one pass left wait for more",
+        "L-3",
+        BOTH,
+        (_SSL, "_has_work", has_work_after),
+    ),
     planted(
         "tls-connected-early",
         "TLS tells CONNECTED of the transport, and again of the handshake",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.run import play
+from harness.run import play, run
 from harness.scenario import (
     TLS_LAYERS,
     AppStep,
@@ -106,6 +106,40 @@ def test_no_ciphertext_is_recorded() -> None:
     assert len(contents) > 5
     assert not any(data.strip(b"\0") for data in contents)
     assert any(record[1] == "tls" and record[3] == "read" for record in records)
+
+
+def test_a_late_loop_shows_a_dropped_readiness() -> None:
+    """T-2, LE-142: the records come while a callback keeps the loop past the timeout."""
+    client = BuffereventEnd(
+        setup=(Step("enable", ("RW",)), Step("set_timeouts", (5 * MS, None))),
+    )
+    app = (
+        AppStep("wait", None, (MS,)),
+        AppStep("write", "s0", (10,)),
+        AppStep("busy", "c0", (6 * MS,)),
+    )
+    scenario = Scenario((Connection(client, BuffereventEnd(), "socket", STACKS["tls"]),), app)
+    assert run(scenario, "sim-epoll").verdicts.violations == ()
+    found = run(scenario, "sim-epoll", mutant="LE-142").verdicts.violations
+    assert [violation.property for violation in found] == ["T-2"]
+
+
+def test_a_handshake_left_half_way_is_seen() -> None:
+    """L-3, of bytes that lie below a handshake."""
+    found = run(conversation("tls"), "sim-epoll", mutant="tls-handshake-rests").verdicts.violations
+    assert "L-3" in {violation.property for violation in found}
+
+
+@EVERY_STACK
+@pytest.mark.parametrize("transport", ["socket", "pair"])
+@pytest.mark.parametrize("world", [*SIMULATED, "epoll", "iocp"])
+def test_the_properties_hold_in_every_world(world: str, stack: str, transport: str) -> None:
+    missing = why_not(world)
+    if missing is not None:
+        pytest.skip(missing)
+    verdicts = run(conversation(stack, transport), world).verdicts
+    assert verdicts.violations == ()
+    assert verdicts.checked["R-6"] and verdicts.checked["B-2"] and verdicts.checked["L-3"]
 
 
 def test_outcomes_of_tls_survive_a_file() -> None:

@@ -130,7 +130,7 @@ test_bufferevent_filter_startopen_dirty_shutdown = row(filtered=True)(_start_ope
 
 
 def _descriptors(freed: bool, fd: bool) -> Body:
-    """What is left when both ends are freed: no bufferevent (`freed`), no open descriptor (`fd`)."""
+    """What both ends leave when freed: no bufferevent (`freed`), no open descriptor (`fd`)."""
 
     def body(rig: SslRig) -> None:
         ends = _ends(rig)
