@@ -130,7 +130,10 @@ class SslBufferevent(SslReading):
         """SSL_shutdown(3), of the application: close_notify behind what was handed down so far."""
         if self.state is not SslState.OPEN:
             return -1
-        self._consider_writing()
+        before = -1
+        while self._may_write() and self.output.length != before:
+            before = self.output.length
+            self._consider_writing()
         return -1 if self.transport.shutdown() is not None else 0
 
     def get_openssl_error(self) -> tuple[str, ...]:
@@ -205,9 +208,9 @@ class SslBufferevent(SslReading):
     def _has_work(self) -> bool:
         """Whether something is left that can be done without waiting."""
         if self.state is not SslState.OPEN:
-            return self.handshaking and self.transport.waiting > 0 and self.transport.room != 0
+            return self.handshaking and self.transport.waiting and self.transport.room != 0
         if self._write_comes_first():
-            return self.transport.waiting > 0
+            return self.transport.waiting
         return self._may_write() or self._may_read()
 
     def _wish_to_read(self) -> None:

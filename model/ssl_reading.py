@@ -46,8 +46,9 @@ class SslReading(SslWriting):
             return False
         if self.read_over:
             return self.end is not None
-        left = self.transport.waiting or self.transport.engine.pending()
-        return left > 0 and self._read_size() > 0
+        transport = self.transport
+        left = transport.waiting or transport.ended or transport.engine.pending() > 0
+        return left and self._read_size() > 0
 
     def _read_size(self) -> int:
         """bytes_to_read: 0 when the input is full."""

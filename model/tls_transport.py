@@ -25,9 +25,9 @@ class TlsTransport:
             buffer.drain_frozen(buffer.length)
 
     @property
-    def waiting(self) -> int:
-        """Bytes below that the engine has not been given."""
-        return self.underlying.input.length
+    def waiting(self) -> bool:
+        """Whether there are bytes below that the engine has not been given."""
+        return self.underlying.input.length > 0
 
     @property
     def room(self) -> int | None:

@@ -221,6 +221,12 @@ def _allow_dirty_shutdown(
         view.tls.dirty = bool(args[0])
 
 
+def _tls_shutdown(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    if view.tls is not None:
+        view.tls.pass_number = run.passes
+        view.tls.counts["write"] = -len(run.records)  # it writes all it can first
+
+
 def _flush(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     iotype, mode = args
     if mode:
@@ -234,6 +240,7 @@ def _flush(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
 _OPERATIONS = {
     "flush": _flush,
     "allow_dirty_shutdown": _allow_dirty_shutdown,
+    "tls_shutdown": _tls_shutdown,
     "enable": _enable,
     "disable": _disable,
     "setwatermark": _setwatermark,
