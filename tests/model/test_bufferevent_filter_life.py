@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from model.content import content
+from model.errors import Errno
 from model.layer import Filters
 from model.subject import (
     BEV_FINISHED,
@@ -148,3 +149,29 @@ def test_forwarded_timeouts(rig: Rig) -> None:
     rig.settle(60 * MS)
     assert top.events() == ["READING|TIMEOUT"]
     assert top.bev.get_enabled() == RW
+
+
+def test_a_connect_that_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LE-119: CONNECTED goes through the stack; no timer of a filter is taken for it."""
+
+    def body(rig: Rig) -> None:
+        kernel = rig.world.readiness
+        assert kernel is not None
+        listening = rig.world.raw_listen(1)
+        top = stacked(rig, rig.new(), ["copy", "copy"])
+        top.bev.set_timeouts(50 * MS, 50 * MS)
+        top.bev.enable(RW)
+        connect = kernel.connect
+
+        def at_once(_: object, fd: int, port: int) -> Errno | None:
+            connect(fd, port)
+            return None
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(kernel), "connect", at_once)
+            assert top.bev.socket_connect(listening.port) == 0
+        assert top.seen == []
+        rig.settle()
+        assert top.seen == [("event", "CONNECTED")]
+
+    play("epoll", body)
