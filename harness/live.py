@@ -281,7 +281,8 @@ def _listener_enable(end: Live) -> None:
 
 
 def _tls_shutdown(end: Live) -> None:
-    for layer, bev in reversed(list(zip(end.layers, [*end.lower[1:], _bev(end)], strict=True))):
+    members = [*end.lower[1:], _bev(end)] if end.layers else []
+    for layer, bev in reversed(list(zip(end.layers, members, strict=True))):
         if layer.kind in TLS_LAYERS:
             cast(TlsBufferevent, bev).tls_shutdown()
             return

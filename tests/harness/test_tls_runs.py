@@ -142,6 +142,15 @@ def test_the_properties_hold_in_every_world(world: str, stack: str, transport: s
     assert verdicts.checked["R-6"] and verdicts.checked["B-2"] and verdicts.checked["L-3"]
 
 
+@pytest.mark.parametrize("layers", [(), (Layer("copy"),)])
+def test_a_shutdown_without_tls_is_nothing(layers: tuple[Layer, ...]) -> None:
+    connection = Connection(BuffereventEnd(), BuffereventEnd(), "socket", layers)
+    scenario = Scenario((connection,), (AppStep("tls_shutdown", "c0"),))
+    outcome = run(scenario, "sim-epoll")
+    assert outcome.verdicts.violations == ()
+    assert not any(record[1] == "tls" for record in outcome.records)
+
+
 def test_outcomes_of_tls_survive_a_file() -> None:
     import json
 

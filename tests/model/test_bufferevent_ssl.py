@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.tls import SslEngine
 from model.content import content
 from model.errors import Errno, Win32Error
+from model.kernel import Buffer
 from model.subject import (
     EV_READ,
     EV_WRITE,
@@ -19,6 +21,7 @@ from tests.model.tls_ends import (
     DEFER,
     Tls,
     engine,
+    on,
     over,
     tls_peer,
     tls_sockets,
@@ -282,6 +285,40 @@ def test_a_very_fragmented_output(rig: Rig) -> None:
         client.bev.write(b"")
     rig.settle(20 * MS)
     assert server.data == bytes(range(100))
+
+
+class Counting(SslEngine):
+    """An engine that notes the sizes of its writes."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.sizes: list[int] = []
+
+    def write(self, data: Buffer) -> int | TlsResult:
+        result = super().write(data)
+        if isinstance(result, int):
+            self.sizes.append(result)
+        return result
+
+
+@pytest.mark.parametrize("batch", [0, 1])
+def test_chains_share_a_record_where_that_is_asked_for(batch: int) -> None:
+    """BUFFEREVENT_SSL_BATCH_WRITE."""
+
+    def body(rig: Rig) -> None:
+        made = Counting()
+        below = rig.pair()
+        client = on(rig, below[0], made, SslState.CONNECTING, CLOSE)
+        server = on(rig, below[1], engine(True), SslState.ACCEPTING, CLOSE)
+        server.bev.enable(RW)
+        Tls(client).bev.set_batch_write(batch)
+        for size in (1, 2, 3, 20_000):
+            client.bev.write(bytes(size))
+        rig.settle()
+        assert made.sizes == ([RECORD_MAX, 3_622] if batch else [1, 2, 3, 16_378, 3_622])
+        assert len(server.data) == 20_006
+
+    play("epoll", body)
 
 
 @in_worlds()
