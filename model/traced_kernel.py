@@ -113,7 +113,8 @@ class TracedCompletion:
         self._check_budget = trace.check_budget
         self._opaque = trace.opaque
         self._skips: set[int] = set()
-        self._flights: dict[int, tuple[int, str, Any]] = {}  # overlapped: fd, operation, buffer
+        # overlapped: fd, operation, buffer, whether its contents are encrypted
+        self._flights: dict[int, tuple[int, str, Any, bool]] = {}
         self.getsockname = kernel.getsockname
         self.getpeername = kernel.getpeername
 
@@ -140,6 +141,7 @@ class TracedCompletion:
     def closesocket(self, handle: int) -> Win32Error | None:
         result = self._kernel.closesocket(handle)
         self._skips.discard(handle)
+        self._opaque.discard(handle)
         self._append((self._now(), "close", handle, result))
         return result
 
@@ -230,14 +232,16 @@ class TracedCompletion:
         self, fd: int, overlapped: int, operation: str, buffer: Any, result: int | Win32Error
     ) -> None:
         if isinstance(result, int) and fd in self._skips:
-            self._flights[overlapped] = (fd, operation, buffer)
+            self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
             self._completed(self._now(), overlapped, result, NtStatus.SUCCESS)
         elif isinstance(result, int) or result is Win32Error.WSA_IO_PENDING:
-            self._flights[overlapped] = (fd, operation, buffer)
+            self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
 
     def _completed(self, now: int, overlapped: int | None, nbytes: int, status: NtStatus) -> None:
-        fd, operation, buffer = self._flights.pop(overlapped or 0, (None, "post", None))
+        fd, operation, buffer, opaque = self._flights.pop(
+            overlapped or 0, (None, "post", None, False)
+        )
         data = None if buffer is None else bytes(buffer[:nbytes])
-        if data is not None and fd in self._opaque:
+        if data is not None and opaque:
             data = bytes(len(data))
         self._append((now, "completion", fd, overlapped, operation, status, data))

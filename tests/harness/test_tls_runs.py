@@ -139,7 +139,9 @@ def test_the_properties_hold_in_every_world(world: str, stack: str, transport: s
         pytest.skip(missing)
     verdicts = run(conversation(stack, transport), world).verdicts
     assert verdicts.violations == ()
-    assert verdicts.checked["R-6"] and verdicts.checked["B-2"] and verdicts.checked["L-3"]
+    assert verdicts.checked["R-6"] and verdicts.checked["B-2"]
+    if world in SIMULATED:  # a real run that is still busy when it ends was not quiet
+        assert verdicts.checked["L-3"]
 
 
 @pytest.mark.parametrize("layers", [(), (Layer("copy"),)])
