@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from model.bufferevent_ssl import SslBufferevent
 from model.evbuffer import Evbuffer
-from model.generic_timeouts import GenericBufferevent
 from model.mutants.mutant import BOTH, Mutant
 from model.ssl_reading import SslReading
 from model.ssl_writing import SslWriting
@@ -47,11 +46,6 @@ def wrote_at_once(self: SslWriting) -> None:
     """LE-125: the write callback is not deferred."""
     self._restart_write_timer()
     self.trigger_nolock(EV_WRITE, 0)
-
-
-def read_timeout_first(self: SslBufferevent) -> None:
-    """LE-142: with the timeout due, the readiness of the same pass is dropped."""
-    GenericBufferevent._read_timeout(self)
 
 
 def consider_reading_blocked(self: SslReading) -> None:
@@ -189,13 +183,6 @@ HISTORICAL_TLS: tuple[Mutant, ...] = (
             (_SSL, "_output_changed", output_changed_at_once),
             (SslWriting, "_wrote", wrote_at_once),
         ),
-    ),
-    Mutant(
-        "LE-142",
-        "TLS drops the readiness for the timeout",
-        "T-2",
-        ("readiness",),
-        ((_SSL, "_read_timeout", read_timeout_first),),
     ),
     Mutant(
         "LE-144",

@@ -11,6 +11,7 @@ from tests.model.properties import (
     pairs_layers,
     pairs_limits,
     pairs_liveness,
+    pairs_tls,
     pairs_traffic,
 )
 from tests.model.properties.pairs_events import o1_at_once, o1_own_trigger
@@ -26,8 +27,9 @@ PAIRS = (
     | pairs_limits.PAIRS
     | pairs_liveness.PAIRS
     | pairs_layers.PAIRS
+    | pairs_tls.PAIRS
 )
-for _name, (_good, _bad) in pairs_layers.MORE.items():
+for _name, (_good, _bad) in (*pairs_layers.MORE.items(), *pairs_tls.MORE.items()):
     PAIRS[_name] = ([*PAIRS[_name][0], *_good], [*PAIRS[_name][1], *_bad])
 
 #: legal, though no property's antecedent is worth counting there
