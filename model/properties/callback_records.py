@@ -183,7 +183,7 @@ def callback_end(run: Run, index: int, record: Record) -> None:
             view.direct_triggers = 0
     if view.high and record[3] == "read" and not view.freed and record[4] >= view.high:
         view.read_credits += 1
-        view.again = record[4] < view.shown and view.enabled & EV_READ != 0
+        view.again = view.readcb and record[4] < view.shown and view.enabled & EV_READ != 0
         if record[4] >= view.low:
             view.read_ok = True
 

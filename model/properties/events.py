@@ -188,6 +188,8 @@ def truth_of_eof(run: Run, view: View, index: int, what: int) -> None:
         return
     if view.eofs == 1:
         view.eofs = 2  # told
+    elif what & BEV_EVENT_WRITING and view.write_zeros:
+        return  # the end of writing; reading has another cause in the same call
     elif view.eofs == 2:
         run.violate("E-4", view.name, index, f"{view.name} got EOF a second time")
     else:
