@@ -14,6 +14,8 @@ program alone. It is a judgement on the safe side, by what stands in the scenari
   differs between kernels.
 * Nothing goes wrong: there are no faults.
 * Rate limits are set at set-up only, and fast enough that all there is moves while the run lasts.
+* The ends stand on sockets, without layers: a pair asks no kernel, and what a stack's callbacks
+  see depends on how the kernel cut the stream.
 * The application only waits, for times that then mean nothing, and writes at client ends, which are
   there from the start; a server end is there once it was accepted. An end that echoes is not
   written to: what comes first, the echo or the write, would be a race.
@@ -66,6 +68,8 @@ def _calm_app_step(step: AppStep, silent: set[int]) -> bool:
 
 def _calm_connection(connection: Connection) -> bool:
     client, server = connection.client, connection.server
+    if connection.layers or connection.transport != "socket":
+        return False
     if _is_refused(connection):
         return isinstance(client, BuffereventEnd) and _calm_bufferevent(client, writes=False)
     if isinstance(client, BuffereventEnd) and isinstance(server, BuffereventEnd):

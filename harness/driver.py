@@ -23,12 +23,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from harness.live import ACTS, Live, arguments
 from harness.peers import Peer
 from harness.scenario import (
     BuffereventEnd,
+    Connection,
     PeerEnd,
     Scenario,
     group_limits,
@@ -67,6 +68,12 @@ class NamedBase(Protocol):
 
     def bufferevent_socket_new(self, fd: int | None, options: int, *, name: str) -> Bufferevent: ...
 
+    def bufferevent_bottom_new(self, fd: int | None, options: int, *, name: str) -> Bufferevent: ...
+
+    def bufferevent_pair_new(
+        self, options: int, *, names: tuple[str, str]
+    ) -> tuple[Bufferevent, Bufferevent]: ...
+
     def listener_new(
         self,
         callback: AcceptCallback | None,
@@ -90,6 +97,12 @@ class NamedBase(Protocol):
     def close_fd(self, fd: int) -> None: ...
 
     def free(self) -> int: ...
+
+
+class Stack(Protocol):
+    """The top of a stack, as it is traced."""
+
+    def measure(self) -> None: ...
 
 
 class Driver:
@@ -154,13 +167,32 @@ class Driver:
                 made = self.groups[number] = self.base.rate_limit_group_new(cfg)
                 made.set_min_share(group.min_share)
         for index, connection in enumerate(self.scenario.connections):
-            port = self._serve(index, connection.server)
+            if connection.transport == "pair":
+                self.ports.append(0)
+                self._pair(index, connection)
+                continue
+            port = self._serve(index, connection)
             self.ports.append(port)
             if isinstance(connection.client, PeerEnd):
                 self._peer(f"c{index}", 2 * index, connection.client).connect(port)
             else:
-                self._connect(index, connection.client, port)
+                self._connect(index, connection, port)
         self._proceed()
+
+    def _pair(self, index: int, connection: Connection) -> None:
+        """Both ends at once, on a bufferevent pair; its options are the client's."""
+        lives = []
+        for side, end in enumerate((connection.client, connection.server)):
+            assert isinstance(end, BuffereventEnd)
+            name = f"{'cs'[side]}{index}"
+            live = Live(self, name, 2 * index + side, end, connection.layers)
+            live.accepted = True
+            self.ends[name] = live
+            lives.append(live)
+        names = [f"{live.name}/0" if live.layers else live.name for live in lives]
+        pair = self.base.bufferevent_pair_new(lives[0].options, names=(names[0], names[1]))
+        for live, bev in zip(lives, pair, strict=True):
+            live.begin(bev)
 
     def _peer(self, name: str, stream: int, end: PeerEnd) -> Peer:
         peer = Peer(name, stream, end, self.world, self.trace)
@@ -203,8 +235,9 @@ class Driver:
         if caller is not None:
             caller.connect_again(self.listeners[server.index].port)
 
-    def _serve(self, index: int, end: BuffereventEnd | PeerEnd) -> int:
+    def _serve(self, index: int, connection: Connection) -> int:
         """Makes the server end listen: the port to connect to."""
+        end = connection.server
         name, stream = f"s{index}", 2 * index + 1
         if isinstance(end, PeerEnd):
             peer = self._peer(name, stream, end)
@@ -213,7 +246,7 @@ class Driver:
                 for number in range(1, 1 + self.reconnects[index])
             ]
             return peer.listen(others)
-        live = self.ends[name] = Live(self, name, stream, end)
+        live = self.ends[name] = Live(self, name, stream, end, connection.layers)
         listener = self.base.listener_new(live.acceptcb, 0, BACKLOG, name=f"l{index}")
         if isinstance(listener, (Errno, Win32Error)):
             if self.scenario.faults == NONE:
@@ -222,9 +255,10 @@ class Driver:
         self.listeners[stream] = listener
         return listener.port
 
-    def _connect(self, index: int, end: BuffereventEnd, port: int) -> None:
+    def _connect(self, index: int, connection: Connection, port: int) -> None:
         name = f"c{index}"
-        live = self.ends[name] = Live(self, name, 2 * index, end)
+        assert isinstance(connection.client, BuffereventEnd)
+        live = self.ends[name] = Live(self, name, 2 * index, connection.client, connection.layers)
         live.start(None)
         if live.bev is not None and live.bev.getfd() is None:  # its set-up may have reconnected
             live.bev.socket_connect(port)
@@ -251,7 +285,14 @@ class Driver:
             self.trace.emit("step", index, f"{do} not done")
             return
         self.trace.emit("step", index, do)
+        self._measure()
         ACTS[do](end, *arguments(do, args))
+
+    def _measure(self) -> None:
+        """Records what each stack holds."""
+        for end in self.ends.values():
+            if end.layers and end.bev is not None:
+                cast(Stack, end.bev).measure()
 
     # The end of the run.
 
@@ -266,6 +307,7 @@ class Driver:
             self.quiet = True
             for group in self.groups.values():
                 group.get_totals()
+            self._measure()
             self.trace.emit("quiet")
         self.over = True
         self.base.loopbreak()
@@ -288,6 +330,9 @@ class Driver:
             fd = None if end.options & BEV_OPT_CLOSE_ON_FREE else bev.getfd()
             end.bev = None
             bev.free()
+            if not end.options & BEV_OPT_CLOSE_ON_FREE:
+                for lower in reversed(end.lower):
+                    lower.free()  # each is ours too
             if fd is not None:
                 self.orphans.append(fd)
 

@@ -20,6 +20,9 @@ def features(scenario: Scenario) -> set[str]:
             connection.server, BuffereventEnd
         )
         seen.add("bufferevents at both ends" if both else "raw peer")
+        seen.update([f"layer {layer.kind}" for layer in connection.layers])
+        if connection.transport != "socket":
+            seen.add(f"transport {connection.transport}")
     for _, end in ends(scenario):
         if isinstance(end, BuffereventEnd):
             seen.update(_of_bufferevent(end))

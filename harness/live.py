@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from harness.scenario import BuffereventEnd, Reaction
+from harness.live_rates import RATE_ACTS
+from harness.scenario import TLS_LAYERS, BuffereventEnd, Layer, Reaction
 from model.content import content
-from model.rate_limit import SSIZE_MAX, RateLimitConfig, token_bucket_cfg_new
+from model.filters import FILTERS
+from model.layer import Filters
 from model.subject import (
+    BEV_FINISHED,
+    BEV_FLUSH,
+    BEV_NORMAL,
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
@@ -23,12 +28,15 @@ from model.subject import (
     OPTION_BITS,
     Bufferevent,
     Listener,
+    TlsBufferevent,
 )
+from model.tls import SslState, TlsEngine
 
 if TYPE_CHECKING:
     from harness.driver import Driver
 
 MASKS = {"R": EV_READ, "W": EV_WRITE, "RW": EV_READ | EV_WRITE}
+MODES = {"NORMAL": BEV_NORMAL, "FLUSH": BEV_FLUSH, "FINISHED": BEV_FINISHED}
 
 #: a step made ready to run: what to call, and its arguments after the end
 Act: TypeAlias = tuple[Callable[..., None], tuple[Any, ...]]
@@ -42,6 +50,8 @@ class Live:
         "bev",
         "driver",
         "index",
+        "layers",
+        "lower",
         "name",
         "on_accept",
         "on_event",
@@ -55,11 +65,20 @@ class Live:
         "written",
     )
 
-    def __init__(self, driver: Driver, name: str, index: int, end: BuffereventEnd) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        name: str,
+        index: int,
+        end: BuffereventEnd,
+        layers: tuple[Layer, ...] = (),
+    ) -> None:
         self.driver = driver
         self.name = name
         self.index = index  # of its stream: 2 * connection, + 1 for a server end
         self.bev: Bufferevent | None = None
+        self.layers = layers
+        self.lower: list[Bufferevent] = []  # what it sits on, the lowest first
         self.accepted = False
         self.written = 0  # bytes of its stream
         self.options = sum(OPTION_BITS[option] for option in end.options)
@@ -82,16 +101,24 @@ class Live:
     def start(self, fd: int | None) -> None:
         """Makes the bufferevent and sets it up."""
         base = self.driver.base
-        late = self.setfd and fd is not None
-        self.bev = bev = base.bufferevent_socket_new(
-            None if late else fd, self.options, name=self.name
-        )
+        late = fd if self.setfd else None
+        given = None if late is not None else fd
+        if self.layers:
+            self.begin(base.bufferevent_bottom_new(given, self.options, name=f"{self.name}/0"))
+        else:
+            self.begin(base.bufferevent_socket_new(given, self.options, name=self.name))
+        if late is not None and self.bev is None:
+            base.close_fd(late)
+        elif late is not None:
+            _bev(self).setfd(late)
+
+    def begin(self, bev: Bufferevent) -> None:
+        """Goes on with `bev`, or with the stack that is built on it."""
+        if self.layers:
+            bev = stack_on(bev, self)
+        self.bev = bev
         bev.setcb(self.readcb, self.writecb if self.on_write else None, self.eventcb)
         self.do(self.setup)
-        if late and self.bev is None:
-            base.close_fd(fd)
-        elif late:
-            bev.setfd(fd)
 
     def readcb(self, bev: Bufferevent) -> None:
         turn = self.turns[0]
@@ -123,6 +150,66 @@ class Live:
         self.turns[which] = turn + 1
         if turn < len(reactions):
             self.do(reactions[turn])
+
+
+def stack_on(bev: Bufferevent, end: Live) -> Bufferevent:
+    """The end's layers on `bev`: the top one."""
+    base = cast(LayeringBase, end.driver.base)
+    for number, layer in enumerate(end.layers, 1):
+        if layer.read_high:
+            bev.setwatermark(EV_READ, 0, layer.read_high)
+        if layer.write_high:
+            bev.setwatermark(EV_WRITE, 0, layer.write_high)
+        end.lower.append(bev)
+        name = end.name if number == len(end.layers) else f"{end.name}/{number}"
+        if layer.kind in TLS_LAYERS:
+            bev = _tls_on(base, bev, layer.kind, end, name)
+        else:
+            bev = base.bufferevent_filter_new(bev, _filters(end, number), end.options, name=name)
+    return bev
+
+
+def _filters(end: Live, number: int) -> Filters:
+    """The functions of a layer. Below TLS nothing is compressed: how far it goes would depend on
+    what is random."""
+    kind = end.layers[number - 1].kind
+    encrypted = any(layer.kind in TLS_LAYERS for layer in end.layers[number:])
+    return FILTERS["stored" if kind == "zlib" and encrypted else kind]()
+
+
+def _tls_on(base: LayeringBase, below: Bufferevent, kind: str, end: Live, name: str) -> Bufferevent:
+    """TLS on `below`; client ends connect."""
+    from harness.tls import SslEngine  # the standard library's ssl: only where needed
+
+    server = bool(end.index & 1)
+    state = SslState.ACCEPTING if server else SslState.CONNECTING
+    if kind == "tls-open":
+        state = SslState.OPEN
+    engine = SslEngine(server, "1.2" if kind == "tls-1.2" else "1.3")
+    bev = base.bufferevent_ssl_filter_new(below, engine, state, end.options, name=name)
+    if kind == "tls-dirty":
+        bev.set_allow_dirty_shutdown(2)  # any value but 0
+    if kind == "tls-batch":
+        bev.set_batch_write(1)
+    return bev
+
+
+class LayeringBase(Protocol):
+    """What `model.traced.TracedBase` offers for stacks."""
+
+    def bufferevent_filter_new(
+        self, underlying: Bufferevent, filters: Filters, options: int, *, name: str
+    ) -> Bufferevent: ...
+
+    def bufferevent_ssl_filter_new(
+        self,
+        underlying: Bufferevent,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        *,
+        name: str,
+    ) -> TlsBufferevent: ...
 
 
 def _bev(end: Live) -> Bufferevent:
@@ -229,46 +316,16 @@ def _listener_enable(end: Live) -> None:
         listener.enable()
 
 
-def _set_rate_limit(end: Live, *limits: int) -> None:
-    cfg = token_bucket_cfg_new(*limits)
-    if cfg is not None:
-        _bev(end).set_rate_limit(cfg)
+def _tls_shutdown(end: Live) -> None:
+    members = [*end.lower[1:], _bev(end)] if end.layers else []
+    for layer, bev in reversed(list(zip(end.layers, members, strict=True))):
+        if layer.kind in TLS_LAYERS:
+            cast(TlsBufferevent, bev).tls_shutdown()
+            return
 
 
-def _clear_rate_limit(end: Live) -> None:
-    _bev(end).set_rate_limit(None)
-
-
-def _join_group(end: Live, number: int) -> None:
-    group = end.driver.groups.get(number)
-    if group is not None:
-        _bev(end).add_to_rate_limit_group(group)
-
-
-def _leave_group(end: Live) -> None:
-    _bev(end).remove_from_rate_limit_group()
-
-
-def _set_group_limit(end: Live, number: int, *limits: int) -> None:
-    cfg: RateLimitConfig | None = token_bucket_cfg_new(*limits)
-    group = end.driver.groups.get(number)
-    if cfg is not None and group is not None:
-        group.set_cfg(cfg)
-
-
-def _decrement_read(end: Live, size: int) -> None:
-    if _bev(end).get_read_limit() != SSIZE_MAX:
-        _bev(end).decrement_read_limit(size)
-
-
-def _decrement_write(end: Live, size: int) -> None:
-    if _bev(end).get_write_limit() != SSIZE_MAX:
-        _bev(end).decrement_write_limit(size)
-
-
-def _set_max_single(end: Live, read: int, write: int) -> None:
-    _bev(end).set_max_single_read(read)
-    _bev(end).set_max_single_write(write)
+def _flush(end: Live, mask: int, mode: int) -> None:
+    _bev(end).flush(mask, mode)
 
 
 ACTS: dict[str, Callable[..., None]] = {
@@ -282,6 +339,8 @@ ACTS: dict[str, Callable[..., None]] = {
     "trigger": _trigger,
     "setcb": _setcb,
     "busy": _busy,
+    "flush": _flush,
+    "tls_shutdown": _tls_shutdown,
     "free": _free,
     "trigger_event": _trigger_event,
     "setfd": _setfd,
@@ -290,14 +349,7 @@ ACTS: dict[str, Callable[..., None]] = {
     "listener_set_cb": _listener_set_cb,
     "listener_disable": _listener_disable,
     "listener_enable": _listener_enable,
-    "set_rate_limit": _set_rate_limit,
-    "clear_rate_limit": _clear_rate_limit,
-    "join_group": _join_group,
-    "leave_group": _leave_group,
-    "set_group_limit": _set_group_limit,
-    "decrement_read": _decrement_read,
-    "decrement_write": _decrement_write,
-    "set_max_single": _set_max_single,
+    **RATE_ACTS,
 }
 _AFTER_READS: dict[str, Callable[[Live], None]] = {
     "read": _read_all,
@@ -324,4 +376,6 @@ def arguments(do: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
         what, defer = args
         bits = sum(_EVENT_BITS[name] for name in what.split("|"))
         return bits, BEV_TRIG_DEFER_CALLBACKS if defer else 0
+    if do == "flush":
+        return MASKS[args[0]], MODES[args[1]]
     return (MASKS[args[0]], *args[1:]) if do in _WITH_MASK else args

@@ -26,145 +26,48 @@ from dataclasses import replace
 from typing import TypeVar
 
 from harness.noise_limits import CALM_LIMITS, GROUPS, LATER_LIMITS, SETUP_LIMITS
+from harness.noise_tables import (
+    ACCEPT_STEPS,
+    APP_STEPS,
+    CALL_FAULTS,
+    CALM_PEER,
+    CALM_SETUP,
+    ENABLES,
+    FAULTY,
+    HIGHS,
+    LAYERED_APP,
+    LAYERED_ENABLES,
+    LAYERED_REACTIONS,
+    LAYERED_SETUP,
+    LAYERS,
+    LIMITED,
+    MOTIFS,
+    NETWORKS,
+    OPTIONS,
+    PEER_STEPS,
+    POOLS,
+    RARE,
+    REACTION_STEPS,
+    REFUSED,
+    SETUP_STEPS,
+    STOP,
+    WAITS_NS,
+    WRITES,
+)
 from harness.scenario import (
     AFTER_READS,
-    EVENTS,
     AppStep,
     BuffereventEnd,
     Connection,
     End,
-    Network,
     PeerEnd,
     Reaction,
     Scenario,
     Step,
 )
-from model.faults import CALLS, CONDITIONS, FAULTS, NONE, CallFault, Faults
+from model.faults import CONDITIONS, FAULTS, NONE, CallFault, Faults
 
 T = TypeVar("T")
-
-MS = 1_000_000
-
-SIZES = (1, 64, 10, 100, 2, 9, 11, 63, 65, 99, 101, 1000, 4096, 4095, 4097, 16384, 16385, 20000)
-WATERMARKS = (0, 1, 10, 64, 100, 4096, 16384)
-HIGHS = (16384, 4096, 100, 64)  # not 1: a run of thousands of reads is cut
-WAITS_NS = (0, 1 * MS, 2 * MS, 5 * MS, 10 * MS, 20 * MS)
-TIMEOUTS_NS = (None, 5 * MS, 1 * MS, 20 * MS, 50 * MS)
-NETWORKS = (Network(), Network(4096, 4096), Network(65536, 2000), Network(1000, 100_000))
-OPTIONS: tuple[tuple[str, ...], ...] = (
-    ("CLOSE_ON_FREE",),
-    ("CLOSE_ON_FREE", "DEFER_CALLBACKS"),
-    (),
-    ("CLOSE_ON_FREE", "THREADSAFE"),
-    ("CLOSE_ON_FREE", "THREADSAFE", "DEFER_CALLBACKS", "UNLOCK_CALLBACKS"),
-    ("DEFER_CALLBACKS",),
-)
-
-
-def _steps(do: str, *args: tuple[object, ...]) -> list[Step]:
-    return [Step(do, arguments) for arguments in args]
-
-
-_WRITES = _steps("write", *((size,) for size in SIZES))
-_READS = _steps("read", (0,), (1,), (10,), (63,), (64,), (100,), (4096,))
-_ECHO = _steps("echo", ())
-_DIRECTIONS = [
-    *_steps("enable", ("R",), ("W",), ("RW",)),
-    *_steps("disable", ("R",), ("W",), ("RW",)),
-]
-_WATERMARKS = [
-    *_steps("setwatermark", *(("R", low, 0) for low in WATERMARKS)),
-    *_steps("setwatermark", *(("R", 0, high) for high in HIGHS)),
-    *_steps("setwatermark", ("R", 10, 100), ("R", 64, 64), ("R", 100, 4096), ("R", 100, 10)),
-    *_steps("setwatermark", *(("W", low, 0) for low in WATERMARKS[1:])),
-]
-_TIMEOUTS = _steps(
-    "set_timeouts", *((read, write) for read in TIMEOUTS_NS for write in TIMEOUTS_NS[:3])
-)
-_TRIGGERS = _steps(
-    "trigger",
-    *(
-        (mask, ignore, defer)
-        for mask in ("R", "W")
-        for ignore in (False, True)
-        for defer in (False, True)
-    ),
-)
-_SETCB = _steps("setcb", ("RWE",), ("",), ("R",), ("RE",), ("WE",))
-_BUSY = _steps("busy", (1 * MS,), (6 * MS,))
-_FREE = _steps("free", ())
-_LISTENER = [*_steps("listener_disable", ()), *_steps("listener_enable", ())]
-
-_SETFD = _steps("setfd", ())
-_RECONNECT = _steps("reconnect", ())
-_TRIGGER_EVENTS = _steps(
-    "trigger_event", *((what, defer) for what in EVENTS for defer in (False, True))
-)
-_PRIORITIES = _steps("priority", (1,), (0,), (2,))
-_SET_CB = _steps("listener_set_cb", (False,), (True,))
-#: several steps under one byte: what one of them alone seldom leads to (a disable while the input
-#: is full, then room in it)
-_MOTIFS: list[Reaction] = [
-    (Step("disable", ("R",)), Step("read", (10,))),
-    (Step("disable", ("R",)), Step("setwatermark", ("R", 0, 0))),
-]
-
-#: what callbacks do; often used steps stand there more than once
-REACTION_STEPS: list[Step | Reaction] = [
-    *_READS * 2, *_WRITES, *_ECHO * 8, *_DIRECTIONS * 2, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
-    *_SETCB, *_BUSY, *_FREE * 8, *_steps("disable", ("R",)) * 8,
-    *_RECONNECT * 6, *_TRIGGER_EVENTS, *_SETFD, *_PRIORITIES, *_MOTIFS * 3,
-]  # fmt: skip
-#: what a set-up does behind its `enable`
-SETUP_STEPS: list[Step] = [
-    *_WRITES, *_WATERMARKS * 2, *_TIMEOUTS, *_SETCB, *_TRIGGERS, *_DIRECTIONS, *_LISTENER * 2,
-    *_SETFD * 4, *_PRIORITIES * 2,
-]  # fmt: skip
-ACCEPT_STEPS: list[Step] = [
-    *_LISTENER * 20, *_WRITES, *_DIRECTIONS, *_WATERMARKS, *_TIMEOUTS, *_FREE * 4,
-    *_SET_CB * 8, *_SETFD,
-]  # fmt: skip
-APP_STEPS: list[Step] = [
-    *_WRITES, *_READS, *_ECHO * 2, *_DIRECTIONS * 3, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
-    *_SETCB, *_FREE * 4, *_LISTENER * 2,
-    *_RECONNECT * 6, *_TRIGGER_EVENTS, *_SETFD * 2, *_PRIORITIES, *_SET_CB * 2,
-]  # fmt: skip
-_SENDS = [
-    *_steps("send", *(((size,),) for size in SIZES)),
-    *_steps("send", ((1, 1, 1),), ((64,) * 10,), ((9, 1, 1, 89),), ((4096, 1, 16384),)),
-]
-_PAUSES = _steps("pause", (1 * MS,), (5 * MS,), (20 * MS,))
-#: what a raw peer does
-PEER_STEPS: list[Step] = [
-    *_SENDS, *_steps("recv", *((size,) for size in SIZES)), *_steps("recv_all", ()) * 3,
-    *_steps("echo", (64,), (1,), (200,)), *_PAUSES * 3, *_steps("shutdown", ()) * 6,
-    *_steps("close", ()) * 5, *_steps("reset", ()) * 5,
-]  # fmt: skip
-_ENABLES: tuple[Reaction, ...] = (
-    (Step("enable", ("RW",)),),
-    (),
-    (Step("enable", ("R",)),),
-    (Step("enable", ("RW",)), Step("disable", ("W",))),
-)
-# The same for programs whose outcome does not depend on timing; see harness.compare.race_free.
-_CALM_SETUP: list[Step] = [
-    *_WRITES,
-    *_steps("setwatermark", *(("R", 0, high) for high in HIGHS)),
-    *_steps("setwatermark", *(("W", low, 0) for low in WATERMARKS)),
-]
-_CALM_PEER: list[Step] = [
-    *_SENDS, *_steps("recv", *((size,) for size in SIZES)), *_steps("recv_all", ()),
-    *_steps("echo", (64,), (200,)), *_PAUSES,
-]  # fmt: skip
-_REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
-
-_CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]
-_POOLS = (64, 16, 8, 5, 2)  # pages
-
-RARE = 170  # a byte below leaves a scenario without rarities
-FAULTY = 180  # a byte below leaves a scenario without faults
-LIMITED = 170  # a byte below leaves a scenario without rate limits
-STOP = 90  # a byte below ends the list that it stands in
 
 
 class Noise:
@@ -219,9 +122,10 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
     one = _calm_connection if race_free else _connection
     connections = tuple([one(noise) for _ in range(count)])
     if race_free:
-        app = _app(noise, _calm_names(connections), _WRITES)
+        app = _app(noise, _calm_names(connections), WRITES)
     else:
-        app = _app(noise, _names(connections, "cs"), APP_STEPS)
+        layered = any(each.layers or each.transport != "socket" for each in connections)
+        app = _app(noise, _names(connections, "cs"), LAYERED_APP if layered else APP_STEPS)
     faults = NONE if race_free else _faults(noise)
     scenario = Scenario(connections, app, network, faults)
     if not race_free:
@@ -259,7 +163,7 @@ def _filled(connection: Connection, high: int) -> Connection:
     side = "server" if isinstance(connection.server, BuffereventEnd) else "client"
     end = getattr(connection, side)
     setup = (*end.setup, Step("setwatermark", ("R", 0, high)))
-    reading = replace(end, setup=setup, on_read=(_MOTIFS[0], *end.on_read[1:]))
+    reading = replace(end, setup=setup, on_read=(MOTIFS[0], *end.on_read[1:]))
     return replace(connection, **{side: reading})
 
 
@@ -281,7 +185,7 @@ def _limited(noise: Noise, connection: Connection, joins: Reaction) -> Connectio
             ends.append(replace(end, setup=setup, on_read=on_read))
         else:
             ends.append(end)
-    return Connection(*ends)
+    return replace(connection, client=ends[0], server=ends[1])
 
 
 def _calm_limits(noise: Noise, scenario: Scenario) -> Scenario:
@@ -293,7 +197,7 @@ def _calm_limits(noise: Noise, scenario: Scenario) -> Scenario:
             else end
             for end in (connection.client, connection.server)
         ]
-        connections.append(Connection(*ends))
+        connections.append(replace(connection, client=ends[0], server=ends[1]))
     return replace(scenario, connections=tuple(connections))
 
 
@@ -307,34 +211,54 @@ def _faults(noise: Noise) -> Faults:
     faults = [kind for bit, kind in enumerate(FAULTS) if on >> bit & 1]
     calls: list[CallFault] = []
     while len(calls) < 3 and noise.byte() >= STOP + 60:
-        call, outcome = noise.pick(_CALL_FAULTS)
+        call, outcome = noise.pick(CALL_FAULTS)
         calls.append(CallFault(call, 1 + noise.byte() % 12, outcome))
     return replace(
         NONE,
         kinds=(*conditions, *faults),
         calls=tuple(calls),
-        pool_pages=noise.pick(_POOLS) if "pool" in faults else NONE.pool_pages,
+        pool_pages=noise.pick(POOLS) if "pool" in faults else NONE.pool_pages,
     )
 
 
 def _connection(noise: Noise) -> Connection:
-    kind = noise.pick(("client", "server", "both"))
+    kind = noise.pick(("client", "server", "both", "client", "server", "layered"))
     if kind == "client":
         server = _peer(noise, client=False)
         return Connection(_bufferevent(noise, AFTER_READS), server)
     if kind == "server":
         return Connection(_peer(noise, client=True), _bufferevent(noise, AFTER_READS))
+    if kind == "layered":
+        return _layered(noise)
     client = _bufferevent(noise, ("read", "leave"))
     return Connection(client, _bufferevent(noise, AFTER_READS))
 
 
-def _bufferevent(noise: Noise, after_reads: tuple[str, ...]) -> BuffereventEnd:
+def _layered(noise: Noise) -> Connection:
+    """Both ends are stacks, or the ends of a pair; a few layers, each one byte."""
+    transport = noise.pick(("socket", "pair", "socket"))
+    layers = [noise.pick(LAYERS)] if transport == "socket" else []
+    while len(layers) < 3 and (byte := noise.byte()) >= STOP + 60:
+        layers.append(LAYERS[byte % len(LAYERS)])
+    steps = LAYERED_ENABLES, LAYERED_SETUP, LAYERED_REACTIONS
+    client = _bufferevent(noise, ("read", "leave"), *steps)
+    server = _bufferevent(noise, AFTER_READS, *steps)
+    return Connection(client, server, transport, tuple(layers))
+
+
+def _bufferevent(
+    noise: Noise,
+    after_reads: tuple[str, ...],
+    enables: Sequence[Reaction] = ENABLES,
+    setup: Sequence[Step] = SETUP_STEPS,
+    reactions: Sequence[Step | Reaction] = REACTION_STEPS,
+) -> BuffereventEnd:
     return BuffereventEnd(
         options=noise.pick(OPTIONS),
-        setup=noise.pick(_ENABLES) + noise.steps(SETUP_STEPS, 3),
-        on_read=noise.reactions(REACTION_STEPS, 3),
-        on_write=noise.reactions(REACTION_STEPS, 3),
-        on_event=noise.reactions(REACTION_STEPS, 3),
+        setup=noise.pick(enables) + noise.steps(setup, 3),
+        on_read=noise.reactions(reactions, 3),
+        on_write=noise.reactions(reactions, 3),
+        on_event=noise.reactions(reactions, 3),
         on_accept=noise.reactions(ACCEPT_STEPS, 3),
         after_reads=noise.pick(after_reads),
     )
@@ -355,19 +279,19 @@ def _calm_connection(noise: Noise) -> Connection:
         return Connection(_calm_peer(noise), _calm_end(noise, ("read", "echo")))
     if kind == "both":
         return Connection(_calm_end(noise, ("read",)), _calm_end(noise, ("read", "echo")))
-    return _REFUSED
+    return REFUSED
 
 
 def _calm_end(noise: Noise, after_reads: tuple[str, ...]) -> BuffereventEnd:
     return BuffereventEnd(
         options=noise.pick(OPTIONS),
-        setup=_ENABLES[0] + noise.steps(_CALM_SETUP, 3),
+        setup=ENABLES[0] + noise.steps(CALM_SETUP, 3),
         after_reads=noise.pick(after_reads),
     )
 
 
 def _calm_peer(noise: Noise) -> PeerEnd:
-    steps = noise.steps(_CALM_PEER, 5)
+    steps = noise.steps(CALM_PEER, 5)
     return PeerEnd(steps + noise.pick(((), (Step("shutdown"),))))
 
 
@@ -389,7 +313,7 @@ def _calm_names(connections: tuple[Connection, ...]) -> list[str]:
         for index, connection in enumerate(connections)
         if isinstance(connection.client, BuffereventEnd)
         and connection.client.after_reads != "echo"
-        and connection != _REFUSED
+        and connection != REFUSED
     ]
 
 

@@ -15,6 +15,7 @@ from harness.scenario import (
     AppStep,
     BuffereventEnd,
     Connection,
+    Layer,
     Network,
     PeerEnd,
     RateGroup,
@@ -26,7 +27,7 @@ from model.errors import SimulatorError
 from model.faults import CallFault, Faults
 
 WIDTH = 100
-_NAMES = (AppStep, BuffereventEnd, Connection, Network, PeerEnd, RateGroup, Scenario, Step)
+_NAMES = (AppStep, BuffereventEnd, Connection, Layer, Network, PeerEnd, RateGroup, Scenario, Step)
 _FAULT_NAMES = (CallFault, Faults)
 
 

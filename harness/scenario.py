@@ -28,6 +28,7 @@ CONNECTIONS_MAX = 64
 CONNECTS_MAX = 16  # connections that one client peer makes
 BUFFER_MAX = 1 << 24  # bytes of a simulated socket buffer
 GROUPS_MAX = 8  # rate limit groups
+LAYERS_MAX = 8  # on one connection
 
 
 class Parameter(NamedTuple):
@@ -70,6 +71,11 @@ ACTIONS: dict[str, tuple[Parameter, ...]] = {
         Parameter("defer", "flag", "BEV_TRIG_DEFER_CALLBACKS"),
     ),
     "setcb": (Parameter("which", "which", "callbacks that are set: some of the letters RWE"),),
+    "flush": (
+        Parameter("mask", "mask", "directions: R, W or RW"),
+        Parameter("mode", "mode", "NORMAL, FLUSH or FINISHED"),
+    ),
+    "tls_shutdown": (),  # SSL_shutdown of the end's topmost TLS layer, if it has one
     "busy": (Parameter("duration_ns", "duration", "the callback takes that long"),),
     "free": (),
     "trigger_event": (
@@ -107,6 +113,19 @@ PEER_ACTIONS: dict[str, tuple[Parameter, ...]] = {
     "close": (),
     "reset": (),  # SO_LINGER 0
 }
+
+#: what may carry a connection whose ends are both bufferevents: a kernel's socket, or a pair
+TRANSPORTS = ("socket", "pair")
+
+#: kinds of layer: which pair of functions a filter has (model.filters.FILTERS)
+FILTER_LAYERS = ("copy", "pieces", "double", "prepend", "error", "zlib")
+#: or TLS: plain; of version 1.2; where an end without close_notify is one; where small chains share
+#: a record; opened without a handshake, which is left to the first read or write
+TLS_LAYERS = ("tls", "tls-1.2", "tls-dirty", "tls-batch", "tls-open")
+LAYERS = FILTER_LAYERS + TLS_LAYERS
+
+#: how far a flush goes (enum bufferevent_flush_mode)
+FLUSH_MODES = ("NORMAL", "FLUSH", "FINISHED")
 
 #: the only step of the application's program that is on no end
 WAIT: tuple[Parameter, ...] = (Parameter("duration_ns", "duration", "the loop runs that long"),)
@@ -177,11 +196,27 @@ End: TypeAlias = BuffereventEnd | PeerEnd
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of a stack, on a bufferevent with these high watermarks (bytes; 0: none)."""
+
+    kind: str = "copy"  # one of LAYERS
+    read_high: int = 0
+    write_high: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """A client end that connects to a server end; at least one is a bufferevent."""
+    """A client end that connects to a server end; at least one is a bufferevent.
+
+    With layers, or as a bufferevent pair, both are. `layers` are bottom up, the same at both ends;
+    steps act on the top, `c0`, and what is below it is `c0/0` (the lowest), `c0/1`, ... The ends
+    of a pair are made at once, without listener, connect or accept.
+    """
 
     client: End = field(default_factory=BuffereventEnd)
     server: End = field(default_factory=PeerEnd)
+    transport: str = "socket"  # one of TRANSPORTS
+    layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

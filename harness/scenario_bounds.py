@@ -8,8 +8,11 @@ from harness.scenario import (
     CONNECTS_MAX,
     DURATION_MAX_NS,
     EVENTS,
+    FLUSH_MODES,
     GROUPS_MAX,
+    LAYERS,
     SIZE_MAX,
+    TRANSPORTS,
 )
 from model.faults import NTH_MAX, POOL_PAGES_MAX
 
@@ -38,4 +41,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "which": WHICH,
     "event": EVENTS,
     "after_reads": AFTER_READS,
+    "mode": FLUSH_MODES,
+    "transport": TRANSPORTS,
+    "layer": LAYERS,
 }

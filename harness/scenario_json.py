@@ -16,12 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.faults_json import changed, faults_to_json, read_faults
+from harness.faults_json import read_faults
 from harness.reading import error_at, parse, plain_integer, read_fields, read_file, read_items
 from harness.scenario import (
     ACTIONS,
     CONNECTIONS_MAX,
     GROUPS_MAX,
+    LAYERS_MAX,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
@@ -30,6 +31,7 @@ from harness.scenario import (
     BuffereventEnd,
     Connection,
     End,
+    Layer,
     Network,
     Parameter,
     PeerEnd,
@@ -40,95 +42,21 @@ from harness.scenario import (
     ends,
 )
 from harness.scenario_bounds import INTEGERS, TEXTS
+from harness.scenario_writing import (
+    BUFFEREVENT_FIELDS,
+    BUFFEREVENT_REACTIONS,
+    GROUP_FIELDS,
+    LAYER_FIELDS,
+    PEER_FIELDS,
+    to_json,
+)
 from model.errors import UsageError
-from model.faults import NONE
 from model.subject import OPTION_BITS
+
+__all__ = ["from_json", "load", "to_json", "validate"]
 
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
 SIDES = ("client", "server")
-
-BUFFEREVENT_REACTIONS = ("on_read", "on_write", "on_event", "on_accept")
-BUFFEREVENT_FIELDS = ("options", "setup", *BUFFEREVENT_REACTIONS, "after_reads", "setfd")
-PEER_FIELDS = ("steps", "connects", "listens")
-_DEFAULT_BUFFEREVENT = BuffereventEnd()
-_DEFAULT_PEER = PeerEnd()
-_DEFAULT_NETWORK = Network()
-#: field of a group -> kind
-GROUP_FIELDS: dict[str, str] = {
-    **dict.fromkeys(("read_rate", "read_burst", "write_rate", "write_burst"), "rate"),
-    "tick_ns": "tick",
-    "min_share": "rate",
-}
-_DEFAULT_GROUP = RateGroup()
-
-
-# Writing.
-
-
-def to_json(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as a JSON object; `from_json` gives it back."""
-    document: dict[str, Any] = {
-        "version": SCENARIO_VERSION,
-        "connections": [
-            {"client": _end_to_json(connection.client), "server": _end_to_json(connection.server)}
-            for connection in scenario.connections
-        ],
-    }
-    if scenario.app:
-        document["app"] = [_app_step_to_json(step) for step in scenario.app]
-    network = changed(scenario.network, _DEFAULT_NETWORK, ("sndbuf", "rcvbuf"))
-    if network:
-        document["network"] = network
-    if scenario.loop_once:
-        document["loop_once"] = True
-    if scenario.faults != NONE:
-        document["faults"] = faults_to_json(scenario.faults)
-    if scenario.groups:
-        groups = scenario.groups
-        document["groups"] = [changed(each, _DEFAULT_GROUP, (*GROUP_FIELDS,)) for each in groups]
-    return document
-
-
-def _end_to_json(end: End) -> dict[str, Any]:
-    if isinstance(end, PeerEnd):
-        fields = changed(end, _DEFAULT_PEER, PEER_FIELDS)
-        if "steps" in fields:
-            fields["steps"] = [_step_to_json(PEER_ACTIONS, step) for step in end.steps]
-        return {"type": "peer", **fields}
-    fields = changed(end, _DEFAULT_BUFFEREVENT, BUFFEREVENT_FIELDS)
-    if "options" in fields:
-        fields["options"] = list(end.options)
-    if "setup" in fields:
-        fields["setup"] = _reaction_to_json(end.setup)
-    for name in BUFFEREVENT_REACTIONS:
-        if name in fields:
-            fields[name] = [_reaction_to_json(reaction) for reaction in fields[name]]
-    return {"type": "bufferevent", **fields}
-
-
-def _reaction_to_json(reaction: Reaction) -> list[dict[str, Any]]:
-    return [_step_to_json(ACTIONS, step) for step in reaction]
-
-
-def _step_to_json(actions: dict[str, tuple[Parameter, ...]], step: Step) -> dict[str, Any]:
-    return {"do": step.do, **_args_to_json(actions[step.do], step.args)}
-
-
-def _app_step_to_json(step: AppStep) -> dict[str, Any]:
-    if step.end is None:
-        return {"do": step.do, **_args_to_json(WAIT, step.args)}
-    return {"do": step.do, "end": step.end, **_args_to_json(ACTIONS[step.do], step.args)}
-
-
-def _args_to_json(parameters: tuple[Parameter, ...], args: tuple[Any, ...]) -> dict[str, Any]:
-    pairs = zip(parameters, args, strict=True)
-    return {
-        parameter.name: list(value) if parameter.kind == "sizes" else value
-        for parameter, value in pairs
-    }
-
-
-# Reading.
 
 
 def from_json(document: object) -> Scenario:
@@ -277,11 +205,24 @@ def _group(value: object, path: str) -> RateGroup:
 
 
 def _connection(value: object, path: str) -> Connection:
-    fields = read_fields(value, path, SIDES, ())
+    fields = read_fields(value, path, SIDES, ("transport", "layers"))
     client, server = (_end(fields[side], f"{path}.{side}") for side in SIDES)
     if isinstance(client, PeerEnd) and isinstance(server, PeerEnd):
         raise UsageError(f"{path} is a peer at both ends: make one of them a bufferevent")
-    return Connection(client, server)
+    transport = _text(fields.get("transport", "socket"), f"{path}.transport", "transport")
+    layers = read_items(fields.get("layers", []), f"{path}.layers", LAYERS_MAX, _layer)
+    peer = isinstance(client, PeerEnd) or isinstance(server, PeerEnd)
+    if peer and (layers or transport == "pair"):
+        told = "layers" if layers else "the transport 'pair'"
+        raise UsageError(f"{path} has {told} and a raw peer: make both ends bufferevents")
+    return Connection(client, server, transport, layers)
+
+
+def _layer(value: object, path: str) -> Layer:
+    fields = read_fields(value, path, ("kind",), LAYER_FIELDS)
+    kind = _text(fields["kind"], f"{path}.kind", "layer")
+    highs = [_integer(fields.get(name, 0), f"{path}.{name}", "size0") for name in LAYER_FIELDS]
+    return Layer(kind, *highs)
 
 
 def _end(value: object, path: str) -> End:

@@ -16,6 +16,7 @@ from harness.scenario import (
     ACTIONS,
     CONNECTIONS_MAX,
     GROUPS_MAX,
+    LAYERS_MAX,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
@@ -23,11 +24,8 @@ from harness.scenario import (
     Parameter,
 )
 from harness.scenario_bounds import INTEGERS, TEXTS
-from harness.scenario_json import (
-    BUFFEREVENT_REACTIONS,
-    GROUP_FIELDS,
-    SIDES,
-)
+from harness.scenario_json import SIDES
+from harness.scenario_writing import BUFFEREVENT_REACTIONS, GROUP_FIELDS, LAYER_FIELDS
 from model.faults import CALL_FAULTS_MAX, CALLS, KINDS
 from model.subject import OPTION_BITS
 
@@ -111,7 +109,20 @@ def _connection() -> Schema:
     end = {"anyOf": [{"$ref": "#/$defs/bufferevent"}, {"$ref": "#/$defs/peer"}]}
     is_bufferevent = {"properties": {"type": {"const": "bufferevent"}}}
     one_bufferevent = [{"properties": {side: is_bufferevent}} for side in SIDES]
-    return {**_object(dict.fromkeys(SIDES, end)), "anyOf": one_bufferevent}
+    layer = _object(
+        {"kind": _kind("layer"), **{name: _integer("size0") for name in LAYER_FIELDS}}, LAYER_FIELDS
+    )
+    properties: Schema = {
+        **dict.fromkeys(SIDES, end),
+        "transport": _kind("transport"),
+        "layers": _array(layer, LAYERS_MAX),
+    }
+    plain = {
+        "properties": {"transport": {"const": "socket"}, "layers": {"maxItems": 0}},
+        "anyOf": one_bufferevent,
+    }
+    both = {"properties": dict.fromkeys(SIDES, is_bufferevent)}
+    return {**_object(properties, ("transport", "layers")), "anyOf": [plain, both]}
 
 
 def _faults() -> Schema:

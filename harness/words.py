@@ -32,13 +32,15 @@ TRIGGER_BITS = {
     "IGNORE_WATERMARKS": BEV_TRIG_IGNORE_WATERMARKS,
     "DEFER_CALLBACKS": BEV_TRIG_DEFER_CALLBACKS,
 }
-_WITH_MASK = ("enable", "disable", "disable_hard", "setwatermark", "trigger")
 SUSPEND_BITS = {
     "BW": SUSPEND_BW,
     "BW_GROUP": SUSPEND_BW_GROUP,
     "LOOKUP": SUSPEND_LOOKUP,
     "FILT_READ": SUSPEND_FILT_READ,
 }
+_WITH_MASK = ("enable", "disable", "disable_hard", "setwatermark", "trigger", "flush")
+_MODES = ("NORMAL", "FLUSH", "FINISHED")
+_FILTER_RESULTS = ("OK", "NEED_MORE", "ERROR")
 CTL = {EPOLL_CTL_ADD: "ADD", EPOLL_CTL_DEL: "DEL", EPOLL_CTL_MOD: "MOD"}
 
 
@@ -179,7 +181,37 @@ def _operation(f: Fields) -> str:
         args = [what_text(args[0]), bits_text(args[1], TRIGGER_BITS)]
     if f["name"] == "trigger" and len(args) == 2:
         args[1] = bits_text(args[1], TRIGGER_BITS)
+    if f["name"] == "flush" and len(args) == 2:
+        args[1] = _one_of(_MODES, args[1])
     return f"{f['bev']}.{f['name']}({', '.join(plain(argument, 40) for argument in args)})"
+
+
+def _one_of(names: Sequence[str], value: Any) -> str:
+    known = isinstance(value, int) and 0 <= value < len(names)
+    return names[value] if known else plain(value, 20)
+
+
+def _buffer(f: Fields) -> str:
+    parts = [
+        f"{verb} {count(f[name], 'byte')}"
+        for name, verb in (("added", "gains"), ("deleted", "loses"))
+        if isinstance(f[name], int) and f[name]
+    ]
+    return f"{f['bev']}: its {f['which']} {' and '.join(parts) or 'stays'}"
+
+
+def _filter(f: Fields) -> str:
+    which = "input" if f["direction"] == "read" else "output"
+    return (
+        f"{f['bev']}: its {which} function takes {outcome_text(f['taken'])} and gives"
+        f" {outcome_text(f['given'])} bytes: {_one_of(_FILTER_RESULTS, f['result'])}"
+    )
+
+
+def _suspend(f: Fields) -> str:
+    reasons = f["reasons"]
+    told = f"suspended: {bits_text(reasons, SUSPEND_BITS)}" if reasons else "not suspended"
+    return f"{f['bev']}: {f['direction']} is {told}"
 
 
 def _written(f: Fields) -> str:
@@ -213,6 +245,14 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
         f"{f['bev']} throws its output away" + (", refused" if f["result"] == -1 else "")
     ),
     "echo": lambda f: f"{f['bev']} moves {outcome_text(f['result'])} bytes from input to output",
+    "layer": lambda f: f"{f['bev']} sits on {f['underlying']}",
+    "buffer": _buffer,
+    "filter": _filter,
+    "tls": lambda f: (
+        f"{f['bev']}: TLS {f['operation']} {plain(f['size'])} -> {outcome_text(f['result'])}"
+    ),
+    "suspend": _suspend,
+    "memory": lambda f: f"{f['bev']} and what it sits on hold {outcome_text(f['bytes'])} bytes",
     "peer": _peer,
     "epoll_wait": _waited,
     "epoll_ctl": lambda f: (
@@ -222,11 +262,6 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "completion": lambda f: (
         f"{f['operation']} on descriptor {outcome_text(f['fd'])} completes:"
         f" {outcome_text(f['status'])}, {outcome_text(f['result'])}"
-    ),
-    "suspend": lambda f: (
-        f"{f['bev']} may {f['direction']} again"
-        if f["reasons"] == 0
-        else f"{f['bev']} may not {f['direction']}: {bits_text(f['reasons'], SUSPEND_BITS)}"
     ),
     "bucket": lambda f: (
         f"the bucket of {f['bev']} has {outcome_text(f['read_limit'])} bytes to read and"

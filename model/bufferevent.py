@@ -14,6 +14,8 @@ again, so an overrun stays undelivered; since then it calls again without end: i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from model import rate_limit
 from model.errors import SimulatorError
 from model.evbuffer import Evbuffer
@@ -29,8 +31,12 @@ from model.subject import (
     EV_WRITE,
     DataCallback,
     EventCallback,
-    KernelError,
+    Failure,
 )
+from model.transport import Transport
+
+if TYPE_CHECKING:
+    from model.layer import Callbacks, Underlying
 
 # Why a direction is suspended (bufferevent-internal.h). Reasons are independent of each other.
 SUSPEND_WM = 0x01  # the input is at its high watermark
@@ -40,26 +46,17 @@ SUSPEND_LOOKUP = 0x08  # a name is being resolved
 SUSPEND_FILT_READ = 0x10  # a filter above does not read
 
 
-class Bufferevent(RateLimited):
+class Bufferevent(RateLimited, Transport):
     """What every bufferevent has. Implements `model.subject.Bufferevent`; see there.
 
-    Transports override the methods under "The transport" and call those under "For transports".
+    Its kinds override the methods of `Transport` and call those under "For transports".
     """
 
     __slots__ = (
-        *("base", "deferred_queued", "enabled", "error", "eventcb", "fd"),
-        "input",
-        "options",
-        "output",
-        "pending",
-        "pending_error",
-        "pending_events",
-        "priority",
-        "read_suspended",
-        "readcb",
-        "refcnt",
-        *("timeout_read_ns", "timeout_write_ns", "wm_read_high", "wm_read_low"),
-        *("wm_write_high", "wm_write_low", "write_suspended", "writecb"),
+        *("base", "deferred_queued", "enabled", "error", "eventcb", "fd", "input", "options"),
+        *("output", "pending", "pending_error", "pending_events", "priority", "read_suspended"),
+        *("readcb", "refcnt", "timeout_read_ns", "timeout_write_ns", "wm_read_high"),
+        *("wm_read_low", "wm_write_high", "wm_write_low", "write_suspended", "writecb"),
     )
 
     def __init__(self, base: EventBase, fd: int | None, options: int) -> None:
@@ -87,9 +84,9 @@ class Bufferevent(RateLimited):
         self.eventcb: EventCallback | None = None
         self.pending = 0  # EV_READ, EV_WRITE: deferred callbacks
         self.pending_events = 0
-        self.pending_error: KernelError | None = None
+        self.pending_error: Failure | None = None
         self.deferred_queued = False
-        self.error: KernelError | None = None
+        self.error: Failure | None = None
         self.refcnt = 1
         self.priority = base.npriorities // 2  # of the deferred callback
         base.bufferevents += 1
@@ -105,9 +102,6 @@ class Bufferevent(RateLimited):
         self.readcb = readcb
         self.writecb = writecb
         self.eventcb = eventcb
-
-    def getcb(self) -> tuple[DataCallback | None, DataCallback | None, EventCallback | None]:
-        return self.readcb, self.writecb, self.eventcb
 
     def enable(self, mask: int) -> int:
         self.enabled |= mask
@@ -127,6 +121,18 @@ class Bufferevent(RateLimited):
 
     def get_enabled(self) -> int:
         return self.enabled
+
+    def getcb(self) -> Callbacks:
+        return self.readcb, self.writecb, self.eventcb
+
+    def flush(self, iotype: int, mode: int) -> int:
+        return 0
+
+    def get_underlying(self) -> Underlying | None:
+        return None
+
+    def get_partner(self) -> Bufferevent | None:
+        return None
 
     def write(self, data: bytes) -> int:
         self.output.append_frozen(data)
@@ -175,10 +181,6 @@ class Bufferevent(RateLimited):
         self._adjust_timeouts()
         return 0
 
-    def flush(self, iotype: int, mode: int) -> int:
-        """be_socket_flush, be_async_flush: nothing to do."""
-        return 0
-
     def trigger(self, iotype: int, options: int) -> None:
         self.refcnt += 1
         self.trigger_nolock(iotype, options)
@@ -198,7 +200,7 @@ class Bufferevent(RateLimited):
     def setfd(self, fd: int | None) -> int:
         raise SimulatorError(f"{type(self).__name__} has no descriptor")
 
-    def socket_error(self) -> KernelError | None:
+    def socket_error(self) -> Failure | None:
         return self.error
 
     def free(self) -> None:
@@ -322,7 +324,7 @@ class Bufferevent(RateLimited):
         else:
             self.writecb(self)
 
-    def run_eventcb(self, what: int, error: KernelError | None, options: int = 0) -> None:
+    def run_eventcb(self, what: int, error: Failure | None, options: int = 0) -> None:
         """bufferevent_run_eventcb_: `error` is what socket_error tells inside the callback."""
         if self.eventcb is None:
             return
@@ -377,29 +379,3 @@ class Bufferevent(RateLimited):
     @property
     def closes_on_free(self) -> bool:
         return bool(self.options & BEV_OPT_CLOSE_ON_FREE)
-
-    # The transport: bufferevent_ops of bufferevent-internal.h.
-
-    def _start(self, mask: int) -> int:
-        """be_enable: these directions run from now on (or again: it re-arms their timers)."""
-        raise SimulatorError(f"{type(self).__name__} does not say how it starts")
-
-    def _stop(self, mask: int) -> int:
-        """be_disable."""
-        raise SimulatorError(f"{type(self).__name__} does not say how it stops")
-
-    def _output_changed(self, added: int, deleted: int) -> None:
-        """The application changed the output."""
-        raise SimulatorError(f"{type(self).__name__} does not look at its output")
-
-    def _adjust_timeouts(self) -> None:
-        """be_adj_timeouts: the timeouts were set."""
-
-    def _cancel_all(self) -> None:
-        """BEV_CTRL_CANCEL_ALL, at free."""
-
-    def _unlink(self) -> None:
-        """be_unlink and the removal of its events: the last reference is gone."""
-
-    def finalize(self) -> None:
-        """be_destruct, from the loop: closes the descriptor if that was asked for."""

@@ -18,16 +18,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.async_operations import ConnectOperation, ReadOperation, WriteOperation, orphan_all
-from model.bufferevent import Bufferevent
 from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
-from model.event_base import TimerEvent
+from model.generic_timeouts import GenericBufferevent
 from model.rate_limit import READ, WRITE
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
     BEV_EVENT_ERROR,
     BEV_EVENT_READING,
-    BEV_EVENT_TIMEOUT,
     BEV_EVENT_WRITING,
     BEV_OPT_DEFER_CALLBACKS,
     BEV_OPT_THREADSAFE,
@@ -39,13 +37,12 @@ if TYPE_CHECKING:
     from model.completion import CompletionPoller
 
 
-class AsyncBufferevent(Bufferevent):
+class AsyncBufferevent(GenericBufferevent):
     """A bufferevent on a socket of a completion kernel."""
 
     __slots__ = (
         *("connect_op", "connecting", "ok", "poller", "read_added", "read_buffer"),
-        *("read_op", "read_timer", "untold", "untold_error"),
-        *("write_added", "write_op", "write_timer"),
+        *("read_op", "untold", "untold_error", "write_added", "write_op"),
     )
 
     def __init__(self, poller: CompletionPoller, fd: int | None, options: int) -> None:
@@ -58,8 +55,6 @@ class AsyncBufferevent(Bufferevent):
         self.connect_op: ConnectOperation | None = None
         self.read_buffer = memoryview(b"")  # writable, as large as the largest read so far
         self.read_added = self.write_added = False  # virtual events
-        self.read_timer = TimerEvent(self.base, self._read_timeout)
-        self.write_timer = TimerEvent(self.base, self._write_timeout)
         self.untold = 0  # EV_READ: bytes not told; BEV_EVENT_*: a failure not told
         self.untold_error: Win32Error | None = None
         self.ok = fd is not None and poller.adopt(fd) is None
@@ -211,8 +206,7 @@ class AsyncBufferevent(Bufferevent):
     def _die(self, what: int, error: Win32Error | None) -> None:
         """Neither direction moves again; `enabled` stays."""
         self.ok = False
-        self.read_timer.stop()
-        self.write_timer.stop()
+        self._stop_timers()
         self._add_read(False)
         self._add_write(False)
         self.run_eventcb(what, error)
@@ -233,23 +227,14 @@ class AsyncBufferevent(Bufferevent):
             assert self.timeout_read_ns is not None
             self.read_timer.start(self.timeout_read_ns)
             return
-        self.disable(EV_READ)
-        self.run_eventcb(BEV_EVENT_READING | BEV_EVENT_TIMEOUT, None)
+        super()._read_timeout()
 
     def _write_timeout(self) -> None:
         if self.write_op.result:
             assert self.timeout_write_ns is not None
             self.write_timer.start(self.timeout_write_ns)
             return
-        self.disable(EV_WRITE)
-        self.run_eventcb(BEV_EVENT_WRITING | BEV_EVENT_TIMEOUT, None)
-
-    def _restart_write_timer(self) -> None:
-        """The write timer runs while there is output that may be written."""
-        if self.timeout_write_ns is not None and self.writes and self.output.length:
-            self.write_timer.start(self.timeout_write_ns)
-        else:
-            self.write_timer.stop()
+        super()._write_timeout()
 
     # The transport.
 
@@ -260,8 +245,7 @@ class AsyncBufferevent(Bufferevent):
         if not self.ok:
             return -1
         if mask & EV_READ:
-            if self.timeout_read_ns is not None:
-                self.read_timer.start(self.timeout_read_ns)
+            self._restart_read_timer()
             if self.untold:
                 self._tell_untold_end()
             self._consider_reading()
@@ -287,25 +271,18 @@ class AsyncBufferevent(Bufferevent):
     def _output_changed(self, added: int, deleted: int) -> None:
         """bev_async_outbuf_callback."""
         if added and self.ok and self.writes and not self.write_op.pending:
-            if self.timeout_write_ns is not None and not self.write_timer.added:
-                self.write_timer.start(self.timeout_write_ns)
+            self._start_write_timer()
             self._consider_writing()
 
     def _adjust_timeouts(self) -> None:
-        """bufferevent_generic_adj_timeouts_."""
-        if not self.ok or self.connecting:
-            return
-        if self.timeout_read_ns is not None and self.reads:
-            self.read_timer.start(self.timeout_read_ns)
-        else:
-            self.read_timer.stop()
-        self._restart_write_timer()
+        """bufferevent_generic_adj_timeouts_, once there is something to time."""
+        if self.ok and not self.connecting:
+            super()._adjust_timeouts()
 
     def _cancel_all(self) -> None:
         """BEV_CTRL_CANCEL_ALL: each operation in flight still gives its one packet, unheard."""
         self.ok = False
-        self.read_timer.stop()
-        self.write_timer.stop()
+        self._stop_timers()
         self._add_read(False)
         self._add_write(False)
         if self.fd is None:
@@ -315,10 +292,6 @@ class AsyncBufferevent(Bufferevent):
             self.fd = None
         elif self.read_op.pending or self.write_op.pending or self.connecting:
             self.poller.kernel.cancel_io_ex(self.fd, None)
-
-    def _unlink(self) -> None:
-        self.read_timer.stop()
-        self.write_timer.stop()
 
     def finalize(self) -> None:
         """be_async_destruct: nothing is in flight, or there would be a reference."""

@@ -37,9 +37,12 @@ from model.subject import (
 
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
+    from model.bufferevent_ssl import SslBufferevent
+    from model.layer import Filters, Underlying
     from model.listener import Listener
     from model.rate_limit import RateLimitConfig
     from model.rate_limit_group import RateLimitGroup
+    from model.tls import SslState, TlsEngine
 
 __all__ = ["MAX_DEFERREDS_QUEUED", "Event", "EventBase", "Poller", "Runnable", "TimerEvent"]
 
@@ -299,6 +302,36 @@ class EventBase:
     def bufferevent_socket_new(self, fd: int | None, options: int) -> Bufferevent:
         """A bufferevent over this base's kernel; `fd` None until it connects or is given one."""
         return self.poller.bufferevent(fd, options)
+
+    def bufferevent_pair_new(self, options: int) -> tuple[Bufferevent, Bufferevent]:
+        """Two bufferevents joined in this process."""
+        from model.bufferevent_pair import pair_new
+
+        return pair_new(self, options)
+
+    def bufferevent_filter_new(
+        self, underlying: Underlying, filters: Filters, options: int
+    ) -> Bufferevent:
+        """A bufferevent over another one."""
+        from model.bufferevent_filter import FilterBufferevent
+
+        return FilterBufferevent(self, underlying, filters, options)
+
+    def bufferevent_ssl_filter_new(
+        self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
+    ) -> SslBufferevent:
+        """TLS over another bufferevent."""
+        from model.bufferevent_ssl import SslBufferevent
+
+        return SslBufferevent(self, underlying, engine, state, options)
+
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int
+    ) -> SslBufferevent:
+        """TLS over this base's kernel."""
+        from model.bufferevent_ssl import ssl_socket_new
+
+        return ssl_socket_new(self, fd, engine, state, options)
 
     def listener_new(
         self,

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from model.errors import Errno, Win32Error
+from model.tls import SslState, TlsEngine, TlsResult
+
+if TYPE_CHECKING:
+    from model.layer import Callbacks, Filters, Underlying
 
 if TYPE_CHECKING:
     from model.rate_limit import RateLimitConfig
@@ -35,7 +39,7 @@ BEV_OPT_UNLOCK_CALLBACKS = 0x08
 BEV_TRIG_DEFER_CALLBACKS = BEV_OPT_DEFER_CALLBACKS
 BEV_TRIG_IGNORE_WATERMARKS = 0x10000
 
-# Modes of a flush.
+# How far a flush goes (enum bufferevent_flush_mode).
 BEV_NORMAL = 0
 BEV_FLUSH = 1
 BEV_FINISHED = 2
@@ -72,6 +76,7 @@ OPTION_BITS = {
 }
 
 KernelError: TypeAlias = Errno | Win32Error
+Failure: TypeAlias = KernelError | TlsResult  # what an event callback may be told
 
 
 def event_name(what: int) -> str:
@@ -97,7 +102,7 @@ class Bufferevent(Protocol):
         eventcb: EventCallback | None,
     ) -> None: ...
 
-    def getcb(self) -> tuple[DataCallback | None, DataCallback | None, EventCallback | None]: ...
+    def getcb(self) -> Callbacks: ...
 
     def enable(self, mask: int) -> int: ...
 
@@ -133,7 +138,14 @@ class Bufferevent(Protocol):
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int: ...
 
     def flush(self, iotype: int, mode: int) -> int:
-        """bufferevent_flush: sockets do nothing and say 0."""
+        """bufferevent_flush: 1 if anything was produced, 0 if not, -1 for a failure. On a socket
+        it does nothing."""
+
+    def get_underlying(self) -> Underlying | None:
+        """The bufferevent that a filter or TLS sits on."""
+
+    def get_partner(self) -> Bufferevent | None:
+        """bufferevent_pair_get_partner: None once the other end is freed."""
 
     def trigger(self, iotype: int, options: int) -> None: ...
 
@@ -145,7 +157,7 @@ class Bufferevent(Protocol):
 
     def setfd(self, fd: int | None) -> int: ...
 
-    def socket_error(self) -> KernelError | None:
+    def socket_error(self) -> Failure | None:
         """The error behind the event callback that is running: evutil_socket_geterror."""
 
     def incref(self) -> None: ...
@@ -203,6 +215,19 @@ class RateLimitGroup(Protocol):
         """Raises ValueError while it has members."""
 
 
+class TlsBufferevent(Bufferevent, Protocol):
+    """What TLS adds."""
+
+    def tls_shutdown(self) -> int:
+        """SSL_shutdown, of the application: close_notify; -1 before the handshake is done."""
+
+    def set_allow_dirty_shutdown(self, allow: int) -> int:
+        """Not 0: an end of the transport without close_notify is EOF, not ERROR."""
+
+    def set_batch_write(self, batch: int) -> int:
+        """Not 0: small chains of the output share a record."""
+
+
 class Listener(Protocol):
     """An evconnlistener."""
 
@@ -226,6 +251,25 @@ class Base(Protocol):
     """An event_base and what it makes."""
 
     def bufferevent_socket_new(self, fd: int | None, options: int) -> Bufferevent: ...
+
+    def bufferevent_pair_new(self, options: int) -> tuple[Bufferevent, Bufferevent]:
+        """Two ends that are joined in this process. Their callbacks are always deferred."""
+
+    def bufferevent_filter_new(
+        self, underlying: Underlying, filters: Filters, options: int
+    ) -> Bufferevent:
+        """A bufferevent over `underlying`, whose callbacks it takes; CLOSE_ON_FREE: also its
+        life."""
+
+    def bufferevent_ssl_filter_new(
+        self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
+    ) -> TlsBufferevent:
+        """TLS over `underlying`, whose callbacks it takes; CLOSE_ON_FREE: also its life."""
+
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int
+    ) -> TlsBufferevent:
+        """TLS over a socket; `fd` None until it connects or is given one."""
 
     def listener_new(
         self,

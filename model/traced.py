@@ -8,7 +8,7 @@ written when it begins, so that what the kernel is asked within it follows it in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from model.errors import Errno, Win32Error
 from model.rate_limit import RateLimitConfig
@@ -20,12 +20,20 @@ from model.subject import (
     Bufferevent,
     DataCallback,
     EventCallback,
+    Failure,
     KernelError,
     Listener,
 )
+from model.tls import SslState
 from model.trace import Trace
 from model.traced_kernel import TracedCompletion, TracedReadiness
 from model.traced_rates import TracedGroup, TracedRates
+
+if TYPE_CHECKING:
+    from model.layer import Callbacks, Filters, Underlying
+    from model.tls import TlsEngine
+    from model.traced_layers import TracedLayer
+    from model.traced_tls import TracedTls
 
 __all__ = [
     "TracedBase",
@@ -36,15 +44,12 @@ __all__ = [
 ]
 
 
-Callbacks: TypeAlias = tuple[DataCallback | None, DataCallback | None, EventCallback | None]
-
-
 class TracedBufferevent(TracedRates):
     """A bufferevent that writes its calls and callbacks under a name. See `model.subject`."""
 
     __slots__ = (
         "_append",
-        "_given",
+        "_callbacks",
         "_now",
         "freed",
         "get_enabled",
@@ -57,12 +62,12 @@ class TracedBufferevent(TracedRates):
 
     def __init__(self, inner: Bufferevent, trace: Trace, name: str) -> None:
         self._inner = inner
+        self._callbacks: Callbacks = (None, None, None)
         self._append = trace.append
         self._now = trace.now_ns
         self._trace = trace
         self.name = name
         self.freed = False
-        self._given: Callbacks = (None, None, None)
         self.getwatermark = inner.getwatermark
         self.input_length = inner.input_length
         self.output_length = inner.output_length
@@ -96,9 +101,6 @@ class TracedBufferevent(TracedRates):
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int:
         return self._call("set_timeouts", self._inner.set_timeouts, read_ns, write_ns)
 
-    def flush(self, iotype: int, mode: int) -> int:
-        return self._call("flush", self._inner.flush, iotype, mode)
-
     def trigger(self, iotype: int, options: int) -> None:
         self._call("trigger", self._inner.trigger, iotype, options)
 
@@ -107,6 +109,15 @@ class TracedBufferevent(TracedRates):
 
     def setfd(self, fd: int | None) -> int:
         return self._call("setfd", self._inner.setfd, fd)
+
+    def flush(self, iotype: int, mode: int) -> int:
+        return self._call("flush", self._inner.flush, iotype, mode)
+
+    def get_underlying(self) -> Underlying | None:
+        return self._inner.get_underlying()
+
+    def get_partner(self) -> Bufferevent | None:
+        return self._inner.get_partner()
 
     def free(self) -> None:
         self.freed = True
@@ -127,7 +138,11 @@ class TracedBufferevent(TracedRates):
         fd = self._inner.getfd()
         if fd is not None:
             self._append((now, "attach", self.name, fd))
+            self._attached(fd)
         return result
+
+    def _attached(self, fd: int) -> None:
+        """Its descriptor is known."""
 
     def write(self, data: bytes) -> int:
         result = self._inner.write(data)
@@ -151,25 +166,25 @@ class TracedBufferevent(TracedRates):
 
     # Callbacks.
 
-    def getcb(self) -> Callbacks:
-        return self._given
-
     def setcb(
         self,
         readcb: DataCallback | None,
         writecb: DataCallback | None,
         eventcb: EventCallback | None,
     ) -> None:
-        self._given = (readcb, writecb, eventcb)
         given = tuple(int(callback is not None) for callback in (readcb, writecb, eventcb))
         self._append((self._now(), "op", self.name, "setcb", given))
+        self._callbacks = readcb, writecb, eventcb
         self._inner.setcb(
             None if readcb is None else self._traced_data("read", readcb),
             None if writecb is None else self._traced_data("write", writecb),
             None if eventcb is None else self._traced_event(eventcb),
         )
 
-    def _begin(self, which: str, what: int, error: KernelError | None) -> None:
+    def getcb(self) -> Callbacks:
+        return self._callbacks
+
+    def _begin(self, which: str, what: int, error: Failure | None) -> None:
         self._trace.check_budget()
         if self.limited:
             self._buckets()
@@ -295,6 +310,59 @@ class TracedBase:
     ) -> TracedBufferevent:
         self._trace.emit("new", name, "socket", options, fd)
         return TracedBufferevent(self._inner.bufferevent_socket_new(fd, options), self._trace, name)
+
+    def bufferevent_bottom_new(self, fd: int | None, options: int, name: str) -> TracedLayer:
+        """A socket bufferevent that a layer is going to sit on."""
+        self._trace.emit("new", name, "socket", options, fd)
+        inner = self._inner.bufferevent_socket_new(fd, options)
+        from model.traced_layers import TracedLayer
+
+        return TracedLayer(inner, self._trace, name, None, socket=True)
+
+    def bufferevent_pair_new(
+        self, options: int, names: tuple[str, str] = ("?", "?")
+    ) -> tuple[TracedLayer, TracedLayer]:
+        from model.traced_layers import TracedLayer
+
+        for name in names:
+            self._trace.emit("new", name, "pair", options, None)
+        first, second = [
+            TracedLayer(inner, self._trace, name, None, socket=False)
+            for inner, name in zip(self._inner.bufferevent_pair_new(options), names, strict=True)
+        ]
+        return first, second
+
+    def bufferevent_filter_new(
+        self, underlying: TracedLayer, filters: Filters, options: int, name: str = "?"
+    ) -> TracedLayer:
+        self._trace.emit("new", name, "filter", options, None)
+        self._trace.emit("layer", name, underlying.name)
+        from model.traced_layers import TracedLayer, traced_filters
+
+        underlying.above = True
+        functions = traced_filters(filters, self._trace, name)
+        inner = self._inner.bufferevent_filter_new(underlying, functions, options)
+        return TracedLayer(inner, self._trace, name, underlying, socket=False)
+
+    def bufferevent_ssl_filter_new(
+        self,
+        underlying: TracedLayer,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        name: str = "?",
+    ) -> TracedTls:
+        self._trace.emit("new", name, "ssl", options, None)
+        self._trace.emit("layer", name, underlying.name)
+        from model.traced_tls import TracedEngine, TracedTls
+
+        underlying.above = True
+        underlying.conceal()
+        traced = TracedEngine(engine, self._trace, name)
+        if state is SslState.OPEN:
+            self._trace.emit("tls", name, "open", 0, 0)
+        inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
+        return TracedTls(inner, self._trace, name, underlying)
 
     def listener_new(
         self,

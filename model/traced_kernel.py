@@ -26,6 +26,7 @@ class TracedReadiness:
         self._append = trace.append
         self._now = trace.now_ns
         self._check_budget = trace.check_budget
+        self._opaque = trace.opaque
         self.getsockname = kernel.getsockname  # tells nothing about the run
 
     def socket(self) -> int | Errno:
@@ -51,12 +52,15 @@ class TracedReadiness:
 
     def recv(self, fd: int, size: int) -> bytes | Errno:
         result = self._kernel.recv(fd, size)
-        self._append((self._now(), "recv", fd, size, result))
+        told = bytes(len(result)) if fd in self._opaque and isinstance(result, bytes) else result
+        self._append((self._now(), "recv", fd, size, told))
         return result
 
     def send(self, fd: int, chunks: Sequence[Buffer]) -> int | Errno:
         result = self._kernel.send(fd, chunks)
         data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+        if fd in self._opaque:
+            data = bytes(len(data))
         taken = data[:result] if isinstance(result, int) else result
         self._append((self._now(), "send", fd, len(data), taken))
         return result
@@ -88,6 +92,7 @@ class TracedReadiness:
 
     def close(self, fd: int) -> Errno | None:
         result = self._kernel.close(fd)
+        self._opaque.discard(fd)
         self._append((self._now(), "close", fd, result))
         return result
 
@@ -122,8 +127,10 @@ class TracedCompletion:
         self._append = trace.append
         self._now = trace.now_ns
         self._check_budget = trace.check_budget
+        self._opaque = trace.opaque
         self._skips: set[int] = set()
-        self._flights: dict[int, tuple[int, str, Any]] = {}  # overlapped: fd, operation, buffer
+        # overlapped: fd, operation, buffer, whether its contents are encrypted
+        self._flights: dict[int, tuple[int, str, Any, bool]] = {}
         self.getsockname = kernel.getsockname
         self.getpeername = kernel.getpeername
 
@@ -155,6 +162,7 @@ class TracedCompletion:
     def closesocket(self, handle: int) -> Win32Error | None:
         result = self._kernel.closesocket(handle)
         self._skips.discard(handle)
+        self._opaque.discard(handle)
         self._append((self._now(), "close", handle, result))
         return result
 
@@ -245,12 +253,16 @@ class TracedCompletion:
         self, fd: int, overlapped: int, operation: str, buffer: Any, result: int | Win32Error
     ) -> None:
         if isinstance(result, int) and fd in self._skips:
-            self._flights[overlapped] = (fd, operation, buffer)
+            self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
             self._completed(self._now(), overlapped, result, NtStatus.SUCCESS)
         elif isinstance(result, int) or result is Win32Error.WSA_IO_PENDING:
-            self._flights[overlapped] = (fd, operation, buffer)
+            self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
 
     def _completed(self, now: int, overlapped: int | None, nbytes: int, status: NtStatus) -> None:
-        fd, operation, buffer = self._flights.pop(overlapped or 0, (None, "post", None))
+        fd, operation, buffer, opaque = self._flights.pop(
+            overlapped or 0, (None, "post", None, False)
+        )
         data = None if buffer is None else bytes(buffer[:nbytes])
+        if data is not None and opaque:
+            data = bytes(len(data))
         self._append((now, "completion", fd, overlapped, operation, status, data))

@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from model.errors import UsageError
 from model.mutants.historical import HISTORICAL
 from model.mutants.historical_connections import HISTORICAL_CONNECTIONS
+from model.mutants.historical_tls import HISTORICAL_TLS
 from model.mutants.mutant import Mutant
 from model.mutants.planted_callbacks import CALLBACKS
 from model.mutants.planted_evbuffer import EVBUFFER
+from model.mutants.planted_layers import LAYERS
 from model.mutants.planted_progress import PROGRESS
+from model.mutants.planted_tls import TLS
 from model.mutants.rates import HISTORICAL_RATES, RATES
 
 __all__ = ["BUFFER_MUTANTS", "MUTANTS", "Mutant", "active", "find", "patched"]
@@ -26,12 +29,14 @@ MUTANTS: Mapping[str, Mutant] = {
     mutant.name: mutant
     for mutant in (
         *sorted(
-            (*HISTORICAL, *HISTORICAL_CONNECTIONS, *HISTORICAL_RATES),
+            (*HISTORICAL, *HISTORICAL_CONNECTIONS, *HISTORICAL_RATES, *HISTORICAL_TLS),
             key=lambda mutant: mutant.name,
         ),
         *CALLBACKS,
         *PROGRESS,
         *RATES,
+        *LAYERS,
+        *TLS,
     )
 }
 

@@ -5,8 +5,12 @@ Each function is the model's own method of that name with the bug; compare the t
 
 from __future__ import annotations
 
+from typing import cast
+
 from model.bufferevent import Bufferevent
 from model.bufferevent_async import AsyncBufferevent
+from model.bufferevent_filter import FilterBufferevent
+from model.bufferevent_pair import PairBufferevent
 from model.bufferevent_sock import SocketBufferevent
 from model.errors import Errno, NtStatus
 from model.evbuffer.contents import Contents
@@ -168,6 +172,26 @@ def schedule_deferred_leak(self: Bufferevent) -> None:
         self.base.schedule_deferred(self)
 
 
+def after_readcb_never(self: Bufferevent, before: int) -> None:
+    """LE-100: what an overrun left above the high watermark is never told again."""
+
+
+def talk_unchecked(self: PairBufferevent) -> None:
+    """LE-135: the partner is used after it is gone."""
+    partner = cast(PairBufferevent, self.partner)
+    if not (partner.reads and self.writes and self.output.length):
+        return
+    high = partner.wm_read_high
+    room = high - partner.input.length if high else None
+    if room is None or room > 0:
+        self._transfer(partner, room)
+
+
+def getfd_own(self: FilterBufferevent) -> int | None:
+    """LE-199: a filter knows no descriptor: it does not ask the one below."""
+    return self.fd
+
+
 HISTORICAL: tuple[Mutant, ...] = (
     Mutant(
         "LE-001",
@@ -184,11 +208,25 @@ HISTORICAL: tuple[Mutant, ...] = (
         ((Bufferevent, "_after_readcb", after_readcb),),
     ),
     Mutant(
+        "LE-100",
+        "bytes above the high watermark are not told again",
+        "L-3",
+        ("readiness",),
+        ((Bufferevent, "_after_readcb", after_readcb_never),),
+    ),
+    Mutant(
         "LE-106",
         "the listener accepts after being disabled in its callback",
         "C-1",
         ("readiness",),
         ((ReadinessListener, "fire", listener_fire),),
+    ),
+    Mutant(
+        "LE-135",
+        "the partner of a pair is used after it was freed",
+        "S-1",
+        BOTH,
+        ((PairBufferevent, "_talk", talk_unchecked),),
     ),
     Mutant(
         "LE-153",
@@ -262,5 +300,12 @@ HISTORICAL: tuple[Mutant, ...] = (
         "S-3",
         BOTH,
         ((Bufferevent, "_schedule_deferred", schedule_deferred_leak),),
+    ),
+    Mutant(
+        "LE-199",
+        "a filter does not tell the descriptor below it",
+        "S-4",
+        BOTH,
+        ((FilterBufferevent, "getfd", getfd_own),),
     ),
 )

@@ -8,7 +8,17 @@ holds bytes that have left), and what those bytes cause is yet to come.
 
 from __future__ import annotations
 
-from model.properties import callbacks, events, liveness, order, stream, timeouts, watermarks
+from model.properties import (
+    callbacks,
+    events,
+    layers,
+    liveness,
+    order,
+    stream,
+    timeouts,
+    tls,
+    watermarks,
+)
 from model.properties.view import Handler, Run, View
 from model.subject import (
     BEV_EVENT_CONNECTED,
@@ -17,6 +27,7 @@ from model.subject import (
     BEV_EVENT_READING,
     BEV_EVENT_TIMEOUT,
     BEV_EVENT_WRITING,
+    EV_READ,
 )
 from model.trace import Record
 
@@ -63,6 +74,8 @@ def callback(run: Run, index: int, record: Record) -> None:
 
 def _read_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
     run.data_callbacks += 1
+    view.again = False
+    view.shown = length
     if view.connecting and (view.grown or not view.read_credits):
         order.before_connected(run, view, index, "read")
     if view.illicit:
@@ -82,7 +95,9 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
 
 def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
     run.data_callbacks += 1
-    if view.connecting and (view.shrunk or not view.write_credits):
+    if view.below is not None and view.tls is None:
+        layers.handed_down(run, view, index)  # which needs no connection
+    elif view.connecting and (view.shrunk or not view.write_credits):
         order.before_connected(run, view, index, "write")
     if view.shrunk:
         view.shrunk = more
@@ -112,6 +127,8 @@ def _event_callback(
     ):
         _injected_callback(view, what, enabled)
         return
+    if view.above is not None:
+        layers.tell_above(view, view.above, index, what, error)
     events.shape(run, view, index, what)
     if what & BEV_EVENT_CONNECTED:
         run.checked["O-1"] += 1
@@ -128,6 +145,7 @@ def _event_callback(
         events.truth_of_eof(run, view, index, what)
     if what & BEV_EVENT_ERROR:
         events.truth_of_error(run, view, index, error)
+    tls.end_told(view, what)
     if what & BEV_EVENT_TIMEOUT:
         timeouts.fired(run, view, index, time, what, enabled)
     if what & _ENDS:
@@ -163,6 +181,8 @@ def _judge_order(run: Run, view: View, index: int, what: int) -> None:
         order.before_connected(run, view, index, "EOF")
     if what & BEV_EVENT_READING and what & _ENDS:
         order.end_before_data(run, view, index, what)
+        if view.below is not None:
+            layers.end_before_bytes_below(run, view, index, what)
     if view.deferred:
         run.checked["O-3"] += 1
         if view.unoffered == 2:
@@ -188,6 +208,7 @@ def callback_end(run: Run, index: int, record: Record) -> None:
             view.direct_triggers = 0
     if view.high and record[3] == "read" and not view.freed and record[4] >= view.high:
         view.read_credits += 1
+        view.again = view.readcb and record[4] < view.shown and view.enabled & EV_READ != 0
         if record[4] >= view.low:
             view.read_ok = True
 

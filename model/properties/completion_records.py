@@ -41,7 +41,7 @@ def wsa_recv(run: Run, index: int, record: Record) -> None:
     view.fresh_in = 0  # at most one is in flight, so the previous one has been processed
     view.read_size = size
     view.read_high = view.high
-    view.read_licit = view.enabled & EV_READ != 0
+    view.read_licit = view.enabled & EV_READ != 0 and not view.suspended
 
 
 def wsa_send(run: Run, index: int, record: Record) -> None:

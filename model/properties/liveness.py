@@ -12,7 +12,7 @@ not judged.
 from __future__ import annotations
 
 from model.kernel import EPOLLOUT
-from model.properties import rate_records, timeouts, watermarks
+from model.properties import layers, rate_records, timeouts, watermarks
 from model.properties.catalogue import Property
 from model.properties.view import Peer, Run, View
 from model.subject import EV_READ, EV_WRITE, EVLOOP_NONBLOCK
@@ -111,7 +111,7 @@ def loop_ended(run: Run, index: int, result: int) -> None:
 
 def _waits(view: View) -> str:
     """What the kernel still owes it: empty if nothing."""
-    if view.freed or view.closed or _may_have_timed_out(view):
+    if view.freed or view.closed or view.generic or _may_have_timed_out(view):
         return ""
     if view.is_listener:
         return "to accept" if view.disable_index < 0 else ""
@@ -135,8 +135,9 @@ def _alive(view: View) -> bool:
 
 
 def wants_to_read(view: View) -> bool:
-    """READ is enabled, the connection stands, and the input is below its high watermark."""
-    if not view.enabled & EV_READ or not _alive(view):
+    """READ is enabled, nobody above has suspended it, the connection stands, and the input is below
+    its high watermark."""
+    if not view.enabled & EV_READ or view.suspended or not _alive(view):
         return False
     return not view.high or view.received_count - view.taken < view.high
 
@@ -186,6 +187,8 @@ def _judge_told(run: Run, view: View, index: int) -> None:
             f"{name} holds {view.received_count - view.taken} bytes of input that arrived and"
             " never had a read callback",
         )
+    if view.again:
+        layers.judge_overrun(run, view, index)
     if view.owed >= 0 and view.eventcb and _hears(run, view):
         kernel_record = run.records[view.owed]
         what = "end of the stream" if view.owed_eof else "failure"
@@ -201,11 +204,11 @@ def _judge_told(run: Run, view: View, index: int) -> None:
 
 
 def _hears(run: Run, view: View) -> bool:
-    """Whether a failure must be told now. Completion: what ends while reading is disabled or
-    suspended may be kept until it runs again."""
-    if not view.completion:
+    """Whether a failure must be told now. Completion, and layers: what ends while reading is
+    disabled or suspended may be kept until it runs again."""
+    if not view.completion and view.below is None:
         return True
-    suspended = 0 < view.high <= view.received_count - view.taken
+    suspended = view.suspended or 0 < view.high <= view.received_count - view.taken
     suspended = suspended or rate_records.suspended(run, view, EV_READ) != 0
     return view.enabled & EV_READ != 0 and not suspended
 
@@ -219,6 +222,12 @@ def _judge_connect(run: Run, view: View, index: int) -> None:
     other = run.other_end(name)
     if view.kernel_connected or view.failed or view.refused:
         problem = "the kernel told it the outcome"
+    elif view.generic:
+        if view.tls is not None or not (view.below and view.below.connect_events):
+            return
+        if view.below.tls is None and view.below.below is not None:
+            return  # its outcome comes from further down
+        problem = "what it sits on got one"
     elif isinstance(other, View) and other.fd is not None:
         problem = "the other end was accepted"
     elif view.completion and view.write_operation is None:
@@ -234,6 +243,10 @@ def _judge_connect(run: Run, view: View, index: int) -> None:
 
 def _judge_moving(run: Run, view: View, index: int, time: int) -> None:
     name = view.name
+    if view.generic:
+        layers.judge(run, view, index)
+        timeouts.judge_missing(run, view, index, time, layers.may_take(view))
+        return
     read_runs = may_read(run, view)
     if _alive(view):
         timeouts.judge_missing(run, view, index, time, read_runs)

@@ -182,7 +182,7 @@ def waited(run: Run, index: int, time: int) -> None:
 
 
 def suspend(run: Run, index: int, record: Record) -> None:
-    """`suspend`: why a direction may not run has changed."""
+    """`suspend`: how limits suspend a direction has changed (`layer_records` hands it on)."""
     time, _, name, direction, reasons = record
     view = run.views.get(name)
     if view is None or view.freed:
@@ -242,4 +242,4 @@ def just_suspended(run: Run, view: View, direction: int) -> bool:
     return run.passes - limited.suspended_pass[READ if direction == EV_READ else WRITE] <= 1
 
 
-HANDLERS: dict[str, Handler] = {"suspend": suspend, "bucket": bucket}
+HANDLERS: dict[str, Handler] = {"bucket": bucket}

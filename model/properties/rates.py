@@ -55,9 +55,11 @@ PROPERTIES = (
     ),
     Property(
         "R-6",
-        "One pass of the loop makes a bounded number of operations for one bufferevent.",
-        "libevent: bufferevent_sock.c:bufferevent_readcb (one readv for one readiness)",
-        "operations of each direction between two waits, in runs with limits",
+        "One pass of the loop does a bounded amount of work for one bufferevent.",
+        "libevent: bufferevent_sock.c:bufferevent_readcb (one readv for one readiness);"
+        " bufferevent_openssl.c:consider_reading (release-2.0.16)",
+        "operations of each direction between two waits, in runs with limits; successful reads and"
+        " writes of a TLS engine between two waits",
     ),
 )
 

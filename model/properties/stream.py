@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from model.properties import layered_stream
 from model.properties.catalogue import Property
 from model.properties.view import Peer, Run, View
 
@@ -96,6 +97,7 @@ def check_drain(run: Run, view: View, index: int, result: object) -> None:
 
 def judge(run: Run) -> None:
     """Compares contents, when the whole trace is known."""
+    layered_stream.judge(run)
     arrived: dict[str, bytes] = {}
     for name, view in run.views.items():
         if not view.is_listener:
@@ -103,7 +105,7 @@ def judge(run: Run) -> None:
     for name, peer in run.peers.items():
         arrived.setdefault(name, b"".join(peer.received))
     for name, view in run.views.items():
-        if view.is_listener:
+        if view.is_listener or view.generic:
             continue
         data = arrived[name]
         if data:
@@ -158,7 +160,7 @@ def _judge_output(run: Run, view: View, other: View | Peer, data: bytes, arrived
             f"{other.name} received {len(arrived)} bytes of {name} that are not what {name} wrote:"
             f" they differ from byte {_agreement(written, arrived)} of {len(written)} on",
         )
-    elif len(arrived) < view.sent == view.written and _orderly(view, other):
+    elif len(arrived) < view.sent == view.written and orderly(view, other):
         run.violate(
             "B-2",
             name,
@@ -177,7 +179,7 @@ def _written(view: View, data: bytes) -> Iterator[bytes]:
             yield data[place : place + size]
 
 
-def _orderly(view: View, other: View | Peer) -> bool:
+def orderly(view: View, other: View | Peer) -> bool:
     """Whether nothing failed, and nothing was left unread that would turn a close into a reset.
 
     A send that took the error of a reset leaves end of file for the next recv (tcp(7)): that is no

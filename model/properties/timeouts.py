@@ -13,7 +13,7 @@ after the latest at which it might have, except that it waits for the pass that 
 from __future__ import annotations
 
 from model.kernel import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
-from model.properties import rate_records
+from model.properties import rate_records, tls
 from model.properties.catalogue import Property
 from model.properties.view import Run, View
 from model.subject import (
@@ -113,10 +113,12 @@ def _write_fired(run: Run, view: View, index: int, time: int, enabled: int) -> N
         _repeated(run, view, index, "writing")
     view.write_timed_out = not (view.deferred and enabled & EV_WRITE)
     _judge_suspended(run, view, index, EV_WRITE)
-    if view.completion:
+    if run.completion:
         return
     run.checked["T-3"] += 1
     if view.written == view.sent and not view.connecting and not view.write_enable_credits:
+        if view.generic and view.deferred and _moved_in_pass(run, view, index):
+            return  # a flush took the output behind the timer
         run.violate("T-3", view.name, index, f"{view.name} timed out writing with nothing to write")
 
 
@@ -193,6 +195,10 @@ def _judge_same_pass(
     run: Run, view: View, index: int, operation: str, mask: int, what: str
 ) -> None:
     """T-2: what the last wait brought for this direction."""
+    if view.generic:
+        if operation == "recv":
+            tls.judge_timeout(run, view, index)
+        return  # no kernel tells it of readiness
     run.checked["T-2"] += 1
     if run.wait_index < 0 or (view.deferred and len(run.views) > 32):
         return  # event.c: MAX_DEFERREDS_QUEUED; the event may be of the pass before
@@ -228,7 +234,7 @@ def _moved_in_pass(run: Run, view: View, index: int) -> bool:
         kind = record[1]
         if kind in ("recv", "completion") and record[2] == view.fd:
             return True
-        if kind == "op" and record[2] == view.name:
+        if kind in ("op", "buffer") and record[2] == view.name:
             return True
     return False
 
@@ -243,6 +249,7 @@ def judge_missing(run: Run, view: View, index: int, time: int, read_runs: bool) 
     writing = (
         view.enabled & EV_WRITE
         and view.written > view.sent
+        and tls.may_give(view)
         and not rate_records.suspended(run, view, EV_WRITE)
     )
     if writing and view.write_timeout is not None:

@@ -51,18 +51,20 @@ class View:
     """A bufferevent or a listener, as far as the trace has told."""
 
     __slots__ = (
-        "broken", "closed", "completion", "connect_events", "connect_result", "connected",
-        "connecting", "dead", "deaf", "deferred", "depth", "direct_injected", "direct_triggers",
-        "disable_index", "enable_read_pass", "enable_write_pass", "enabled", "eof_seen", "eofs",
-        "errors", "eventcb", "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in",
-        "fresh_in_pass", "fresh_out", "fresh_out_pass", "given_up", "grown", "held", "high",
-        "idle", "illicit", "immediate", "in_connect", "injected", "is_listener",
-        "kernel_connected", "low", "name", "outgoing", "owed", "owed_eof", "read_armed",
-        "read_credits", "read_high", "read_licit", "read_ok", "read_operation", "read_size",
-        "read_timed_out", "read_timeout", "read_touched", "readcb", "reads", "received",
-        "received_count", "refused", "sent", "shrunk", "taken", "timeouts_pass", "unheard",
-        "unoffered", "untold_write", "user_disabled", "write_armed", "write_credits",
-        "write_enable_credits", "write_low", "write_ok", "write_operation", "write_timed_out",
+        "above", "again", "allowed", "below", "broken", "closed", "completion", "connect_events",
+        "connect_result", "connected", "connecting", "dead", "deaf", "deferred", "depth",
+        "direct_injected", "direct_triggers", "disable_index", "enable_read_pass",
+        "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs", "errors", "eventcb",
+        "ever_connects", "ever_disabled", "failed", "fd", "flushed", "forced", "freed",
+        "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass", "generic", "given_up",
+        "grown", "handed", "held", "high", "idle", "illicit", "immediate", "in_connect",
+        "in_stuck", "injected", "is_listener", "kernel_connected", "low", "merges", "name",
+        "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits", "read_high",
+        "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout",
+        "read_touched", "readcb", "reads", "received", "received_count", "refused", "sent",
+        "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unheard", "unoffered",
+        "untold_write", "user_disabled", "write_armed", "write_credits", "write_enable_credits",
+        "write_high", "write_low", "write_ok", "write_operation", "write_timed_out",
         "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
@@ -107,6 +109,7 @@ class View:
         # Timers.
         self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
         self.read_timed_out = self.write_timed_out = False
+        self._stand_alone()
         # Listeners.
         self.disable_index = -1
         self.ever_disabled = False
@@ -120,7 +123,7 @@ class View:
         self.unheard = False  # its outcome came when no event callback was set
         self.dead = False  # completion: after EOF or ERROR, in both directions
         self.errors: list[Any] = []  # what failed since the last ERROR event
-        self.eofs = self.write_zeros = 0
+        self.eofs = self.write_zeros = self.injected = 0  # injected: bits of trigger_event
         self.owed = -1  # the record of an end or failure that no event has told yet
         self.owed_eof = False
         self.eof_seen = False  # the kernel told the end of the stream
@@ -147,6 +150,35 @@ class View:
         self.read_ok = self.write_ok = False
         self.unoffered = self.untold_write = 0
         self.read_timed_out = self.write_timed_out = False
+
+    def _stand_alone(self) -> None:
+        """No stack and no pair, until a record says so."""
+        self.generic = False  # a filter, or an end of a pair: no kernel's
+        self.merges = self.deferred  # its event may be a union: it is deferred, or one below is
+        self.above: View | None = None
+        self.below: View | None = None
+        self.tls: Any = None  # model.properties.tls.TlsView of one that is TLS
+        self.suspended = 0  # SUSPEND_* of reading, but for WM
+        self.write_high = 0
+        self.allowed = 0  # bytes that its high watermark lets the input hold; 0: any number
+        self.forced = self.flushed = False  # a flush of it is running; was, ever
+        self.in_stuck = self.out_stuck = False  # its function cannot go on with what there is
+        self.again = False  # input above its high watermark is to be told again
+        self.shown = 0  # bytes of input when its last read callback began
+        self.end_mark = 0  # bytes that the one below had received when it told an end
+        self.handed = 0  # bytes that its output function gave
+
+    @property
+    def is_pair_end(self) -> bool:
+        return self.generic and self.below is None
+
+    @property
+    def bottom(self) -> View:
+        """The lowest of its stack; itself, where there is none."""
+        view = self
+        while view.below is not None:
+            view = view.below
+        return view
 
 
 #: whose operations are of a descriptor that was given up

@@ -19,7 +19,7 @@ from model.faults import NONE
 from tests.harness.made import SCENARIO, failure, failures
 
 SCENARIO_CLASSES = (
-    *("AppStep", "BuffereventEnd", "Connection", "Network", "PeerEnd", "Scenario", "Step"),
+    *("AppStep", "BuffereventEnd", "Connection", "Layer", "Network", "PeerEnd", "Scenario", "Step"),
     *("CallFault", "Faults", "RateGroup"),
 )
 ROOT = Path(__file__).resolve().parents[2]

@@ -143,8 +143,8 @@ def test_json_tells_groups_and_back(steps: list[Step], groups: tuple[RateGroup, 
 
 
 def test_records_in_plain_words() -> None:
-    assert describe((0, "suspend", "c0", "read", 6)) == "c0 may not read: BW|BW_GROUP"
-    assert describe((0, "suspend", "c0", "write", 0)) == "c0 may write again"
+    assert describe((0, "suspend", "c0", "read", 6)) == "c0: read is suspended: BW|BW_GROUP"
+    assert describe((0, "suspend", "c0", "write", 0)) == "c0: write is not suspended"
     assert describe((0, "bucket", "g0", -5, 7)) == (
         "the bucket of g0 has -5 bytes to read and 7 to write"
     )

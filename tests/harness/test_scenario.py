@@ -78,7 +78,7 @@ def test_every_action_has_a_json() -> None:
     arguments = {
         "size": 1, "size0": 0, "sizes": (1, 2), "duration": 5, "duration_or_none": None,
         "mask": "RW", "flag": True, "which": "RE", "event": "READING|EOF", "priority": 3,
-        "rate": 7, "tick": 1_000_000, "tokens": -3, "group": 1,
+        "mode": "FINISHED", "rate": 7, "tick": 1_000_000, "tokens": -3, "group": 1,
     }  # fmt: skip
 
     def steps(actions: dict[str, Any]) -> tuple[Step, ...]:

@@ -21,6 +21,7 @@ from model.choices import Choices
 from model.errors import UsageError
 from model.trace import encode_trace
 from real import wine
+from tests.harness.test_layers import STACK, talk
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,11 @@ def test_windows_writes_the_same_bytes(
     windows: Worker, scenario: Scenario, tape: tuple[int, ...]
 ) -> None:
     same_bytes(windows, scenario, tape)
+
+
+def test_a_stack_writes_the_same_bytes_on_windows(windows: Worker) -> None:
+    """Compression too, whoever built that zlib."""
+    same_bytes(windows, talk("socket", STACK, ("CLOSE_ON_FREE",)), (1, 2, 3))
 
 
 def test_one_process_serves_many_runs(native: Worker) -> None:

@@ -6,6 +6,7 @@ Everything happens at time 0 unless a test waits, so the lists that tests compar
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -13,12 +14,14 @@ from model.bases import new_base
 from model.choices import Choices
 from model.errors import Errno, Win32Error
 from model.event_base import EventBase
+from model.layer import Filters, Underlying
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EV_READ,
     EV_WRITE,
     EVLOOP_NO_EXIT_ON_EMPTY,
     EVLOOP_NONBLOCK,
+    Bufferevent,
     Listener,
 )
 from model.world import RawListener, RawSocket
@@ -77,6 +80,24 @@ class Rig:
         assert client.events() == ["CONNECTED"]
         client.seen.clear()
         return client, server
+
+    def watch(self, bev: Bufferevent) -> Spy:
+        """A spy on a bufferevent that was made otherwise; it is freed at the end."""
+        spy = Spy(bev)
+        self.spies.append(spy)
+        return spy
+
+    def inner_pair(self, options: int = BEV_OPT_CLOSE_ON_FREE) -> tuple[Spy, Spy]:
+        """Both ends of a bufferevent pair."""
+        first, second = self.base.bufferevent_pair_new(options)
+        return self.watch(first), self.watch(second)
+
+    def filter(self, below: Spy, filters: Filters, options: int = BEV_OPT_CLOSE_ON_FREE) -> Spy:
+        """A filter on the bufferevent of `below`, which is no end of its own any more."""
+        if options & BEV_OPT_CLOSE_ON_FREE:
+            self.spies.remove(below)
+        underlying = cast(Underlying, below.bev)
+        return self.watch(self.base.bufferevent_filter_new(underlying, filters, options))
 
     def peer(self, options: int = BEV_OPT_CLOSE_ON_FREE) -> tuple[Spy, RawSocket]:
         """A connected bufferevent and the raw socket at the other end."""

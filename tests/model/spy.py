@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from model.subject import Bufferevent, KernelError, event_name
+from model.subject import Bufferevent, Failure, event_name
 
 Seen = tuple[str, int | str]
 Hook = Callable[["Spy"], None]
@@ -21,7 +21,7 @@ class Spy:
         self.bev = bev
         self.seen: list[Seen] = []
         self.data = bytearray()
-        self.errors: list[KernelError | None] = []
+        self.errors: list[Failure | None] = []
         self.on_read: Hook = Spy.take
         self.on_write: Hook | None = None
         self.on_event: Hook | None = None

@@ -8,13 +8,6 @@ from pathlib import Path
 from tests.upstream.case import UpstreamCase
 from tests.upstream.names import NAMES
 
-#: sources of which rows are still to come, and the names they are about (none: all of them)
-AWAITED: dict[str, tuple[str, ...]] = {
-    "regress_bufferevent.c": ("pair", "filter", "zlib", "ratelimit"),
-    "regress_bufferevent.c/iocp": ("filter",),
-    "regress_ssl.c": (),
-}
-
 
 def rows() -> list[UpstreamCase]:
     """Every row of every table, in the order of the files' names."""
@@ -32,9 +25,3 @@ def missing() -> dict[str, list[str]]:
         for source, names in NAMES.items()
     }
     return {source: names for source, names in lacking.items() if names}
-
-
-def is_awaited(source: str, name: str) -> bool:
-    """Whether somebody still owes the row of a name."""
-    parts = AWAITED.get(source)
-    return parts is not None and (not parts or any(part in name for part in parts))

@@ -10,7 +10,7 @@ import pytest
 from model.properties import PROPERTY
 from tests.upstream.case import UpstreamCase
 from tests.upstream.names import NAMES
-from tests.upstream.table import AWAITED, is_awaited, missing, rows
+from tests.upstream.table import missing, rows
 
 ROWS = rows()
 
@@ -28,31 +28,15 @@ def test_the_list_of_names_is_whole() -> None:
 
 
 def test_every_name_has_one_row() -> None:
-    """But for those that are awaited, which the failure would name."""
     twice = [row for row, count in Counter((r.source, r.name) for r in ROWS).items() if count > 1]
     assert not twice
-    forgotten = {
-        (source, name)
-        for source, names in missing().items()
-        for name in names
-        if not is_awaited(source, name)
-    }
-    assert not forgotten
+    assert not missing()
     strangers = {
         (row.source, row.name)
         for row in ROWS
         if row.source in NAMES and row.name not in NAMES[row.source]
     }
     assert not strangers
-
-
-def test_nothing_that_is_there_is_awaited() -> None:
-    """An entry of AWAITED whose rows have come must go."""
-    lacking = missing()
-    for source in AWAITED:
-        assert source in lacking, f"take {source} out of AWAITED"
-    still = sum(len(names) for names in lacking.values())
-    print(f"{still} rows are awaited:", {source: len(names) for source, names in lacking.items()})
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.source}-{row.name}")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from tests.model.properties import (
     pairs_events,
+    pairs_layers,
     pairs_limits,
     pairs_liveness,
     pairs_rates,
+    pairs_tls,
     pairs_traffic,
 )
 from tests.model.properties.pairs_events import o1_at_once, o1_own_trigger
+from tests.model.properties.pairs_layers import m1_flushed
 from tests.model.properties.pairs_limits import w3_suspended
 from tests.model.properties.pairs_liveness import l1_disabled, l6_good
 from tests.model.properties.pairs_rates import r_async_in_flight, r_resumed_writing, r_waits
@@ -26,12 +29,20 @@ PAIRS = (
     | pairs_limits.PAIRS
     | pairs_rates.PAIRS
     | pairs_liveness.PAIRS
+    | pairs_layers.PAIRS
+    | pairs_tls.PAIRS
 )
+for _name, (_good, _bad) in (*pairs_layers.MORE.items(), *pairs_tls.MORE.items()):
+    PAIRS[_name] = ([*PAIRS[_name][0], *_good], [*PAIRS[_name][1], *_bad])
 
 #: legal, though no property's antecedent is worth counting there
 LEGAL: tuple[Builder, ...] = (
-    o1_own_trigger, o1_at_once, w3_suspended, l1_disabled, l6_good, r_waits, r_resumed_writing,
-    r_async_in_flight,
-)  # fmt: skip
+    o1_own_trigger,
+    o1_at_once,
+    w3_suspended,
+    l1_disabled,
+    l6_good,
+    *(m1_flushed, r_waits, r_resumed_writing, r_async_in_flight),
+)
 
 __all__ = ["LEGAL", "PAIRS", "Builder"]
