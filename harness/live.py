@@ -98,10 +98,16 @@ class Live:
                 return
             act(self, *args)
 
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is a socket's bufferevent, and not a stack's top or an end of a pair."""
+        connection = self.driver.scenario.connections[self.index // 2]
+        return not self.layers and connection.transport == "socket"
+
     def start(self, fd: int | None) -> None:
         """Makes the bufferevent and sets it up."""
         base = self.driver.base
-        late = fd if self.setfd else None
+        late = fd if self.setfd and self.is_socket else None
         given = None if late is not None else fd
         if self.layers:
             self.begin(base.bufferevent_bottom_new(given, self.options, name=f"{self.name}/0"))
@@ -286,12 +292,13 @@ def _trigger_event(end: Live, what: int, options: int) -> None:
 def _setfd(end: Live) -> None:
     bev = _bev(end)
     fd = bev.getfd()
-    if fd is not None:
+    if fd is not None and end.is_socket:
         bev.setfd(fd)
 
 
 def _reconnect(end: Live) -> None:
-    end.driver.reconnect(end)
+    if end.is_socket:
+        end.driver.reconnect(end)
 
 
 def _priority(end: Live, priority: int) -> None:

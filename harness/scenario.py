@@ -82,6 +82,7 @@ ACTIONS: dict[str, tuple[Parameter, ...]] = {
         Parameter("what", "event", "the event's bits by name"),
         Parameter("defer", "flag", "BEV_TRIG_DEFER_CALLBACKS"),
     ),
+    # These two are of bufferevents on sockets, without layers; on others they are not done.
     "setfd": (),  # gives it its own descriptor again
     "reconnect": (),  # a client end gives its socket up, empties its buffers and connects anew
     "priority": (Parameter("priority", "priority", "0 is the most urgent"),),
