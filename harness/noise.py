@@ -56,10 +56,12 @@ from harness.noise_tables import (
 )
 from harness.scenario import (
     AFTER_READS,
+    TLS_LAYERS,
     AppStep,
     BuffereventEnd,
     Connection,
     End,
+    Layer,
     PeerEnd,
     Reaction,
     Scenario,
@@ -111,15 +113,18 @@ class Noise:
         return tuple(reactions)
 
 
-def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 2) -> Scenario:
+def scenario_of(
+    data: bytes, *, race_free: bool = False, max_connections: int = 2, focus: str = ""
+) -> Scenario:
     """The scenario that the bytes tell; the same bytes always tell the same.
 
     `race_free` ones tell the same story in every world (`harness.compare.race_free` holds).
+    `focus`, one of `FOCUSES`, has every scenario use a part that few of them do.
     """
     noise = Noise(data)
     network = noise.pick(NETWORKS)
     count = 1 + noise.pick((0,) * 5 + tuple(range(1, max_connections)))
-    one = _calm_connection if race_free else _connection
+    one = _calm_connection if race_free else _FOCUSED.get(focus, _connection)
     connections = tuple([one(noise) for _ in range(count)])
     if race_free:
         app = _app(noise, _calm_names(connections), WRITES)
@@ -130,7 +135,7 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
     scenario = Scenario(connections, app, network, faults)
     if not race_free:
         scenario = _rarities(noise, scenario)
-    if noise.byte() < LIMITED:
+    if noise.byte() < LIMITED and focus != "limits":
         return scenario
     return _calm_limits(noise, scenario) if race_free else _limits(noise, scenario)
 
@@ -244,6 +249,19 @@ def _layered(noise: Noise) -> Connection:
     client = _bufferevent(noise, ("read", "leave"), *steps)
     server = _bufferevent(noise, AFTER_READS, *steps)
     return Connection(client, server, transport, tuple(layers))
+
+
+def _encrypted(noise: Noise) -> Connection:
+    """A stack with TLS in it."""
+    connection = _layered(noise)
+    layer = Layer(noise.pick(TLS_LAYERS))
+    if any(each.kind in TLS_LAYERS for each in connection.layers):
+        return connection
+    return replace(connection, layers=(*connection.layers, layer))
+
+
+_FOCUSED = {"layers": _layered, "tls": _encrypted}
+FOCUSES = ("", "layers", "tls", "limits")
 
 
 def _bufferevent(

@@ -23,13 +23,17 @@ _TAPE_NOISE = st.one_of(st.just(b""), st.binary(max_size=16), st.binary(min_size
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, *, race_free: bool = False, max_connections: int = 2) -> Scenario:
+def scenarios(
+    draw: st.DrawFn, *, race_free: bool = False, max_connections: int = 2, focus: str = ""
+) -> Scenario:
     """Whole scenarios, small by default.
 
-    `race_free` ones tell the same story in every world (`harness.compare.race_free` holds).
+    `race_free` ones tell the same story in every world (`harness.compare.race_free` holds). With a
+    `focus` (`harness.noise.FOCUSES`) every second one has it.
     """
     noise = draw(_SCENARIO_NOISE)
-    return scenario_of(noise, race_free=race_free, max_connections=max_connections)
+    given = focus if focus and draw(st.booleans()) else ""
+    return scenario_of(noise, race_free=race_free, max_connections=max_connections, focus=given)
 
 
 @st.composite

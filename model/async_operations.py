@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from model.evbuffer import Launch
 from model.operation import Operation
+from model.rate_limit import READ, WRITE
 
 if TYPE_CHECKING:
     from model.bufferevent_async import AsyncBufferevent
@@ -77,9 +78,12 @@ def orphan_all(bev: AsyncBufferevent) -> None:
     """What is in flight belongs to a socket that was given up: `bev` gets operations of its own,
     and what the kernel was given to write is no more in its output."""
     if bev.read_op.pending:
+        moved = bev.read_op.nbytes if bev.read_op.result else 0  # it may have ended, untold
         bev.read_op.orphan = True
         bev.read_op = ReadOperation(bev)
         bev.read_buffer = memoryview(b"")  # the old one is the kernel's
+        if bev.limiter is not None:
+            bev.limiter.settle(READ, moved)  # what still arrives there is nobody's
         bev.input.end_frozen = False
     if bev.write_op.pending:
         bev.write_op.orphan = True
@@ -87,7 +91,10 @@ def orphan_all(bev: AsyncBufferevent) -> None:
         assert launch is not None
         bev.write_op = WriteOperation(bev)
         bev.output.start_frozen = False
-        bev.output.drain_frozen(sum(map(len, launch.pieces)))  # its chains stay pinned
+        given = sum(map(len, launch.pieces))
+        bev.output.drain_frozen(given)  # its chains stay pinned
+        if bev.limiter is not None:
+            bev.limiter.settle(WRITE, given)
     if bev.connecting and bev.connect_op is not None:
         bev.connect_op.orphan = True
         bev.connect_op = None

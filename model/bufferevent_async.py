@@ -372,6 +372,7 @@ class AsyncBufferevent(GenericBufferevent):
 
     def _abandon(self) -> None:
         """Gives up the socket: bytes that the kernel was given to write are gone with it."""
+        self.ok = False
         self._forget_untold()
         self.untold = 0
         self.untold_error = None

@@ -236,6 +236,7 @@ def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         run.by_fd.pop(view.fd or -1, None)
         for overlapped in [each for each, of in run.operations.items() if of is view]:
             run.operations[overlapped] = NOBODY  # its packets are not heard
+        rate_records.abandoned(run, view)
         view.give_up_connection()
     if fd is None:
         return

@@ -167,6 +167,15 @@ def ended(run: Run, view: View, way: int, size: int) -> None:
         rates.given_back(limited, way, max(0, flight - size), own, group, run.passes)
 
 
+def abandoned(run: Run, view: View) -> None:
+    """Completion: its socket was given up. What a receive in flight finds is nobody's; what a send
+    in flight was given counts as sent."""
+    limited = None if run.rates is None else run.rates.limited.get(view.name)
+    if limited is not None:
+        ended(run, view, READ, 0)
+        ended(run, view, WRITE, limited.flight[WRITE][0])
+
+
 def waited(run: Run, index: int, time: int) -> None:
     """A pass begins. What ended two passes ago has been processed."""
     account = _rates(run)
