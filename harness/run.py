@@ -78,7 +78,18 @@ class SubjectEntry(NamedTuple):
     new_base: Callable[[KernelOf], Base]
 
 
-SUBJECTS: dict[str, SubjectEntry] = {"model": SubjectEntry("0.1.0", new_base)}
+
+
+def new_libevent_base(world: KernelOf) -> Base:
+    from real.libevent.subject import new_base as libevent_base  # loads the library
+
+    return libevent_base(world)
+
+
+SUBJECTS: dict[str, SubjectEntry] = {
+    "model": SubjectEntry("0.1.0", new_base),
+    "libevent": SubjectEntry("2.1.12", new_libevent_base),
+}
 
 
 class Played(NamedTuple):

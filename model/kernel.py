@@ -100,6 +100,9 @@ class ReadinessKernel(Protocol):
     def send(self, fd: int, chunks: Sequence[Buffer]) -> int | Errno:
         """sendmsg(2) with MSG_NOSIGNAL, gathering `chunks`; the number of bytes taken."""
 
+    def bytes_readable(self, fd: int) -> int | Errno:
+        """ioctl(FIONREAD): the bytes that a recv would find."""
+
     def so_error(self, fd: int) -> Errno | None:
         """getsockopt(SO_ERROR): reads and clears the pending error."""
 

@@ -28,7 +28,7 @@ from sim.eventpoll import Epoll
 from sim.files import File
 from sim.network import Network
 from sim.scheduler import Scheduler
-from sim.tcp import Endpoint
+from sim.tcp import LISTEN, Endpoint
 
 FIRST_FD = 3
 BUSY_WAITS = 64  # waits in a row that may find something at once
@@ -139,6 +139,13 @@ class SimEpoll:
         if type(file) is Endpoint:
             return file.send(chunks)
         return Errno.EBADF if file is None else Errno.ENOTSOCK
+
+    def bytes_readable(self, fd: int) -> int | Errno:
+        """ioctl(FIONREAD); EINVAL for a listener (tcp_ioctl)."""
+        endpoint = self._endpoint(fd)
+        if isinstance(endpoint, Errno):
+            return endpoint
+        return Errno.EINVAL if endpoint.state is LISTEN else endpoint.inbox_size
 
     def so_error(self, fd: int) -> Errno | None:
         """getsockopt(SO_ERROR)."""

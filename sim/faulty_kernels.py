@@ -53,6 +53,7 @@ class FaultyReadiness:
         self._injector = injector
         self._interest: dict[tuple[int, int], int] = {}  # (epfd, fd) -> mask
         self.listen = kernel.listen
+        self.bytes_readable = kernel.bytes_readable
         self.so_error = kernel.so_error
         self.getsockname = kernel.getsockname
         self.shutdown = kernel.shutdown
