@@ -76,6 +76,7 @@ class SubjectEntry(NamedTuple):
 
     version: str
     new_base: Callable[[KernelOf], Base]
+    caged: bool = False  # foreign code, which may take its process down
 
 
 
@@ -88,7 +89,7 @@ def new_libevent_base(world: KernelOf) -> Base:
 
 SUBJECTS: dict[str, SubjectEntry] = {
     "model": SubjectEntry("0.1.0", new_base),
-    "libevent": SubjectEntry("2.1.12", new_libevent_base),
+    "libevent": SubjectEntry("2.1.12", new_libevent_base, caged=True),
 }
 
 
@@ -114,10 +115,11 @@ def run(
     check_names(world, subject, mutant)
     if choices is not None:
         tape = choices.tape
-    if is_remote(world):
-        from harness.worker import remote_run  # sockets and processes: only where needed
+    if is_remote(world) or SUBJECTS[subject].caged:
+        from harness import worker  # sockets and processes: only where needed
 
-        played = remote_run(scenario, world, tape, subject, mutant, record_budget)
+        elsewhere = worker.caged_run if SUBJECTS[subject].caged else worker.remote_run
+        played = elsewhere(scenario, world, tape, subject, mutant, record_budget)
     else:
         played = play(scenario, world, choices or Choices(tape), subject, mutant, record_budget)
     return Outcome(

@@ -38,6 +38,7 @@ from real import wine
 
 START_S = 120.0  # the first start under Wine makes a prefix
 JOB_S = 60.0  # of one run, beyond the waits that its scenario asks for
+CAGE_S = 20.0  # the same for a foreign subject under virtual time: it spins in its own code
 CASES_S = 20.0  # of a batch of kernel cases, beyond what they may wait
 OUTPUT_LINES = 12  # of a worker's last words that are kept
 LINE_MAX = 1 << 28  # bytes of one line: no run's records have more
@@ -219,6 +220,26 @@ def shared() -> Worker:
     return worker
 
 
+@cache
+def cage() -> Worker:
+    """The worker for foreign subjects: what takes it down takes nothing else down."""
+    worker = Worker(start_native, CAGE_S)
+    atexit.register(worker.close)
+    return worker
+
+
+def caged_run(
+    scenario: Scenario,
+    world: str,
+    tape: Sequence[int],
+    subject: str,
+    mutant: str | None,
+    record_budget: int,
+) -> Played:
+    """A run of a foreign subject in a process of its own."""
+    return _run_in(cage(), scenario, world, tape, subject, mutant, record_budget)
+
+
 def remote_run(
     scenario: Scenario,
     world: str,
@@ -232,6 +253,18 @@ def remote_run(
     worker = worker or shared()
     if worker.pid is None:
         wine.find_interpreter()  # a missing interpreter is no crash of a run
+    return _run_in(worker, scenario, world, tape, subject, mutant, record_budget)
+
+
+def _run_in(
+    worker: Worker,
+    scenario: Scenario,
+    world: str,
+    tape: Sequence[int],
+    subject: str,
+    mutant: str | None,
+    record_budget: int,
+) -> Played:
     try:
         answer = worker.answer(scenario, world, tape, subject, mutant, record_budget)
     except WorkerFailed as error:
