@@ -8,6 +8,7 @@ from typing import Any
 
 from model.errors import WorldUnavailable
 from real.libevent import relocation
+from real.libevent.memory import FREE, MALLOC, REALLOC, Memory
 from real.libevent.system_calls import Gate
 
 SONAMES = ("libevent_core-2.1.so.7",)
@@ -57,6 +58,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "event_config_set_flag": (_I, _P, _I),
     "event_config_free": (None, _P),
     "event_base_new_with_config": (_P, _P),
+    "event_set_mem_functions": (None, MALLOC, REALLOC, FREE),
     "evthread_set_lock_callbacks": (_I, ctypes.POINTER(LockCallbacks)),
     "event_base_free": (None, _P),
     "event_base_loop": (_I, _P, _I),
@@ -157,6 +159,8 @@ class Library:
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
+        self.memory = Memory()
+        self.event_set_mem_functions(*self.memory.functions)  # before it allocates anything
         self.locks = Locks()
         self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
         self.gate = Gate()

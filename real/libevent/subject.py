@@ -52,6 +52,10 @@ class Abort(SimulatorError):
     """libevent called its fatal callback: it would have ended the process."""
 
 
+class Misuse(SimulatorError):
+    """libevent used memory or a lock that was not its own."""
+
+
 class LibeventBase:
     """An event_base. One is alive at a time: the library's calls go to its kernel."""
 
@@ -66,6 +70,8 @@ class LibeventBase:
         self.alive = 0
         self.log: list[str] = []
         library.gate.calls = self.calls
+        library.memory.begin()
+        library.locks.misuse.clear()
         _current.append(self)
         config = library.event_config_new()
         library.event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK)
@@ -136,7 +142,11 @@ class LibeventBase:
         self.timers.clear()
         _current.remove(self)
         self.raise_failure()
-        return self.alive
+        self.library.memory.flush()
+        misuse = self.library.memory.misuse + self.library.locks.misuse
+        if misuse:
+            raise Misuse("; ".join(misuse[:3]))
+        return len(self.library.memory.leaked())
 
 
 class LibeventBufferevent:
