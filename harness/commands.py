@@ -150,7 +150,17 @@ def _runs(options: argparse.Namespace, scenario: Scenario, world: str) -> Iterat
         yield run_scenario(scenario, world, tape=tape, subject=subject, mutant=mutant)
         return
     call, _, outcome = options.sweep.partition("=")
-    swept = list(sweep(scenario, world, call, outcome, tape=tape, mutant=options.mutant))
+    swept = list(
+        sweep(
+            scenario,
+            world,
+            call,
+            outcome,
+            tape=tape,
+            subject=options.subject,
+            mutant=options.mutant,
+        )
+    )
     yield from swept
     to_errors(f"{world}: {count(len(swept), 'run')}, in each of which one {plain(call)} failed")
 

@@ -21,6 +21,7 @@ from model.subject import (
     OPTION_BITS,
     Bufferevent,
     Listener,
+    NotMade,
 )
 
 if TYPE_CHECKING:
@@ -76,9 +77,14 @@ class Live:
             act(self, *args)
 
     def start(self, fd: int | None) -> None:
-        """Makes the bufferevent and sets it up."""
+        """Makes the bufferevent and sets it up. Without memory for it there is none."""
         base = self.driver.base
-        self.bev = bev = base.bufferevent_socket_new(fd, self.options, name=self.name)
+        try:
+            self.bev = bev = base.bufferevent_socket_new(fd, self.options, name=self.name)
+        except NotMade:
+            if fd is not None:
+                base.close_fd(fd)
+            return
         bev.setcb(self.readcb, self.writecb if self.on_write else None, self.eventcb)
         self.do(self.setup)
 

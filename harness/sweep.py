@@ -24,6 +24,7 @@ def sweep(
     outcome: str,
     *,
     tape: Sequence[int] = (),
+    subject: str = "model",
     mutant: str | None = None,
     most: int = NTH_MAX,
 ) -> Iterator[Outcome]:
@@ -42,7 +43,7 @@ def sweep(
         failing = replace(scenario, faults=faults)
         if number == 1:
             validate(failing)
-        done = run(failing, world, tape=tape, mutant=mutant)
+        done = run(failing, world, tape=tape, subject=subject, mutant=mutant)
         if not any(
             record[1] == "fault" and record[2] == fault_name(fault) for record in done.records
         ):

@@ -60,6 +60,7 @@ FIELD_KINDS: dict[str, str] = {
     "port": "number or null",
     "records": "number",
     "result": "value",
+    "severity": "number",
     "size": "number or null",
     "status": "outcome",
     "timeout_ns": "number or null",

@@ -211,6 +211,7 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
         f"of {outcome_text(f['size'])} pages of the pool at most {outcome_text(f['high'])} were"
         f" locked, {outcome_text(f['held'])} still are"
     ),
+    "log": lambda f: f"the subject logs: {f['message']}",
     "step": lambda f: f"the program does step {f['index']}: {f['do']}",
     "quiet": lambda f: "nothing is active and nothing is due",
     "teardown": lambda f: "the harness frees what is left",

@@ -27,7 +27,7 @@ from functools import cache
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
 
-from harness.run import Played, play
+from harness.run import SUBJECTS, Played, play
 from harness.scenario import Scenario, steps_of
 from harness.scenario_json import from_json, to_json
 from model import errors
@@ -38,7 +38,6 @@ from real import wine
 
 START_S = 120.0  # the first start under Wine makes a prefix
 JOB_S = 60.0  # of one run, beyond the waits that its scenario asks for
-CAGE_S = 20.0  # the same for a foreign subject under virtual time: it spins in its own code
 CASES_S = 20.0  # of a batch of kernel cases, beyond what they may wait
 OUTPUT_LINES = 12  # of a worker's last words that are kept
 LINE_MAX = 1 << 28  # bytes of one line: no run's records have more
@@ -220,26 +219,6 @@ def shared() -> Worker:
     return worker
 
 
-@cache
-def cage() -> Worker:
-    """The worker for foreign subjects: what takes it down takes nothing else down."""
-    worker = Worker(start_native, CAGE_S)
-    atexit.register(worker.close)
-    return worker
-
-
-def caged_run(
-    scenario: Scenario,
-    world: str,
-    tape: Sequence[int],
-    subject: str,
-    mutant: str | None,
-    record_budget: int,
-) -> Played:
-    """A run of a foreign subject in a process of its own."""
-    return _run_in(cage(), scenario, world, tape, subject, mutant, record_budget)
-
-
 def remote_run(
     scenario: Scenario,
     world: str,
@@ -269,9 +248,10 @@ def _run_in(
         answer = worker.answer(scenario, world, tape, subject, mutant, record_budget)
     except WorkerFailed as error:
         crash = (0, "crash", "WorkerFailed", str(error), "harness.worker")
-        return Played(worker.kernel_version, (), (crash,))
+        return Played(worker.kernel_version, (), (crash,), SUBJECTS[subject].version())
     records = tuple([decode_record(json.loads(line)) for line in answer.lines])
-    return Played(answer.kernel_version, answer.decisions, records)
+    version = SUBJECTS[subject].version()
+    return Played(answer.kernel_version, answer.decisions, records, version)
 
 
 def remote_cases(

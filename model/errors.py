@@ -24,6 +24,7 @@ class Errno(enum.Enum):
     EINVAL = 22
     ENFILE = 23
     EMFILE = 24
+    ENOSPC = 28
     EPIPE = 32
     ELOOP = 40
     ENOTSOCK = 88

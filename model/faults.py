@@ -82,6 +82,8 @@ CALLS: dict[str, dict[Errno, Win32Error | None]] = {
         Errno.ENOBUFS: Win32Error.WSAENOBUFS,
     },
     "wait": {Errno.EINTR: None},
+    "epoll_ctl": {Errno.ENOMEM: None, Errno.ENOSPC: None},  # ADD and MOD: DEL cannot fail so
+    "malloc": {Errno.ENOMEM: None},  # of a subject whose memory is in our hands
 }
 
 PAGE = 4_096  # bytes of a locked page

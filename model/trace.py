@@ -71,6 +71,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # port is closed, its non-paged pool in pages: the size, the most ever locked, still locked.
     "fault": ("name", "fd"),
     "pool": ("size", "high", "held"),
+    "log": ("severity", "message"),  # a line that the subject logged
     # The harness.
     "peer": ("peer", "operation", "size", "result"),
     "step": ("index", "do"),  # a step of the application's program begins

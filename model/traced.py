@@ -184,7 +184,10 @@ class TracedListener:
 
     def enable(self) -> int:
         self._trace.emit("op", self.name, "enable", ())
-        return self._inner.enable()
+        result = self._inner.enable()
+        if result:
+            self._trace.emit("ret", self.name, "enable", result)
+        return result
 
     def disable(self) -> int:
         self._trace.emit("op", self.name, "disable", ())

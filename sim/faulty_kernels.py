@@ -142,7 +142,10 @@ class FaultyReadiness:
         return self._kernel.send(fd, chunks)
 
     def epoll_ctl(self, epfd: int, op: int, fd: int, mask: int) -> Errno | None:
-        """epoll_ctl(2)."""
+        """epoll_ctl(2). ENOSPC and ENOMEM are of registrations that are made or changed."""
+        outcome = self._injector.nth("epoll_ctl", fd) if op != EPOLL_CTL_DEL else None
+        if outcome is not None:
+            return outcome
         error = self._kernel.epoll_ctl(epfd, op, fd, mask)
         if error is None:
             if op == EPOLL_CTL_DEL:

@@ -232,8 +232,10 @@ def operation(run: Run, index: int, record: Record) -> None:
 
 
 def returned(run: Run, index: int, record: Record) -> None:
-    """`ret`: the outcome of a connect, a listener that cannot listen; others do not matter."""
+    """`ret`: the outcome of a connect, a listener that cannot listen, what could not be armed."""
     view = run.views.get(record[2])
+    if view is not None and record[4] == -1 and not view.completion:
+        view.unable |= record[3] in ("enable", "set_timeouts", "setfd")
     if view is not None and view.is_listener:
         view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
     if view is None or record[3] not in ("connect", "socket_connect"):

@@ -59,8 +59,8 @@ class View:
         "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
         "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
         "readcb", "reads", "received", "received_count", "refused", "sent", "shrunk", "taken",
-        "timeouts_pass", "unheard", "unoffered", "untold_write", "user_disabled", "write_armed",
-        "write_credits", "write_enable_credits", "write_low", "write_ok", "write_operation",
+        "timeouts_pass", "unable", "unheard", "unoffered", "untold_write", "user_disabled",
+        "write_armed", "write_credits", "write_enable_credits", "write_low", "write_ok", "write_operation",
         "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb",
         "written",
     )  # fmt: skip
@@ -71,7 +71,8 @@ class View:
         self.is_listener = False
         self.completion = completion
         self.deferred = completion  # bufferevent_async.c forces deferral
-        self.freed = self.broken = False  # broken: a call met a reset, ever
+        # broken: a call met a reset, ever; unable: a call has said that it could not arm it
+        self.freed = self.broken = self.unable = False
         self.closed = False  # its descriptor is
         # What the application set.
         self.enabled = EV_WRITE

@@ -1,17 +1,19 @@
-"""The shared library: loaded once, its prototypes stated, its system calls sent through the gate."""
+"""The shared library: loaded once, its prototypes stated, its system calls sent to the gate."""
 
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+import subprocess
+from functools import cached_property
 from typing import Any
 
-from model.errors import WorldUnavailable
+from model.errors import SimulatorError, WorldUnavailable
 from real.libevent import relocation
 from real.libevent.memory import FREE, MALLOC, REALLOC, Memory
-from real.libevent.system_calls import Gate
+from real.libevent.system_calls import PROTOTYPES, PURE, Gate, set_errno
 
-SONAMES = ("libevent_core-2.1.so.7",)
+SONAME = "libevent_core-2.1.so.7"
+PACKAGE = "libevent-core-2.1-7"
 
 _P, _I, _Z, _S = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t, ctypes.c_short
 DATA_CB = ctypes.PYFUNCTYPE(None, _P, _P)
@@ -54,6 +56,9 @@ def timeval(duration_ns: int) -> Timeval:
 #: event2/*.h: name -> result, arguments
 _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "event_get_version": (ctypes.c_char_p,),
+    "event_get_version_number": (ctypes.c_uint32,),
+    "event_enable_debug_mode": (None,),
+    "event_enable_debug_logging": (None, ctypes.c_uint32),
     "event_config_new": (_P,),
     "event_config_set_flag": (_I, _P, _I),
     "event_config_free": (None, _P),
@@ -144,61 +149,77 @@ class Locks:
 
 
 class Library:
-    """libevent's functions as attributes without their prefix's meaning changed: `lib.event_base_new`."""
+    """libevent's functions as attributes: `library.event_base_free`."""
 
-    def __init__(self) -> None:
+    def __init__(self, debug: bool = False) -> None:
         relocation.check_platform()
+        self.debug = debug
         try:
-            self.core = ctypes.PyDLL(SONAMES[0])
+            self.core = ctypes.PyDLL(SONAME)
         except OSError as error:
             raise WorldUnavailable(
-                f"{SONAMES[0]} cannot be loaded ({error}): install libevent 2.1 (Debian: libevent-2.1-7)"
+                f"{SONAME} cannot be loaded ({error}): install libevent 2.1 (Debian: {PACKAGE})"
             ) from None
         for name, (result, *arguments) in _PROTOTYPES.items():
             function = getattr(self.core, name)
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
-        self.memory = Memory()
+        self.memory = Memory(set_errno)
         self.event_set_mem_functions(*self.memory.functions)  # before it allocates anything
         self.locks = Locks()
         self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
-        self.gate = Gate()
-        missing = _reaching_out(self.core) - set(self.gate.addresses)
-        if missing:
-            raise WorldUnavailable(
-                f"this libevent calls {', '.join(sorted(missing))}, which nothing here answers"
-            )
+        self.gate = Gate(sorted(_reaching_out(self.core)))
         self.redirected = relocation.redirect(self.core, self.gate.addresses)
+        if debug:
+            self.event_enable_debug_mode()  # before it makes any event
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"libevent has no prototype for {name} here")
 
-    @property
+    @cached_property
     def version(self) -> str:
-        """`2.1.12-stable`."""
-        version: bytes = self.event_get_version()
-        return version.decode()
+        """`2.1.12-stable (0x02010c00, libevent-core-2.1-7 2.1.12-stable-8)`: what the library says
+        of itself in text and as a number, and its package, where dpkg knows it."""
+        text: bytes = self.event_get_version()
+        details = [f"{self.event_get_version_number():#010x}", _package()]
+        details += ["debug mode"] if self.debug else []
+        return f"{text.decode()} ({', '.join(filter(None, details))})"
 
 
-#: of libc's functions, those that reach the kernel
-_KERNEL_CALLS = frozenset(
-    {
-        *("accept", "accept4", "bind", "clock_gettime", "close", "connect", "epoll_create"),
-        *("epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait2", "eventfd", "fcntl"),
-        *("getsockname", "getsockopt", "gettimeofday", "ioctl", "listen", "lseek", "mmap", "munmap"),
-        *("nanosleep", "open", "pipe", "pipe2", "poll", "read", "readv", "recv", "recvmsg", "select"),
-        *("send", "sendfile", "sendmsg", "setsockopt", "sigaction", "socket", "socketpair", "time"),
-        *("timerfd_create", "timerfd_settime", "write", "writev", "getaddrinfo", "getifaddrs"),
-    }
-)
+def _package() -> str:
+    """The Debian package that the library is from, with its version; empty elsewhere."""
+    command = ["dpkg-query", "-W", "-f", "${Package} ${Version}", PACKAGE]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
 def _reaching_out(core: ctypes.CDLL) -> set[str]:
-    return _KERNEL_CALLS & set(relocation.imports(core))
+    """What it calls outside of itself that the gate does not answer and that is not pure."""
+    own = {
+        name for name in relocation.imports(core) if name.startswith("_") or _exports(core, name)
+    }
+    return set(relocation.imports(core)) - own - PURE - set(PROTOTYPES)
 
 
-@lru_cache(maxsize=1)
-def load() -> Library:
-    """The library, loaded and redirected once in a process. Raises `WorldUnavailable`."""
-    return Library()
+def _exports(core: ctypes.CDLL, name: str) -> bool:
+    """Whether a name is the library's own (it calls its own functions through slots too)."""
+    return name.startswith(("ev", "EV", "buffer", "nil_"))
+
+
+_loaded: list[Library] = []
+
+
+def load(debug: bool = False) -> Library:
+    """The library, loaded and redirected once in a process. Raises `WorldUnavailable`.
+
+    `debug` turns on its debug mode, which holds for the process (event_enable_debug_mode).
+    """
+    if not _loaded:
+        _loaded.append(Library(debug))
+    if debug and not _loaded[0].debug:
+        raise SimulatorError("libevent's debug mode begins with the first use in a process")
+    return _loaded[0]

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ctypes
 from collections import deque
+from collections.abc import Callable
 
 FRESH, FREED = 0xA5, 0xDB
+_ENOMEM = 12
 QUARANTINE = 256  # blocks that are kept after they were freed
 
 MALLOC = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)
@@ -20,27 +22,29 @@ FREE = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 
 
 class Memory:
-    """The allocator that libevent is given, for the life of the process."""
+    """The allocator that libevent is given, for the life of the process.
 
-    def __init__(self) -> None:
+    `fails` is asked at each allocation of a run whether it is to fail.
+    """
+
+    def __init__(self, set_errno: Callable[[int], int]) -> None:
+        self._set_errno = set_errno
         libc = ctypes.PyDLL(None)
         self._malloc, self._free = libc.malloc, libc.free
         self._malloc.restype, self._malloc.argtypes = ctypes.c_void_p, (ctypes.c_size_t,)
         self._free.restype, self._free.argtypes = None, (ctypes.c_void_p,)
         self.alive: dict[int, int] = {}  # address -> bytes
         self.misuse: list[str] = []
-        self.allocations = 0  # since `begin`
-        self.fail_at = 0  # the allocation that fails, counted from 1; 0: none
+        self.fails: Callable[[], bool] | None = None
         self._quarantine: deque[tuple[int, int]] = deque()
         self._before: frozenset[int] = frozenset()
         self.functions = (MALLOC(self._give), REALLOC(self._move), FREE(self._take))
 
-    def begin(self, fail_at: int = 0) -> None:
+    def begin(self) -> None:
         """A run begins: what is alive now is none of its business."""
         self._before = frozenset(self.alive)
         self.misuse.clear()
-        self.allocations = 0
-        self.fail_at = fail_at
+        self.fails = None
 
     def leaked(self) -> list[int]:
         """Sizes in bytes of the blocks of this run that were never freed."""
@@ -52,8 +56,8 @@ class Memory:
             self._let_go()
 
     def _give(self, size: int | None) -> int | None:
-        self.allocations += 1
-        if self.allocations == self.fail_at:
+        if self.fails is not None and self.fails():
+            self._set_errno(_ENOMEM)
             return None
         size = size or 1
         address: int | None = self._malloc(size)

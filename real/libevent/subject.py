@@ -9,17 +9,20 @@ Pointers of freed bufferevents are forgotten: a call on one raises instead of re
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from model.errors import Errno, SimulatorError
 from model.kernel import ReadinessKernel
 from model.subject import (
+    BEV_EVENT_ERROR,
     EV_TIMEOUT,
     AcceptCallback,
     DataCallback,
     EventCallback,
     KernelError,
+    NotMade,
 )
 from real.libevent.library import (
     ACCEPT_CB,
@@ -28,11 +31,16 @@ from real.libevent.library import (
     FATAL_CB,
     LOG_CB,
     ONCE_CB,
-    Library,
     load,
     timeval,
 )
-from real.libevent.system_calls import SystemCalls, get_errno, socket_address
+from real.libevent.system_calls import (
+    SystemCalls,
+    clear_errno,
+    end_process,
+    get_errno,
+    socket_address,
+)
 
 EVENT_BASE_FLAG_NOLOCK = 0x01
 LEV_OPT_CLOSE_ON_FREE = 0x02
@@ -47,9 +55,11 @@ class HasKernel(Protocol):
 
     def now_ns(self) -> int: ...
 
+    def log(self, severity: int, message: str) -> None:
+        """A line that the subject logged."""
 
-class Abort(SimulatorError):
-    """libevent called its fatal callback: it would have ended the process."""
+    def allocation_fails(self) -> bool:
+        """Asked once for each allocation of the subject."""
 
 
 class Misuse(SimulatorError):
@@ -59,16 +69,20 @@ class Misuse(SimulatorError):
 class LibeventBase:
     """An event_base. One is alive at a time: the library's calls go to its kernel."""
 
-    def __init__(self, world: HasKernel) -> None:
+    def __init__(self, world: HasKernel, debug: bool = False) -> None:
         if world.readiness is None:
             raise SimulatorError("libevent on this platform needs a readiness kernel")
-        self.library = library = load()
+        self.library = library = load(debug)
+        self.world = world
         self.calls = SystemCalls(world.readiness, world.now_ns)
         self.objects: dict[int, Any] = {}
         self.timers: dict[int, Callable[[], None]] = {}
         self.number = 0
         self.alive = 0
         self.log: list[str] = []
+        clear_errno()
+        library.event_set_log_callback(_LOG)
+        library.event_set_fatal_callback(_FATAL)
         library.gate.calls = self.calls
         library.memory.begin()
         library.locks.misuse.clear()
@@ -81,6 +95,7 @@ class LibeventBase:
         if not self.pointer:
             raise SimulatorError(f"event_base_new failed: {'; '.join(self.log)}")
         library.gate.leave = lambda: library.event_base_loopbreak(self.pointer)
+        library.memory.fails = world.allocation_fails  # without a base there is no run
 
     def name(self, thing: Any) -> int:
         """A number for `thing`, under which callbacks find it."""
@@ -118,9 +133,12 @@ class LibeventBase:
         self.number += 1
         self.timers[self.number] = callback
         when = timeval(timeout_ns)
+        memory = self.library.memory
+        fails, memory.fails = memory.fails, None  # the harness's own timers are no part of the run
         self.library.event_base_once(
             self.pointer, -1, EV_TIMEOUT, _ONCE, self.number, ctypes.byref(when)
         )
+        memory.fails = fails
         self.raise_failure()
 
     def loop(self, flags: int = 0) -> int:
@@ -136,6 +154,7 @@ class LibeventBase:
         self.raise_failure()
 
     def free(self) -> int:
+        self.library.memory.fails = None
         self.library.event_base_free(self.pointer)
         self.library.gate.leave = None
         self.objects.clear()
@@ -146,7 +165,8 @@ class LibeventBase:
         misuse = self.library.memory.misuse + self.library.locks.misuse
         if misuse:
             raise Misuse("; ".join(misuse[:3]))
-        return len(self.library.memory.leaked())
+        # Debug mode keeps a table of events for the life of the process.
+        return 0 if self.library.debug else len(self.library.memory.leaked())
 
 
 class LibeventBufferevent:
@@ -160,7 +180,7 @@ class LibeventBufferevent:
         )
         base.raise_failure()
         if not pointer:
-            raise SimulatorError(f"bufferevent_socket_new failed: {'; '.join(base.log)}")
+            raise NotMade
         self._pointer: int | None = pointer
         self.number = base.name(self)
         self.readcb: DataCallback | None = None
@@ -318,6 +338,7 @@ class LibeventListener:
 # What C calls. The last base made is the current one.
 
 _current: list[LibeventBase] = []
+_POINTER = re.compile(r"0x[0-9a-f]+")  # another one in every run
 _ERRNO_NAMES = {member.value: member for member in Errno}
 
 
@@ -343,7 +364,7 @@ def _on_event(_: int, what: int, number: int) -> None:
     error = _errno_value(get_errno())
     base = _current[-1]
     bev = base.objects[number]
-    bev.error = error
+    bev.error = error if what & BEV_EVENT_ERROR else None  # of no other event does it mean much
     if bev.eventcb is not None:
         base.guarded(bev.eventcb, bev, what & 0xFFFF)
 
@@ -361,15 +382,16 @@ def _on_timer(_: int, what: int, number: int) -> None:
 
 
 def _on_log(severity: int, message: bytes) -> None:
+    text = _POINTER.sub("0x...", message.decode(errors="replace"))
     if _current:
-        _current[-1].log.append(message.decode(errors="replace"))
+        _current[-1].log.append(text)
+        _current[-1].world.log(severity, text)
 
 
 def _on_fatal(number: int) -> None:
-    """libevent's next step is exit(3) or abort(3); a library that asks for it is a failed run."""
+    """libevent's next step is exit(3) or abort(3)."""
     base = _current[-1] if _current else None
-    why = base.log[-1] if base is not None and base.log else f"error {number}"
-    raise Abort(f"libevent aborted: {why}")
+    end_process(base.log[-1] if base is not None and base.log else f"fatal error {number}")
 
 
 _READ, _WRITE, _EVENT = DATA_CB(_on_read), DATA_CB(_on_write), EVENT_CB(_on_event)
@@ -378,13 +400,6 @@ _LOG, _FATAL = LOG_CB(_on_log), FATAL_CB(_on_fatal)
 _NO_DATA, _NO_EVENT, _NO_ACCEPT = DATA_CB(), EVENT_CB(), ACCEPT_CB()
 
 
-def new_base(world: HasKernel) -> LibeventBase:
-    """An event base on the world's kernel."""
-    library: Library = load()
-    library.event_set_log_callback(_LOG)
-    return LibeventBase(world)
-
-
-def version() -> str:
-    """Of the library that is loaded."""
-    return load().version
+def new_base(world: HasKernel, debug: bool = False) -> LibeventBase:
+    """An event base on the world's kernel. `debug`: libevent checks how it is used."""
+    return LibeventBase(world, debug)

@@ -4,20 +4,27 @@ Each method of `SystemCalls` is one function of libc as libevent calls it: plain
 addresses in, an integer out, errno set where it is -1. Nothing else of the process is touched. A
 call that is not in the table and would reach the machine (`REFUSED`) stops the run with its name.
 
-The kernel port speaks of TCP on the loopback address. What libevent asks beyond it is answered here:
-options that change nothing there are taken, and the internal pipe that libevent makes for signals
-is made of descriptors on which nothing ever happens.
+The kernel port speaks of TCP on the loopback address. What libevent asks beyond it is answered
+here: options that change nothing there are taken, and the internal pipe that libevent makes for
+signals is made of descriptors on which nothing ever happens.
 
 An exception must not pass through C. It is kept in `failure`, the call fails with EINTR, and the
-loop is told to leave; `real.libevent.subject` raises it again where Python called C.
+loop is told to leave; `real.libevent.subject` raises it again where Python called C. exit(3) and
+abort(3) do not come back: they say why on standard error and end the process, which is why foreign
+subjects run in a process of their own (`harness.cage`).
+
+The same table serves a real readiness kernel (world `epoll`): its calls are recorded by the same
+wrappers, so the same properties judge the run, and the calls that the harness does not know are
+found on both.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
 
 from model.errors import Errno, SimulatorError
 from model.kernel import ReadinessKernel
@@ -34,11 +41,16 @@ _SOCKADDR = struct.Struct("=H2s4s8x")  # sockaddr_in: family, port and address i
 _EVENT = struct.Struct("=Iq")  # struct epoll_event, packed
 _LOOPBACK = bytes((127, 0, 0, 1))
 
-#: what would reach the machine behind our back: calling one is a defect of this table
-REFUSED = (
-    *("accept", "epoll_create", "eventfd", "getaddrinfo", "getifaddrs", "lseek", "mmap", "munmap"),
-    *("nanosleep", "open", "pipe", "poll", "select", "sendfile", "socketpair", "timerfd_create"),
-    *("timerfd_settime", "sigaction", "time"),
+FATAL_EXIT = 70  # of a process in which libevent ended itself
+
+#: what libevent may have from the C library as it is: it reaches nothing outside the process
+PURE = frozenset(
+    {
+        *("calloc", "fputc", "free", "freeaddrinfo", "freeifaddrs", "fwrite", "gai_strerror"),
+        *("getenv", "getegid", "geteuid", "getgid", "getuid", "gmtime_r", "malloc", "memchr"),
+        *("memcmp", "memcpy", "memmove", "memset", "realloc", "sigfillset", "stderr", "strchr"),
+        *("strcmp", "strdup", "strerror", "strlen", "strtol", "strtoll", "strtoul", "sysconf"),
+    }
 )
 
 
@@ -49,7 +61,6 @@ class SystemCalls:
         self.kernel = kernel
         self.now_ns = now_ns
         self.failure: BaseException | None = None
-        self.calls = 0
         self._bound: dict[int, int] = {}  # descriptor -> port that bind asked for
         self._pipes: set[int] = set()
         self._data: dict[tuple[int, int], int] = {}  # (epfd, fd) -> the event's data
@@ -58,7 +69,7 @@ class SystemCalls:
 
     def socket(self, family: int, kind: int, protocol: int) -> int:
         if family != _AF_INET or not kind & _SOCK_STREAM:
-            raise SimulatorError(f"libevent asked for socket({family}, {kind:#x}): TCP is all there is")
+            raise SimulatorError(f"libevent asked for socket({family}, {kind:#x}), not for TCP")
         return _answer(self.kernel.socket())
 
     def bind(self, fd: int, address: int, length: int) -> int:
@@ -88,7 +99,7 @@ class SystemCalls:
 
     def getsockopt(self, fd: int, level: int, option: int, value: int, length: int) -> int:
         if (level, option) != (_SOL_SOCKET, _SO_ERROR):
-            return _set_errno(_EINVAL)
+            return set_errno(_EINVAL)
         error = self.kernel.so_error(fd)
         if error is Errno.EBADF or error is Errno.ENOTSOCK:
             return _fail(error)
@@ -101,11 +112,11 @@ class SystemCalls:
     def fcntl(self, fd: int, command: int, argument: int) -> int:
         if command == _F_GETFL:
             return _O_NONBLOCK | _O_RDWR
-        return 0 if command in (_F_GETFD, _F_SETFD, _F_SETFL) else _set_errno(_EINVAL)
+        return 0 if command in (_F_GETFD, _F_SETFD, _F_SETFL) else set_errno(_EINVAL)
 
     def ioctl(self, fd: int, request: int, argument: int) -> int:
         if request != _FIONREAD:
-            return _set_errno(_EINVAL)
+            return set_errno(_EINVAL)
         size = self.kernel.bytes_readable(fd)
         if isinstance(size, Errno):
             return _fail(size)
@@ -128,7 +139,7 @@ class SystemCalls:
 
     def read(self, fd: int, address: int, size: int) -> int:
         if fd in self._pipes:
-            return _set_errno(_EAGAIN)
+            return set_errno(_EAGAIN)
         data = self.kernel.recv(fd, size)
         if isinstance(data, Errno):
             return _fail(data)
@@ -177,6 +188,17 @@ class SystemCalls:
         ctypes.memmove(events, packed, len(packed))
         return len(ready)
 
+    # The process.
+
+    def getpid(self) -> int:
+        return 1  # libevent makes a random seed of it
+
+    def exit(self, code: int) -> int:
+        end_process(f"libevent called exit({code})")
+
+    def abort(self) -> int:
+        end_process("libevent called abort()")
+
     # The clock.
 
     def clock_gettime(self, clock: int, time: int) -> int:
@@ -215,19 +237,31 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "epoll_wait": (_INT, _ADDRESS, _INT, _INT),
     "clock_gettime": (_INT, _ADDRESS),
     "gettimeofday": (_ADDRESS, _ADDRESS),
+    "getpid": (),
+    "exit": (_INT,),
+    "abort": (),
 }
 _LONG = frozenset({"readv", "read", "writev", "write"})
 
 
-class Gate:
-    """The C functions that libevent's slots point to; they go to the calls of the current run."""
+def end_process(why: str) -> NoReturn:
+    """libevent gave up. The line on standard error is for whoever started this process."""
+    os.write(2, f"fatal: {why}\n".encode())
+    os._exit(FATAL_EXIT)
 
-    def __init__(self) -> None:
+
+class Gate:
+    """The C functions that libevent's slots point to; they go to the calls of the current run.
+
+    `refused` are the others that it may call: each stops the run with its name.
+    """
+
+    def __init__(self, refused: Iterable[str]) -> None:
         self.calls: SystemCalls | None = None
         self.leave: Callable[[], None] | None = None  # event_base_loopbreak of the current base
         self._kept: list[Any] = []
         self.addresses = {name: self._address(name) for name in PROTOTYPES}
-        self.addresses |= {name: self._refusal(name) for name in REFUSED}
+        self.addresses |= {name: self._refusal(name) for name in refused}
 
     def _address(self, name: str) -> int:
         result = ctypes.c_ssize_t if name in _LONG else ctypes.c_int
@@ -237,7 +271,6 @@ class Gate:
             try:
                 if calls is None:
                     raise SimulatorError(f"libevent called {name} outside of a run")
-                calls.calls += 1
                 answer: int = getattr(calls, name)(*args)
                 return answer
             except BaseException as error:  # it must not pass through C
@@ -262,7 +295,7 @@ class Gate:
             self.calls.failure = error
         if self.leave is not None:
             self.leave()
-        return _set_errno(_EINTR)
+        return set_errno(_EINTR)
 
 
 def _errno_address() -> Any:
@@ -274,18 +307,24 @@ def _errno_address() -> Any:
 _ERRNO = _errno_address()
 
 
+def clear_errno() -> None:
+    """A run begins: what an earlier one left in errno is none of its business."""
+    _ERRNO()[0] = 0
+
+
 def get_errno() -> int:
     """The C library's errno of this thread."""
     return int(_ERRNO()[0])
 
 
-def _set_errno(number: int) -> int:
+def set_errno(number: int) -> int:
+    """errno, and -1: what a failed call gives."""
     _ERRNO()[0] = number
     return -1
 
 
 def _fail(error: Errno) -> int:
-    return _set_errno(error.value)
+    return set_errno(error.value)
 
 
 def _done(error: Errno | None) -> int:
