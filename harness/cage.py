@@ -185,8 +185,8 @@ class Cage:
         fatal = re.search(r"^fatal: (.*)$", words, re.MULTILINE)
         if fatal:
             what = f"it ended its process: {fatal[1]}"
-        place = re.search(r'File "[^"]*?([^/"]+)\.py", line (\d+) in (\w+)', words)
-        return Died(what, f"{place[1]}:{place[2]} {place[3]}" if place else "?", hung)
+        place = re.search(r'File "[^"]*?([^/"]+)\.py", line \d+ in (\w+)', words)
+        return Died(what, f"{place[1]} {place[2]}" if place else "?", hung)
 
     def _last_words(self) -> str:
         assert self._words is not None

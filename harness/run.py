@@ -42,7 +42,7 @@ from sim.epoll import LATE_NS
 from sim.world import SimWorld
 
 RECORD_BUDGET = 50_000
-FOREIGN_BUDGET = 5_000  # of a foreign subject: a spin is one long before
+FOREIGN_BUDGET = 3_000  # of a foreign subject: twice what a drawn run needs, and a spin is one
 #: how much later than it should a real clock may show something: 15 ms of timer granularity
 #: (Windows), and the gaps in which a loaded machine does not run us
 REAL_TOLERANCE_NS = 60_000_000

@@ -82,7 +82,7 @@ CALLS: dict[str, dict[Errno, Win32Error | None]] = {
         Errno.ENOBUFS: Win32Error.WSAENOBUFS,
     },
     "wait": {Errno.EINTR: None},
-    "epoll_ctl": {Errno.ENOMEM: None, Errno.ENOSPC: None},  # ADD and MOD: DEL cannot fail so
+    "epoll_ctl": {Errno.ENOMEM: None, Errno.ENOSPC: None},  # EPOLL_CTL_ADD
     "malloc": {Errno.ENOMEM: None},  # of a subject whose memory is in our hands
 }
 

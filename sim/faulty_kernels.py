@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from model.errors import Errno, Win32Error
 from model.faults import CALLS, PAGE
 from model.kernel import (
+    EPOLL_CTL_ADD,
     EPOLL_CTL_DEL,
     EPOLLIN,
     EPOLLOUT,
@@ -142,8 +143,8 @@ class FaultyReadiness:
         return self._kernel.send(fd, chunks)
 
     def epoll_ctl(self, epfd: int, op: int, fd: int, mask: int) -> Errno | None:
-        """epoll_ctl(2). ENOSPC and ENOMEM are of registrations that are made or changed."""
-        outcome = self._injector.nth("epoll_ctl", fd) if op != EPOLL_CTL_DEL else None
+        """epoll_ctl(2). ENOSPC and ENOMEM are of new registrations."""
+        outcome = self._injector.nth("epoll_ctl", fd) if op == EPOLL_CTL_ADD else None
         if outcome is not None:
             return outcome
         error = self._kernel.epoll_ctl(epfd, op, fd, mask)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from model.errors import Errno
 from model.properties import liveness, resources
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
@@ -279,6 +280,13 @@ def step(run: Run, index: int, record: Record) -> None:
     run.idle_waits = 0
 
 
+def fault(run: Run, index: int, record: Record) -> None:
+    """`fault`: of an allocation any bufferevent may tell."""
+    if record[2].startswith("malloc"):
+        for view in run.views.values():
+            view.errors.append(Errno.ENOMEM)
+
+
 def loop(run: Run, index: int, record: Record) -> None:
     """`loop`: it begins."""
     run.loop_flags = record[2]
@@ -336,6 +344,7 @@ HANDLERS: dict[str, Handler] = CALLBACK_HANDLERS | {
     "new": new,
     "attach": attach,
     "step": step,
+    "fault": fault,
     "loop": loop,
     "loop_end": loop_end,
     "quiet": quiet,

@@ -60,9 +60,9 @@ class View:
         "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
         "readcb", "reads", "received", "received_count", "refused", "sent", "shrunk", "taken",
         "timeouts_pass", "unable", "unheard", "unoffered", "untold_write", "user_disabled",
-        "write_armed", "write_credits", "write_enable_credits", "write_low", "write_ok", "write_operation",
-        "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb",
-        "written",
+        "write_armed", "write_credits", "write_enable_credits", "write_low", "write_ok",
+        "write_operation", "write_timed_out", "write_timeout", "write_touched", "write_zeros",
+        "writecb", "written",
     )  # fmt: skip
 
     def __init__(self, name: str, completion: bool, time: int) -> None:
