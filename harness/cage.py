@@ -65,8 +65,9 @@ class Job(NamedTuple):
 class Cage:
     """The parent's side of one such process, which it starts when the first job comes."""
 
-    def __init__(self, silence_s: float = SILENCE_S) -> None:
+    def __init__(self, silence_s: float = SILENCE_S, module: str = "harness.cage") -> None:
         self.starts = 0
+        self._module = module  # what the process runs; tests have one with subjects of their own
         self.kernel_version = "unknown"  # of the last run
         self.subject_version = ""
         self._silence_s = silence_s
@@ -148,7 +149,7 @@ class Cage:
         fd = theirs.fileno()
         self.starts += 1
         self._process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-m", "harness.cage", str(fd)],
+            [sys.executable, "-X", "faulthandler", "-m", self._module, str(fd)],
             stdin=subprocess.DEVNULL,
             stdout=self._words,
             stderr=self._words,
@@ -293,9 +294,14 @@ def serve(connection: Connection[Any, Any]) -> None:
         return  # the parent has gone
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> None:
+    """`cage FD`: the process's side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to handle; it then ends us
     if sys.platform != "win32":
-        from harness.cage import serve as serve_jobs  # this module by its own name, for pickle
+        serve(Connection(int(arguments[0])))
 
-        serve_jobs(Connection(int(sys.argv[1])))
+
+if __name__ == "__main__":
+    from harness.cage import main as serve_in_this_process  # by its own name, for pickle
+
+    serve_in_this_process(sys.argv[1:])

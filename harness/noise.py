@@ -35,7 +35,7 @@ from harness.scenario import (
     Scenario,
     Step,
 )
-from model.faults import CALLS, CONDITIONS, FAULTS, NONE, CallFault, Faults
+from model.faults import CALLS, CONDITIONS, FAULTS, FOREIGN_CALLS, NONE, CallFault, Faults
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ _REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
 _CALL_FAULTS = [
     (call, outcome.name)
     for call, outcomes in CALLS.items()
-    if call not in ("epoll_ctl", "malloc")  # for sweeps, and for motifs of foreign subjects
+    if call not in FOREIGN_CALLS  # those are for `harness.motifs` and sweeps
     for outcome in outcomes
 ]
 _POOLS = (64, 16, 8, 5, 2)  # pages

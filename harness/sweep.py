@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.run import Outcome, run
+from harness.run import SUBJECTS, Outcome, run
 from harness.scenario import Scenario
 from harness.scenario_json import validate
 from harness.worlds import SIMULATED
 from model.errors import UsageError
-from model.faults import NTH_MAX, CallFault
+from model.faults import FOREIGN_CALLS, NTH_MAX, CallFault
 
 
 def sweep(
@@ -37,6 +37,8 @@ def sweep(
         raise UsageError(
             f"world {world[:40]!r} takes no faults: name one of {', '.join(SIMULATED)}"
         )
+    if call in FOREIGN_CALLS and not SUBJECTS[subject].caged:
+        raise UsageError(f"call {call} of subject {subject} cannot fail: name another --subject")
     for number in range(1, most + 1):
         fault = CallFault(call, number, outcome)
         faults = replace(scenario.faults, calls=(*scenario.faults.calls, fault))
