@@ -41,7 +41,7 @@ CONTESTS: dict[str, Contest] = {
         "runs/s, calls/s",
         (
             Contender("runs", "short_runs:libevent", (800,), missing=subject_missing),
-            Contender("calls", "simulated:libevent_calls", (20_000,), missing=subject_missing),
+            Contender("calls", "libevent_calls:calls", (20_000,), missing=subject_missing),
         ),
         (Wanted("runs", None, 500), Wanted("calls", None, 100_000)),
         ("Calls: libevent's system calls, answered by the simulated kernel, not recorded.",),

@@ -61,6 +61,7 @@ class SystemCalls:
         self.kernel = kernel
         self.now_ns = now_ns
         self.failure: BaseException | None = None
+        self.made = 0  # calls
         self._bound: dict[int, int] = {}  # descriptor -> port that bind asked for
         self._pipes: set[int] = set()
         self._data: dict[tuple[int, int], int] = {}  # (epfd, fd) -> the event's data
@@ -271,6 +272,7 @@ class Gate:
             try:
                 if calls is None:
                     raise SimulatorError(f"libevent called {name} outside of a run")
+                calls.made += 1
                 answer: int = getattr(calls, name)(*args)
                 return answer
             except BaseException as error:  # it must not pass through C
