@@ -249,15 +249,15 @@ def worlds(options: argparse.Namespace) -> int:
         return CLEAN
     for line in columns([(world, reason or "runs here") for world, reason in reasons.items()]):
         print(line)
-    print()
-    for line in columns([("subject", "version"), *subjects.items()]):
-        print(line)
     print("\nWhat sim-iocp takes from NT, and where Wine 8 (so iocp on Linux) is different:\n")
     rows = [(switch.name, switch.nt, switch.wine_8) for switch in switches]
     table = list(columns([("switch", "nt", "wine-8"), *rows]))
     print(table[0])
     for line, switch in zip(table[1:], switches, strict=True):
         print(f"{line}\n    {switch.source}")
+    print()
+    for line in columns([("subject", "version"), *subjects.items()]):
+        print(line)
     return CLEAN
 
 
@@ -358,6 +358,13 @@ def worker(options: argparse.Namespace) -> int:
     from harness.worker import main as answer_jobs
 
     return answer_jobs([str(options.port), options.token])
+
+
+def beside(options: argparse.Namespace) -> int:
+    """`duopoll beside`."""
+    from harness.beside import beside as compare_subjects  # Hypothesis: only where needed
+
+    return compare_subjects(options)
 
 
 def fuzz(options: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from harness.driver import Driver
 from harness.scenario import Scenario
+from harness.spins import SpinTrace
 from harness.worlds import (
     WORLDS,
     check_name,
@@ -42,7 +43,6 @@ from sim.epoll import LATE_NS
 from sim.world import SimWorld
 
 RECORD_BUDGET = 50_000
-FOREIGN_BUDGET = 3_000  # of a foreign subject: twice what a drawn run needs, and a spin is one
 #: how much later than it should a real clock may show something: 15 ms of timer granularity
 #: (Windows), and the gaps in which a loaded machine does not run us
 REAL_TOLERANCE_NS = 60_000_000
@@ -96,7 +96,6 @@ class SubjectEntry(NamedTuple):
     new_base: Callable[[KernelOf], Base]
     caged: bool = False  # foreign code, which may take its process down
     worlds: tuple[str, ...] = WORLDS
-    record_budget: int = RECORD_BUDGET
 
 
 def _libevent(debug: bool) -> SubjectEntry:
@@ -112,7 +111,7 @@ def _libevent(debug: bool) -> SubjectEntry:
 
         return load(debug).version
 
-    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"), FOREIGN_BUDGET)
+    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"))
 
 
 SUBJECTS: dict[str, SubjectEntry] = {
@@ -139,20 +138,19 @@ def run(
     choices: Choices | None = None,
     subject: str = "model",
     mutant: str | None = None,
-    record_budget: int | None = None,
+    record_budget: int = RECORD_BUDGET,
 ) -> Outcome:
     """Runs `scenario` in `world`. `choices` (a strict replay's) takes the place of `tape`."""
     check_names(world, subject, mutant)
     if choices is not None:
         tape = choices.tape
-    budget = SUBJECTS[subject].record_budget if record_budget is None else record_budget
     if is_remote(world) or SUBJECTS[subject].caged:
-        played = _play_elsewhere(scenario, world, tape, subject, mutant, budget)
+        played = _play_elsewhere(scenario, world, tape, subject, mutant, record_budget)
         if choices is not None:
             for decision in played.decisions:  # the strict ones object here
                 choices.draw(decision.name, decision.bound)
     else:
-        played = play(scenario, world, choices or Choices(tape), subject, mutant, budget)
+        played = play(scenario, world, choices or Choices(tape), subject, mutant, record_budget)
     return Outcome(
         world=world,
         kernel_version=played.kernel_version,
@@ -245,14 +243,14 @@ def play(
     `into` takes the records as they are made.
     """
     world = make_world(world_name, choices, scenario.network, scenario.faults)
-    trace = Trace(world.now_ns, record_budget)
+    entry = SUBJECTS[subject]
+    trace = (SpinTrace if entry.caged else Trace)(world.now_ns, record_budget)
     if into is not None:
         trace.records, trace.append = into, into.append
-    make_base = SUBJECTS[subject].new_base
     records: list[Record] = []
 
     def main() -> None:
-        base = TracedBase(make_base(KernelOf(world, trace)), trace)
+        base = TracedBase(entry.new_base(KernelOf(world, trace)), trace)
         if isinstance(world, SimWorld):
             world.record_faults(trace.emit)
         Driver(scenario, world, base, trace).play()
@@ -262,5 +260,5 @@ def play(
         _run_uncollected(world, main)
     if not records:
         raise SimulatorError(f"the run in {world_name} ended without a record")
-    version = SUBJECTS[subject].version()
+    version = entry.version()
     return Played(world.kernel_version, tuple(choices.decisions), tuple(records), version)

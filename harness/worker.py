@@ -250,8 +250,7 @@ def _run_in(
         crash = (0, "crash", "WorkerFailed", str(error), "harness.worker")
         return Played(worker.kernel_version, (), (crash,), SUBJECTS[subject].version())
     records = tuple([decode_record(json.loads(line)) for line in answer.lines])
-    version = SUBJECTS[subject].version()
-    return Played(answer.kernel_version, answer.decisions, records, version)
+    return Played(answer.kernel_version, answer.decisions, records, SUBJECTS[subject].version())
 
 
 def remote_cases(

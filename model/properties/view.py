@@ -71,9 +71,8 @@ class View:
         self.is_listener = False
         self.completion = completion
         self.deferred = completion  # bufferevent_async.c forces deferral
-        # broken: a call met a reset, ever; unable: a call has said that it could not arm it
-        self.freed = self.broken = self.unable = False
-        self.closed = False  # its descriptor is
+        self.freed = self.broken = False  # broken: a call met a reset, ever
+        self.closed = self.unable = False  # its descriptor is; a call said it could not arm it
         # What the application set.
         self.enabled = EV_WRITE
         self.user_disabled = 0

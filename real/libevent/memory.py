@@ -12,6 +12,8 @@ import ctypes
 from collections import deque
 from collections.abc import Callable
 
+from model.errors import SimulatorError
+
 FRESH, FREED = 0xA5, 0xDB
 _ENOMEM = 12
 QUARANTINE = 256  # blocks that are kept after they were freed
@@ -19,6 +21,10 @@ QUARANTINE = 256  # blocks that are kept after they were freed
 MALLOC = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)
 REALLOC = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 FREE = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+
+
+class Misuse(SimulatorError):
+    """libevent used memory or a lock that was not its own."""
 
 
 class Memory:

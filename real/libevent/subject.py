@@ -34,6 +34,7 @@ from real.libevent.library import (
     load,
     timeval,
 )
+from real.libevent.memory import Misuse
 from real.libevent.system_calls import (
     SystemCalls,
     clear_errno,
@@ -43,8 +44,7 @@ from real.libevent.system_calls import (
 )
 
 EVENT_BASE_FLAG_NOLOCK = 0x01
-LEV_OPT_CLOSE_ON_FREE = 0x02
-LEV_OPT_REUSEABLE = 0x08
+LEV_OPT_CLOSE_ON_FREE, LEV_OPT_REUSEABLE = 0x02, 0x08
 
 
 class HasKernel(Protocol):
@@ -62,10 +62,6 @@ class HasKernel(Protocol):
         """Asked once for each allocation of the subject."""
 
 
-class Misuse(SimulatorError):
-    """libevent used memory or a lock that was not its own."""
-
-
 class LibeventBase:
     """An event_base. One is alive at a time: the library's calls go to its kernel."""
 
@@ -78,7 +74,6 @@ class LibeventBase:
         self.objects: dict[int, Any] = {}
         self.timers: dict[int, Callable[[], None]] = {}
         self.number = 0
-        self.alive = 0
         self.log: list[str] = []
         clear_errno()
         library.event_set_log_callback(_LOG)

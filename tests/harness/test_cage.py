@@ -29,7 +29,7 @@ def cage() -> Iterator[Cage]:
 
 
 def play(cage: Cage, subject: str) -> Played:
-    return cage.run(Job(TWO, "sim-epoll", TAPE, subject, None, 3_000))
+    return cage.run(Job(TWO, "sim-epoll", TAPE, subject, None, 50_000))
 
 
 def test_a_whole_run_is_the_one_made_here(cage: Cage) -> None:

@@ -32,7 +32,7 @@ def libevent(scenario: Scenario, tape: tuple[int, ...] = (), world: str = "sim-e
 
 
 def trace(cage: Cage, scenario: Scenario, tape: tuple[int, ...]) -> list[str]:
-    played = cage.run(Job(scenario, "sim-epoll", tape, "libevent", None, 3_000))
+    played = cage.run(Job(scenario, "sim-epoll", tape, "libevent", None, 50_000))
     return encode_trace(played.records)
 
 
