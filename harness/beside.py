@@ -21,7 +21,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from harness.commands import BROKEN, CLEAN, print_json
-from harness.run import Outcome, check_names, run
+from harness.run import Outcome, check_names, run, subject_version
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
 from harness.scenario_json import to_json
@@ -105,6 +105,7 @@ def beside(options: argparse.Namespace) -> int:
     subjects, world = (options.subject, options.beside), options.world
     for subject in subjects:
         check_names(world, subject, None)
+        subject_version(subject)
     kinds: dict[str, Kind] = {}
     if options.file is not None:
         compare(load_scenario(options.file), world, subjects, kinds)

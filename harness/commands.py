@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.failure import FailureFile, save_in
 from harness.replay import Replay
 from harness.replay import replay as replay_file
-from harness.run import SUBJECTS, Outcome
+from harness.run import SUBJECTS, Outcome, subject_version
 from harness.run import run as run_scenario
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
@@ -264,11 +264,7 @@ def worlds(options: argparse.Namespace) -> int:
 def _subject_here(subject: str) -> str:
     """The version of a subject, or why it does not run here."""
     try:
-        if SUBJECTS[subject].caged:
-            from harness.cage import shared
-
-            return shared(subject).version(subject)
-        return SUBJECTS[subject].version()
+        return subject_version(subject)
     except DuopollError as error:
         return f"does not run here: {error}"
 

@@ -26,7 +26,7 @@ from hypothesis.errors import Flaky, HypothesisException
 
 from harness.compare import compare, race_free
 from harness.features import events_seen, features
-from harness.run import SUBJECTS, Outcome, check_names, run
+from harness.run import SUBJECTS, Outcome, check_names, run, subject_version
 from harness.scenario import Scenario
 from harness.scenario_json import to_json
 from harness.shrink import shrink
@@ -123,6 +123,7 @@ def fuzz(
     for world in worlds:
         check_names(world, subject, mutant)
         check_available(world)
+    subject_version(subject)
     reports = {world: WorldReport(world) for world in worlds}
     report = FuzzReport(seed, subject, mutant, reports)
     campaign = _Campaign(report, progress, stop_at_first)

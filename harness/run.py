@@ -200,6 +200,15 @@ def check_names(world: str, subject: str, mutant: str | None) -> None:
         mutants.find(mutant)
 
 
+def subject_version(subject: str) -> str:
+    """The version of a subject that runs here. Raises `WorldUnavailable` for one that does not."""
+    if SUBJECTS[subject].caged:
+        from harness.cage import shared
+
+        return shared(subject).version(subject)
+    return SUBJECTS[subject].version()
+
+
 def judge(records: Sequence[Record], world: str, decisions: Sequence[Decision] = ()) -> Verdicts:
     """Holds the records of a run in `world`, which took `decisions`, to the properties."""
     simulated = is_simulated(world)

@@ -175,6 +175,14 @@ def test_an_allocation_fails_with_errno() -> None:
     assert blocks.errors == [12]
 
 
+def test_a_library_that_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from real.libevent import library
+
+    monkeypatch.setattr(library, "SONAME", "libnobody_has.so.7")
+    with pytest.raises(WorldUnavailable, match=r"^libnobody_has\.so\.7 cannot be loaded .*install"):
+        library.Library()
+
+
 def test_another_machine_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     from real.libevent import relocation
 
