@@ -358,7 +358,7 @@ def worker(options: argparse.Namespace) -> int:
 
 def beside(options: argparse.Namespace) -> int:
     """`duopoll beside`."""
-    from harness.beside import beside as compare_subjects  # Hypothesis: only where needed
+    from harness.beside import beside as compare_subjects  # it imports this module
 
     return compare_subjects(options)
 
