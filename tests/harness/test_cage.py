@@ -23,7 +23,7 @@ TAPE = (3, 1, 2)
 @pytest.fixture
 def cage() -> Iterator[Cage]:
     """A cage with the subjects of `tests.harness.caged`."""
-    cage = Cage(silence_s=1.0, module="tests.harness.caged")
+    cage = Cage(silence_s=3.0, module="tests.harness.caged")
     yield cage
     cage.close()
 
@@ -45,7 +45,7 @@ def test_a_whole_run_is_the_one_made_here(cage: Cage) -> None:
         ("null", "was killed by SIGSEGV"),
         ("abort", "was killed by SIGABRT"),
         ("leaves", "ended with exit code 3"),
-        ("spins", "nothing came back for 1 real seconds"),
+        ("spins", "nothing came back for 3 real seconds"),
     ],
 )
 def test_a_death_is_a_crash_behind_what_was_recorded(cage: Cage, subject: str, how: str) -> None:
