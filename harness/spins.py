@@ -28,7 +28,7 @@ class SpinTrace(Trace):
         """Raises `BudgetExceeded` at the end of the budget, or in a spin."""
         count = len(self.records)
         if self.budget < count <= self.most and any(map(_tells, self.records[-STRIDE:])):
-            self.budget = count + STRIDE
+            self.budget = min(count + STRIDE, self.most)
             return
         super().check_budget()
 
