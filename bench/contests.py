@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.contest import Contender, Contest, Wanted
+from bench.short_runs import subject_missing
 from bench.sockets import libevent_missing
 
 _64_KIB = 65_536
@@ -56,6 +57,16 @@ CONTESTS: dict[str, Contest] = {
         ),
         (Wanted("sim-epoll", None, 2_400), Wanted("sim-iocp", None, 2_400)),
         ("Bare SimPy: one process that waits for 24 timeouts, one a segment of such a run.",),
+    ),
+    "libevent": Contest(
+        "The unmodified libevent in sim-epoll: the same short runs, in its own process; its calls",
+        "runs/s, calls/s",
+        (
+            Contender("runs", "short_runs:libevent", (800,), missing=subject_missing),
+            Contender("calls", "libevent_calls:calls", (20_000,), missing=subject_missing),
+        ),
+        (Wanted("runs", None, 500), Wanted("calls", None, 100_000)),
+        ("Calls: libevent's system calls, answered by the simulated kernel, not recorded.",),
     ),
     "echo-64": Contest(
         "Real epoll: echo of 64 bytes over 50 connections",

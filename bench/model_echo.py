@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from bench.echo import Count
 from model.bases import new_base
 from model.errors import Errno, Win32Error
@@ -10,11 +13,9 @@ from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EV_READ,
     EV_WRITE,
-    Base,
     Bufferevent,
     Listener,
 )
-from model.world import World
 
 _BOTH = EV_READ | EV_WRITE
 _BACKLOG = 128
@@ -23,8 +24,16 @@ _BACKLOG = 128
 class Echo:
     """`connections` clients and their accepted ends on one base."""
 
-    def __init__(self, world: World, trips: int, connections: int, size: int) -> None:
+    def __init__(
+        self,
+        world: Any,
+        trips: int,
+        connections: int,
+        size: int,
+        make_base: Callable[[Any], Any] = new_base,
+    ) -> None:
         self.world = world
+        self.make_base = make_base
         self.count = Count(trips)
         self.connections = connections
         self.message = bytes(size)
@@ -38,7 +47,7 @@ class Echo:
         return self.count.rate()
 
     def _main(self) -> None:
-        self.base: Base = new_base(self.world)
+        self.base = self.make_base(self.world)
         listener = self.base.listener_new(self._accept, 0, _BACKLOG)
         assert not isinstance(listener, Errno | Win32Error), listener
         self.accepted: list[Bufferevent] = []
@@ -56,7 +65,7 @@ class Echo:
         self.base.free()
 
     def _bufferevent(self, fd: int | None) -> Bufferevent:
-        bufferevent = self.base.bufferevent_socket_new(fd, BEV_OPT_CLOSE_ON_FREE)
+        bufferevent: Bufferevent = self.base.bufferevent_socket_new(fd, BEV_OPT_CLOSE_ON_FREE)
         if self.max_single:
             set_max_single(bufferevent, self.max_single)
         return bufferevent

@@ -27,6 +27,23 @@ def model_iocp(runs: int) -> float:
     return _runs("sim-iocp", runs)
 
 
+def libevent(runs: int) -> float:
+    """The same with libevent as the subject: played in its process, judged in this one."""
+    return _runs("sim-epoll", runs, "libevent")
+
+
+def subject_missing() -> str | None:
+    """Why libevent does not run here as a subject; None if it does."""
+    from harness.cage import shared
+    from model.errors import DuopollError
+
+    try:
+        shared("libevent").version("libevent")
+    except DuopollError as error:
+        return str(error)
+    return None
+
+
 def scenario() -> Any:
     """The short run as data: the server end echoes, the client end counts and frees."""
     from harness.scenario import AppStep, BuffereventEnd, Connection, Scenario, Step
@@ -42,16 +59,16 @@ def scenario() -> Any:
     return Scenario((Connection(client, server),), (AppStep("write", "c0", (_SIZE,)),))
 
 
-def _runs(world: str, runs: int) -> float:
+def _runs(world: str, runs: int, subject: str = "model") -> float:
     from harness.run import run
 
     short = scenario()
     for _ in range(_WARM_UP):
-        outcome = run(short, world)
+        outcome = run(short, world, subject=subject)
     _assert_complete(outcome)
     started = perf_counter()
     for _ in range(runs):
-        outcome = run(short, world)
+        outcome = run(short, world, subject=subject)
     seconds = perf_counter() - started
     _assert_complete(outcome)
     return runs / seconds

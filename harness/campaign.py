@@ -100,7 +100,7 @@ def progress_text(report: FuzzReport) -> str:
 def fuzz(options: argparse.Namespace) -> int:
     """The command. Gives the exit code."""
     not_run: list[str] = []
-    worlds = choose_worlds(options.world, not_run.append)
+    worlds = choose_worlds(options.world, not_run.append, options.subject)
     for message in not_run:
         to_errors(message)
     seed = int.from_bytes(os.urandom(4), "big") if options.seed is None else options.seed

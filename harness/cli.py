@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         _run,
         _show,
         _conform,
+        _beside,
         _worlds,
         _setup_wine,
         _mutants,
@@ -188,6 +189,21 @@ def _conform(subparsers: Any) -> None:
     )
     command.add_argument("--seed", type=_natural, default=0, metavar="S", help="default: 0")
     command.add_argument("--out", metavar="DIR", help="keep a difference there, as a case")
+    _json(command)
+
+
+def _beside(subparsers: Any) -> None:
+    command = _command(
+        subparsers, "beside", commands.beside, help="two subjects side by side: where they differ"
+    )
+    command.add_argument(
+        "file", metavar="SCENARIO.json", nargs="?", help="one scenario (default: drawn ones)"
+    )
+    command.add_argument("--subject", default="libevent", help="default: libevent")
+    command.add_argument("--beside", default="model", help="the other subject (default: model)")
+    command.add_argument("--world", default="sim-epoll", help="default: sim-epoll")
+    command.add_argument("--runs", type=_positive, metavar="N", help="scenarios (default: 500)")
+    command.add_argument("--seed", type=_natural, default=0, metavar="N", help="default: 0")
     _json(command)
 
 

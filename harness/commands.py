@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.failure import FailureFile, save_in
 from harness.replay import Replay
 from harness.replay import replay as replay_file
-from harness.run import Outcome
+from harness.run import SUBJECTS, Outcome, subject_version
 from harness.run import run as run_scenario
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
@@ -26,8 +26,8 @@ from harness.show import Filters, columns, load_any, schema, show_file
 from harness.story import replay_command, story, three_blocks
 from harness.sweep import sweep
 from harness.words import count, plain
-from harness.worlds import SIMULATED, WORLDS, check_name, is_simulated, why_not
-from model.errors import UsageError, WorldUnavailable
+from harness.worlds import WORLDS, check_name, is_simulated, why_not
+from model.errors import DuopollError, UsageError, WorldUnavailable
 from model.mutants import MUTANTS
 from model.properties import PROPERTIES, Verdicts
 from model.trace import encode_trace
@@ -44,8 +44,11 @@ def print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value))
 
 
-def choose_worlds(asked: Sequence[str] | None, tell: Callable[[str], None]) -> list[str]:
-    """The worlds asked for, each of which must run here; or all that do, the missing ones told.
+def choose_worlds(
+    asked: Sequence[str] | None, tell: Callable[[str], None], subject: str = "model"
+) -> list[str]:
+    """The worlds asked for, each of which must run here; or all of the subject's that do, the
+    missing ones told.
 
     With CI=true in the environment a missing world is an error. Raises `WorldUnavailable`.
     """
@@ -54,7 +57,8 @@ def choose_worlds(asked: Sequence[str] | None, tell: Callable[[str], None]) -> l
         for world in chosen:
             check_name(world)
     else:
-        chosen = list(WORLDS)
+        known = SUBJECTS.get(subject)
+        chosen = [world for world in WORLDS if known is None or world in known.worlds]
     missing = {world: reason for world in chosen if (reason := why_not(world)) is not None}
     for world, reason in missing.items():
         message = f"world {world} does not run here: {reason}"
@@ -126,8 +130,9 @@ def _checked(verdicts: Verdicts) -> tuple[int, int]:
 def run(options: argparse.Namespace) -> int:
     """`duopoll run SCENARIO.json`."""
     scenario = load_scenario(options.file)
-    asked = options.world or (SIMULATED if options.sweep else None)
-    worlds = choose_worlds(asked, to_errors)
+    worlds = choose_worlds(options.world, to_errors, options.subject)
+    if options.sweep and not options.world:
+        worlds = [world for world in worlds if is_simulated(world)]
     outcomes = []
     told: list[dict[str, Any]] = []
     for outcome in chain.from_iterable(_runs(options, scenario, world) for world in worlds):
@@ -150,7 +155,17 @@ def _runs(options: argparse.Namespace, scenario: Scenario, world: str) -> Iterat
         yield run_scenario(scenario, world, tape=tape, subject=subject, mutant=mutant)
         return
     call, _, outcome = options.sweep.partition("=")
-    swept = list(sweep(scenario, world, call, outcome, tape=tape, mutant=options.mutant))
+    swept = list(
+        sweep(
+            scenario,
+            world,
+            call,
+            outcome,
+            tape=tape,
+            subject=options.subject,
+            mutant=options.mutant,
+        )
+    )
     yield from swept
     to_errors(f"{world}: {count(len(swept), 'run')}, in each of which one {plain(call)} failed")
 
@@ -222,13 +237,15 @@ def _show_json(file: str) -> dict[str, Any]:
 def worlds(options: argparse.Namespace) -> int:
     """`duopoll worlds`."""
     reasons = {world: why_not(world) for world in WORLDS}
+    subjects = {subject: _subject_here(subject) for subject in SUBJECTS}
     switches = iocp_switches()
     if options.json:
         listed = [
             {"world": world, "runs": reason is None, "why_not": reason}
             for world, reason in reasons.items()
         ]
-        print_json({"worlds": listed, "switches": [switch._asdict() for switch in switches]})
+        told = [switch._asdict() for switch in switches]
+        print_json({"worlds": listed, "subjects": subjects, "switches": told})
         return CLEAN
     for line in columns([(world, reason or "runs here") for world, reason in reasons.items()]):
         print(line)
@@ -238,7 +255,18 @@ def worlds(options: argparse.Namespace) -> int:
     print(table[0])
     for line, switch in zip(table[1:], switches, strict=True):
         print(f"{line}\n    {switch.source}")
+    print()
+    for line in columns([("subject", "version"), *subjects.items()]):
+        print(line)
     return CLEAN
+
+
+def _subject_here(subject: str) -> str:
+    """The version of a subject, or why it does not run here."""
+    try:
+        return subject_version(subject)
+    except DuopollError as error:
+        return f"does not run here: {error}"
 
 
 def mutants(options: argparse.Namespace) -> int:
@@ -335,6 +363,13 @@ def worker(options: argparse.Namespace) -> int:
     from harness.worker import main as answer_jobs
 
     return answer_jobs([str(options.port), options.token])
+
+
+def beside(options: argparse.Namespace) -> int:
+    """`duopoll beside`."""
+    from harness.beside import beside as compare_subjects  # it imports this module
+
+    return compare_subjects(options)
 
 
 def fuzz(options: argparse.Namespace) -> int:

@@ -26,11 +26,12 @@ from hypothesis.errors import Flaky, HypothesisException
 
 from harness.compare import compare, race_free
 from harness.features import events_seen, features
-from harness.run import Outcome, check_names, run
+from harness.run import SUBJECTS, Outcome, check_names, run, subject_version
 from harness.scenario import Scenario
 from harness.scenario_json import to_json
 from harness.shrink import shrink
-from harness.strategies import scenarios, tapes
+from harness.signature import signature
+from harness.strategies import foreign_scenarios, scenarios, tapes
 from harness.worlds import check_available, is_simulated
 from model.properties import Violation
 
@@ -55,6 +56,7 @@ class Failure:
     others: tuple[Outcome, ...] = ()
     shrunk_from: int = 0  # runs spent on shrinking
     finished: bool = False  # shrinking came to its end
+    first_name: str = ""  # what told it from the failures that were known
 
 
 @dataclass
@@ -121,6 +123,7 @@ def fuzz(
     for world in worlds:
         check_names(world, subject, mutant)
         check_available(world)
+    subject_version(subject)
     reports = {world: WorldReport(world) for world in worlds}
     report = FuzzReport(seed, subject, mutant, reports)
     campaign = _Campaign(report, progress, stop_at_first)
@@ -141,7 +144,8 @@ class _Campaign:
         self.stop_at_first = first
         self.started = monotonic()
         self.told = 0.0
-        self.known: set[tuple[str, str]] = set()
+        self.known: set[tuple[str, str]] = set()  # what names a failure, and its world
+        self.foreign = SUBJECTS[report.subject].caged
         self.group: tuple[str, ...] = ()
         self.examples_left = 0
         self.deadline = 0.0
@@ -184,9 +188,10 @@ class _Campaign:
             report_multiple_bugs=False,
             verbosity=Verbosity.quiet,
         )
-        drawn = scenarios()
+        draw = foreign_scenarios if self.foreign else scenarios
+        drawn = draw()
         if len(self.group) > 1:  # comparing needs some that can be compared
-            drawn = st.one_of(drawn, drawn, scenarios(race_free=True))
+            drawn = st.one_of(drawn, drawn, draw(race_free=True))
         body = given(drawn, tapes())(self._example)
         search = seed(self.report.seed + 1_000_003 * number)(configured(body))
         finished = False
@@ -210,8 +215,16 @@ class _Campaign:
             if finished:
                 self._take_parts_out(failure)
                 failure.outcome = self._trimmed(failure)
-            self.known.add((failure.property, failure.world))
+            self.known.add((self._name(failure.violation, failure.outcome), failure.world))
+            if failure.first_name:  # shrinking may have changed what it says
+                self.known.add((failure.first_name, failure.world))
             self.report.failures.append(failure)
+
+    def _name(self, violation: Violation, outcome: Outcome) -> str:
+        """What tells this failure from others."""
+        if self.foreign and not violation.property.startswith("X"):
+            return signature(violation, outcome.records)
+        return violation.property
 
     def _take_parts_out(self, failure: Failure) -> None:
         """What Hypothesis could not reach: `harness.shrink`, within the same time."""
@@ -235,7 +248,7 @@ class _Campaign:
             return outcome
         again = self._run(outcome.scenario, outcome.world, tuple(tape))
         for violation in again.verdicts.violations:
-            if violation.property == failure.property:
+            if self._name(violation, again) == failure.first_name:
                 failure.violation = violation
                 return again
         return outcome
@@ -270,7 +283,9 @@ class _Campaign:
             for violation in outcome.verdicts.violations
         ]
         for failure in [*failures, *self._failures_across(scenario, outcomes)]:
-            if (failure.property, failure.world) not in self.known:
+            name = self._name(failure.violation, failure.outcome)
+            if (name, failure.world) not in self.known:
+                failure.first_name = name
                 self._aim(failure)
                 return True
         return False
@@ -314,7 +329,7 @@ class _Campaign:
             self.report.worlds[outcome.world].shrink_runs += 1
         verdicts = compare(outcomes) if target.others else outcomes[0].verdicts
         for violation in verdicts.violations:
-            if violation.property == target.property:
+            if self._name(violation, outcomes[0]) == target.first_name:
                 self._keep_if_smaller(target, violation, outcomes)
                 return True
         return False

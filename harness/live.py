@@ -28,6 +28,7 @@ from model.subject import (
     OPTION_BITS,
     Bufferevent,
     Listener,
+    NotMade,
     TlsBufferevent,
 )
 from model.tls import SslState, TlsEngine
@@ -105,14 +106,18 @@ class Live:
         return not self.layers and connection.transport == "socket"
 
     def start(self, fd: int | None) -> None:
-        """Makes the bufferevent and sets it up."""
+        """Makes the bufferevent and sets it up. Without memory for it there is none."""
         base = self.driver.base
         late = fd if self.setfd and self.is_socket else None
         given = None if late is not None else fd
-        if self.layers:
-            self.begin(base.bufferevent_bottom_new(given, self.options, name=f"{self.name}/0"))
-        else:
-            self.begin(base.bufferevent_socket_new(given, self.options, name=self.name))
+        new = base.bufferevent_bottom_new if self.layers else base.bufferevent_socket_new
+        try:
+            bottom = new(given, self.options, name=f"{self.name}/0" if self.layers else self.name)
+        except NotMade:
+            if fd is not None:
+                base.close_fd(fd)
+            return
+        self.begin(bottom)
         if late is not None and self.bev is None:
             base.close_fd(late)
         elif late is not None:

@@ -17,7 +17,7 @@ from harness.scenario import (
     Reaction,
     Step,
 )
-from model.faults import CALLS
+from model.faults import CALLS, FOREIGN_CALLS
 
 MS = 1_000_000
 
@@ -161,7 +161,12 @@ LAYERED_ENABLES: tuple[Reaction, ...] = (
 )
 REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
 
-CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]
+CALL_FAULTS = [
+    (call, outcome.name)
+    for call, outcomes in CALLS.items()
+    if call not in FOREIGN_CALLS  # those are for `harness.motifs` and sweeps
+    for outcome in outcomes
+]
 POOLS = (64, 16, 8, 5, 2)  # pages
 
 RARE = 170  # a byte below leaves a scenario without rarities

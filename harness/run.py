@@ -20,7 +20,15 @@ from typing import NamedTuple
 
 from harness.driver import Driver
 from harness.scenario import Scenario
-from harness.worlds import check_name, is_completion, is_remote, is_simulated, make_world
+from harness.spins import SpinTrace
+from harness.worlds import (
+    WORLDS,
+    check_name,
+    is_completion,
+    is_remote,
+    is_simulated,
+    make_world,
+)
 from model import mutants
 from model.bases import new_base
 from model.choices import Choices, Decision
@@ -60,11 +68,13 @@ class KernelOf:
     """The part of a world that an event base needs, with the kernel's calls recorded; `choices`
     are a simulated world's."""
 
-    __slots__ = ("choices", "completion", "now_ns", "readiness")
+    __slots__ = ("_injector", "_trace", "choices", "completion", "now_ns", "readiness")
 
     def __init__(self, world: World, trace: Trace) -> None:
         self.now_ns = world.now_ns
         self.choices = world.choices if isinstance(world, SimWorld) else None
+        self._trace = trace
+        self._injector = world.injector if isinstance(world, SimWorld) else None
         self.readiness: ReadinessKernel | None = None
         self.completion: CompletionKernel | None = None
         if world.readiness is not None:
@@ -72,15 +82,45 @@ class KernelOf:
         elif world.completion is not None:
             self.completion = TracedCompletion(world.completion, trace)
 
+    def log(self, severity: int, message: str) -> None:
+        """A line that the subject logged."""
+        self._trace.emit("log", severity, message)
+
+    def allocation_fails(self) -> bool:
+        """Whether an allocation of the subject is to fail (`malloc` of the faults)."""
+        return self._injector is not None and self._injector.nth("malloc", None) is not None
+
 
 class SubjectEntry(NamedTuple):
-    """A subject that runs can name."""
+    """A subject that runs can name. `version` may load it: ask in the process that runs it."""
 
-    version: str
+    version: Callable[[], str]
     new_base: Callable[[KernelOf], Base]
+    caged: bool = False  # foreign code, which may take its process down
+    worlds: tuple[str, ...] = WORLDS
 
 
-SUBJECTS: dict[str, SubjectEntry] = {"model": SubjectEntry("0.1.0", new_base)}
+def _libevent(debug: bool) -> SubjectEntry:
+    """The shared library, which is loaded where it is first asked for something."""
+
+    def base(world: KernelOf) -> Base:
+        from real.libevent.subject import new_base as libevent_base
+
+        return libevent_base(world, debug)
+
+    def version() -> str:
+        from real.libevent.library import load
+
+        return load(debug).version
+
+    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"))
+
+
+SUBJECTS: dict[str, SubjectEntry] = {
+    "model": SubjectEntry(lambda: "0.1.0", new_base),
+    "libevent": _libevent(debug=False),
+    "libevent-debug": _libevent(debug=True),
+}
 
 
 class Played(NamedTuple):
@@ -89,6 +129,7 @@ class Played(NamedTuple):
     kernel_version: str
     decisions: tuple[Decision, ...]
     records: tuple[Record, ...]
+    subject_version: str
 
 
 def run(
@@ -105,17 +146,18 @@ def run(
     check_names(world, subject, mutant)
     if choices is not None:
         tape = choices.tape
-    if is_remote(world):
-        from harness.worker import remote_run  # sockets and processes: only where needed
-
-        played = remote_run(scenario, world, tape, subject, mutant, record_budget)
+    if is_remote(world) or SUBJECTS[subject].caged:
+        played = _play_elsewhere(scenario, world, tape, subject, mutant, record_budget)
+        if choices is not None:
+            for decision in played.decisions:  # the strict ones object here
+                choices.draw(decision.name, decision.bound)
     else:
         played = play(scenario, world, choices or Choices(tape), subject, mutant, record_budget)
     return Outcome(
         world=world,
         kernel_version=played.kernel_version,
         subject=subject,
-        subject_version=SUBJECTS[subject].version,
+        subject_version=played.subject_version,
         mutant=mutant,
         scenario=scenario,
         tape=tuple(tape),
@@ -125,14 +167,48 @@ def run(
     )
 
 
+def _play_elsewhere(
+    scenario: Scenario,
+    world: str,
+    tape: Sequence[int],
+    subject: str,
+    mutant: str | None,
+    budget: int,
+) -> Played:
+    """In another process: sockets and processes are imported only where needed."""
+    if SUBJECTS[subject].caged:
+        from harness.cage import caged_run
+
+        return caged_run(scenario, world, tape, subject, mutant, budget)
+    from harness.worker import remote_run
+
+    return remote_run(scenario, world, tape, subject, mutant, budget)
+
+
 def check_names(world: str, subject: str, mutant: str | None) -> None:
-    """Raises `UsageError` for a name that does not exist."""
+    """Raises `UsageError` for a name that does not exist, or a subject where it cannot be."""
     check_name(world)
     if subject not in SUBJECTS:
         names = ", ".join(SUBJECTS)
         raise UsageError(f"subject {subject[:40]!r} does not exist: name one of {names}")
+    worlds = SUBJECTS[subject].worlds
+    if world not in worlds:
+        raise UsageError(
+            f"subject {subject} does not run in {world}: name one of {', '.join(worlds)}"
+        )
+    if mutant is not None and SUBJECTS[subject].caged:
+        raise UsageError(f"mutant {mutant[:40]!r} is of the model, not of {subject}: name one")
     if mutant is not None:
         mutants.find(mutant)
+
+
+def subject_version(subject: str) -> str:
+    """The version of a subject that runs here. Raises `WorldUnavailable` for one that does not."""
+    if SUBJECTS[subject].caged:
+        from harness.cage import shared
+
+        return shared(subject).version(subject)
+    return SUBJECTS[subject].version()
 
 
 def judge(records: Sequence[Record], world: str, decisions: Sequence[Decision] = ()) -> Verdicts:
@@ -171,15 +247,21 @@ def play(
     subject: str = "model",
     mutant: str | None = None,
     record_budget: int = RECORD_BUDGET,
+    into: list[Record] | None = None,
 ) -> Played:
-    """Runs `scenario` in a world of this process, without judging it."""
+    """Runs `scenario` in a world of this process, without judging it.
+
+    `into` takes the records as they are made.
+    """
     world = make_world(world_name, choices, scenario.network, scenario.faults)
-    trace = Trace(world.now_ns, record_budget)
-    make_base = SUBJECTS[subject].new_base
+    entry = SUBJECTS[subject]
+    trace = (SpinTrace if entry.caged else Trace)(world.now_ns, record_budget)
+    if into is not None:
+        trace.records, trace.append = into, into.append
     records: list[Record] = []
 
     def main() -> None:
-        base = TracedBase(make_base(KernelOf(world, trace)), trace)
+        base = TracedBase(entry.new_base(KernelOf(world, trace)), trace)
         if isinstance(world, SimWorld):
             world.record_faults(trace.emit)
         Driver(scenario, world, base, trace).play()
@@ -189,4 +271,5 @@ def play(
         _run_uncollected(world, main)
     if not records:
         raise SimulatorError(f"the run in {world_name} ended without a record")
-    return Played(world.kernel_version, tuple(choices.decisions), tuple(records))
+    version = entry.version()
+    return Played(world.kernel_version, tuple(choices.decisions), tuple(records), version)

@@ -57,6 +57,7 @@ __all__ = ["from_json", "load", "to_json", "validate"]
 
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
 SIDES = ("client", "server")
+_ACTIONS = "harness/scenario.schema.json lists"
 
 
 def from_json(document: object) -> Scenario:
@@ -150,10 +151,10 @@ def _do(value: object, path: str, actions: tuple[str, ...]) -> str:
     if not isinstance(value, dict):
         raise error_at(path, value, 'write an object with "do" and its parameters')
     if "do" not in value:
-        raise UsageError(f"{path}.do is missing: write one of {', '.join(actions)}")
+        raise UsageError(f"{path}.do is missing: write one of those that {_ACTIONS}")
     action = value["do"]
     if not isinstance(action, str) or action not in actions:
-        raise error_at(f"{path}.do", action, f"write one of {', '.join(actions)}")
+        raise error_at(f"{path}.do", action, f"write one of those that {_ACTIONS}")
     return action
 
 

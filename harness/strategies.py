@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from harness.foreign import within
+from harness.motifs import MOTIFS, with_motif
 from harness.noise import scenario_of, tape_of
 from harness.scenario import Scenario
 
@@ -17,6 +19,7 @@ _SCENARIO_NOISE = st.one_of(
     st.binary(min_size=64, max_size=256),
 )
 _TAPE_NOISE = st.one_of(st.just(b""), st.binary(max_size=16), st.binary(min_size=8, max_size=100))
+_MOTIF = st.tuples(st.integers(0, len(MOTIFS) - 1), st.integers(0, 255))
 
 
 # Composite, and not `map`: so Hypothesis prints the scenario and not the noise.
@@ -34,6 +37,17 @@ def scenarios(
     noise = draw(_SCENARIO_NOISE)
     given = focus if focus and draw(st.booleans()) else ""
     return scenario_of(noise, race_free=race_free, max_connections=max_connections, focus=given)
+
+
+@st.composite
+def foreign_scenarios(draw: st.DrawFn, *, race_free: bool = False) -> Scenario:
+    """The same for foreign subjects: within their reach, and unless `race_free` with the situations
+    that `harness.motifs` knows."""
+    scenario = within(scenario_of(draw(_SCENARIO_NOISE), race_free=race_free))
+    if race_free:
+        return scenario
+    which, number = draw(_MOTIF)
+    return with_motif(scenario, which, number)
 
 
 @st.composite

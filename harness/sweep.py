@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.run import Outcome, run
+from harness.run import SUBJECTS, Outcome, run
 from harness.scenario import Scenario
 from harness.scenario_json import validate
 from harness.worlds import SIMULATED
 from model.errors import UsageError
-from model.faults import NTH_MAX, CallFault
+from model.faults import FOREIGN_CALLS, NTH_MAX, CallFault
 
 
 def sweep(
@@ -24,6 +24,7 @@ def sweep(
     outcome: str,
     *,
     tape: Sequence[int] = (),
+    subject: str = "model",
     mutant: str | None = None,
     most: int = NTH_MAX,
 ) -> Iterator[Outcome]:
@@ -36,13 +37,15 @@ def sweep(
         raise UsageError(
             f"world {world[:40]!r} takes no faults: name one of {', '.join(SIMULATED)}"
         )
+    if call in FOREIGN_CALLS and not SUBJECTS[subject].caged:
+        raise UsageError(f"call {call} of subject {subject} cannot fail: name another --subject")
     for number in range(1, most + 1):
         fault = CallFault(call, number, outcome)
         faults = replace(scenario.faults, calls=(*scenario.faults.calls, fault))
         failing = replace(scenario, faults=faults)
         if number == 1:
             validate(failing)
-        done = run(failing, world, tape=tape, mutant=mutant)
+        done = run(failing, world, tape=tape, subject=subject, mutant=mutant)
         if not any(
             record[1] == "fault" and record[2] == fault_name(fault) for record in done.records
         ):

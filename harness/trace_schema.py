@@ -70,6 +70,7 @@ FIELD_KINDS: dict[str, str] = {
     "reasons": "number",
     "records": "number",
     "result": "value",
+    "severity": "number",
     "size": "number or null",
     "status": "outcome",
     "taken": "number",

@@ -272,6 +272,7 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
         f"of {outcome_text(f['size'])} pages of the kernel's memory at most"
         f" {outcome_text(f['high'])} were taken, {outcome_text(f['held'])} are still locked"
     ),
+    "log": lambda f: f"the subject logs: {f['message']}",
     "step": lambda f: f"the program does step {f['index']}: {f['do']}",
     "quiet": lambda f: "nothing is active and nothing is due",
     "teardown": lambda f: "the harness frees what is left",

@@ -28,7 +28,8 @@ from functools import cache
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
 
-from harness.run import Played, play
+from harness.lines import Lines
+from harness.run import SUBJECTS, Played, play
 from harness.scenario import Scenario, steps_of
 from harness.scenario_json import from_json, to_json
 from model import errors
@@ -41,7 +42,6 @@ START_S = 120.0  # the first start under Wine makes a prefix
 JOB_S = 60.0  # of one run, beyond the waits that its scenario asks for
 CASES_S = 20.0  # of a batch of kernel cases, beyond what they may wait
 OUTPUT_LINES = 12  # of a worker's last words that are kept
-LINE_MAX = 1 << 28  # bytes of one line: no run's records have more
 
 #: starts `python *args` in the interpreter that a worker is to be
 Starter: TypeAlias = Callable[[Sequence[str]], "subprocess.Popen[str]"]
@@ -86,7 +86,7 @@ class Worker:
         self._start = start
         self._job_s = job_s
         self._process: subprocess.Popen[str] | None = None
-        self._lines: _Lines | None = None
+        self._lines: Lines | None = None
         self._output: deque[str] = deque(maxlen=OUTPUT_LINES)
 
     @property
@@ -146,14 +146,14 @@ class Worker:
         self.kernel_version = head["kernel_version"]
         return head, records
 
-    def _launch(self) -> _Lines:
+    def _launch(self) -> Lines:
         """A worker that has connected; a second one, if the first ends before that."""
         try:
             return self._start_one()
         except _NeverCame:
             return self._start_one()
 
-    def _start_one(self) -> _Lines:
+    def _start_one(self) -> Lines:
         """Starts the process and waits until it has connected and said its token."""
         token = secrets.token_hex(16)
         self._output.clear()
@@ -172,7 +172,7 @@ class Worker:
                 raise WorkerFailed(self._obituary(error)) from None
         return self._lines
 
-    def _accept(self, server: socket.socket, token: str, deadline: float) -> _Lines:
+    def _accept(self, server: socket.socket, token: str, deadline: float) -> Lines:
         server.settimeout(0.2)
         while monotonic() < deadline:
             assert self._process is not None
@@ -182,7 +182,7 @@ class Worker:
                 connection, _ = server.accept()
             except TimeoutError:
                 continue
-            lines = _Lines(connection)
+            lines = Lines(connection)
             if json.loads(lines.receive(monotonic() + 5)) == {"token": token}:
                 return lines
             connection.close()  # somebody else on this machine
@@ -246,13 +246,25 @@ def remote_run(
     worker = worker or shared()
     if worker.pid is None:
         wine.find_interpreter()  # a missing interpreter is no crash of a run
+    return _run_in(worker, scenario, world, tape, subject, mutant, record_budget)
+
+
+def _run_in(
+    worker: Worker,
+    scenario: Scenario,
+    world: str,
+    tape: Sequence[int],
+    subject: str,
+    mutant: str | None,
+    record_budget: int,
+) -> Played:
     try:
         answer = worker.answer(scenario, world, tape, subject, mutant, record_budget)
     except WorkerFailed as error:
         crash = (0, "crash", "WorkerFailed", str(error), "harness.worker")
-        return Played(worker.kernel_version, (), (crash,))
+        return Played(worker.kernel_version, (), (crash,), SUBJECTS[subject].version())
     records = tuple([decode_record(json.loads(line)) for line in answer.lines])
-    return Played(answer.kernel_version, answer.decisions, records)
+    return Played(answer.kernel_version, answer.decisions, records, SUBJECTS[subject].version())
 
 
 def remote_cases(
@@ -306,38 +318,6 @@ def _raised(kind: str, message: str) -> DuopollError:
     if isinstance(known, type) and issubclass(known, DuopollError):
         return known(message)
     return SimulatorError(f"{kind} in the worker: {message}")
-
-
-class _Lines:
-    """Lines of JSON over a socket, with deadlines."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._buffer = b""
-        self._ready: deque[bytes] = deque()
-
-    def send(self, value: object) -> None:
-        self._connection.settimeout(JOB_S)
-        self._connection.sendall(json.dumps(value).encode() + b"\n")
-
-    def receive(self, deadline: float) -> str:
-        """The next line. Raises TimeoutError, ConnectionError or ValueError."""
-        while not self._ready:
-            left = deadline - monotonic()
-            if left <= 0:
-                raise TimeoutError("no answer in time")
-            self._connection.settimeout(left)
-            data = self._connection.recv(1 << 18)
-            if not data:
-                raise ConnectionError("the connection was closed")
-            *complete, self._buffer = (self._buffer + data).split(b"\n")
-            if len(self._buffer) > LINE_MAX:
-                raise ValueError("a line without an end")
-            self._ready.extend(complete)
-        return self._ready.popleft().decode()
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 # The worker's side.

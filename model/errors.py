@@ -28,6 +28,7 @@ class Errno(enum.Enum):
     EINVAL = 22
     ENFILE = 23
     EMFILE = 24
+    ENOSPC = 28
     ESPIPE = 29
     EPIPE = 32
     ELOOP = 40

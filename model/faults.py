@@ -83,7 +83,12 @@ CALLS: dict[str, dict[Errno, Win32Error | None]] = {
         Errno.ENOBUFS: Win32Error.WSAENOBUFS,
     },
     "wait": {Errno.EINTR: None},
+    "epoll_ctl": {Errno.ENOMEM: None, Errno.ENOSPC: None},  # EPOLL_CTL_ADD
+    "malloc": {Errno.ENOMEM: None},  # of a subject whose memory is in our hands
 }
+
+#: calls that only subjects who bring their own code can survive failing; drawn and swept for them
+FOREIGN_CALLS = ("epoll_ctl", "malloc")
 
 PAGE = 4_096  # bytes of a locked page
 POOL_PAGES = 64

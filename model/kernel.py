@@ -103,6 +103,9 @@ class ReadinessKernel(Protocol):
     def send(self, fd: int, chunks: Sequence[Buffer]) -> int | Errno:
         """sendmsg(2) with MSG_NOSIGNAL, gathering `chunks`; the number of bytes taken."""
 
+    def bytes_readable(self, fd: int) -> int | Errno:
+        """ioctl(FIONREAD): the bytes that a recv would find."""
+
     def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
         """readv(2) into writable `buffers`, in order; the number of bytes, 0 at end of file."""
 

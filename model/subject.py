@@ -84,6 +84,10 @@ def event_name(what: int) -> str:
     return "|".join(name for bit, name in EVENT_NAMES.items() if what & bit) or "0"
 
 
+class NotMade(Exception):
+    """The subject has no memory for what it is to make: libevent's constructors give NULL."""
+
+
 DataCallback: TypeAlias = Callable[["Bufferevent"], None]
 EventCallback: TypeAlias = Callable[["Bufferevent", int], None]
 AcceptCallback: TypeAlias = Callable[["Listener", int, int], None]  # listener, fd, peer port

@@ -91,6 +91,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # port is closed, the kernel's memory in pages: the size, the most ever taken, still locked.
     "fault": ("name", "fd"),
     "pool": ("size", "high", "held"),
+    "log": ("severity", "message"),  # a line that the subject logged
     # The harness.
     "peer": ("peer", "operation", "size", "result"),
     "step": ("index", "do"),  # a step of the application's program begins

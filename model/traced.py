@@ -250,7 +250,10 @@ class TracedListener:
 
     def enable(self) -> int:
         self._trace.emit("op", self.name, "enable", ())
-        return self._listener().enable()
+        result = self._listener().enable()
+        if result:
+            self._trace.emit("ret", self.name, "enable", result)
+        return result
 
     def disable(self) -> int:
         self._trace.emit("op", self.name, "disable", ())

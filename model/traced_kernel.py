@@ -28,6 +28,7 @@ class TracedReadiness:
         self._check_budget = trace.check_budget
         self._opaque = trace.opaque
         self.getsockname = kernel.getsockname  # tells nothing about the run
+        self.bytes_readable = kernel.bytes_readable  # what it tells, the next recv tells as well
 
     def socket(self) -> int | Errno:
         result = self._kernel.socket()

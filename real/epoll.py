@@ -19,10 +19,12 @@ epoll_wait(2) counts in milliseconds. A wait is rounded up to the next one, so i
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import socket
 import sys
+import termios
 from collections.abc import Callable, Sequence
 from os import read as _read
 from os import write as _write
@@ -140,6 +142,15 @@ class RealEpoll:
             return Errno.EAGAIN
         except OSError as error:
             return _outcome(error)
+
+    def bytes_readable(self, fd: int) -> int | Errno:
+        """ioctl(FIONREAD)."""
+        size = bytearray(4)
+        try:
+            fcntl.ioctl(fd, termios.FIONREAD, size)
+        except OSError as error:
+            return _outcome(error)
+        return int.from_bytes(size, sys.byteorder)
 
     def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
         """readv(2)."""

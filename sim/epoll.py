@@ -30,7 +30,7 @@ from sim.files import File
 from sim.network import Network
 from sim.scheduler import Scheduler
 from sim.stream import scatter
-from sim.tcp import Endpoint
+from sim.tcp import LISTEN, Endpoint
 
 FIRST_FD = 3
 BUSY_WAITS = 64  # waits in a row that may find something at once
@@ -141,6 +141,13 @@ class SimEpoll:
         if type(file) is Endpoint:
             return file.send(chunks)
         return Errno.EBADF if file is None else Errno.ENOTSOCK
+
+    def bytes_readable(self, fd: int) -> int | Errno:
+        """ioctl(FIONREAD); EINVAL for a listener (tcp_ioctl)."""
+        endpoint = self._endpoint(fd)
+        if isinstance(endpoint, Errno):
+            return endpoint
+        return Errno.EINVAL if endpoint.state is LISTEN else endpoint.inbox_size
 
     def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
         """readv(2)."""

@@ -20,6 +20,7 @@ from model.errors import Errno, Win32Error
 from model.faults import CALLS
 from model.files import File
 from model.kernel import (
+    EPOLL_CTL_ADD,
     EPOLL_CTL_DEL,
     EPOLLIN,
     EPOLLOUT,
@@ -49,6 +50,7 @@ class FaultyReadiness:
         self._injector = injector
         self._interest: dict[tuple[int, int], int] = {}  # (epfd, fd) -> mask
         self.listen = kernel.listen
+        self.bytes_readable = kernel.bytes_readable
         self.so_error = kernel.so_error
         self.getsockname = kernel.getsockname
         self.shutdown = kernel.shutdown
@@ -155,7 +157,10 @@ class FaultyReadiness:
         return self.send(fd, (data,)) if isinstance(data, bytes) else data
 
     def epoll_ctl(self, epfd: int, op: int, fd: int, mask: int) -> Errno | None:
-        """epoll_ctl(2)."""
+        """epoll_ctl(2). ENOSPC and ENOMEM are of new registrations."""
+        outcome = self._injector.nth("epoll_ctl", fd) if op == EPOLL_CTL_ADD else None
+        if outcome is not None:
+            return outcome
         error = self._kernel.epoll_ctl(epfd, op, fd, mask)
         if error is None:
             if op == EPOLL_CTL_DEL:

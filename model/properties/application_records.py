@@ -317,10 +317,12 @@ def operation(run: Run, index: int, record: Record) -> None:
 
 
 def returned(run: Run, index: int, record: Record) -> None:
-    """`ret`: the outcome of a connect, a listener that cannot listen; others do not matter."""
+    """`ret`: the outcome of a connect, a listener that cannot listen, what could not be armed."""
     view = run.views.get(record[2])
     if view is None and record[3] == "rate_limit_group_get_totals":
         rates.told_totals(run, record[2], index, record[4])
+    if view is not None and record[4] == -1 and not view.completion:
+        view.unable |= record[3] in ("enable", "set_timeouts", "setfd")
     if view is not None and view.is_listener:
         view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
     if view is not None and record[3] == "flush":

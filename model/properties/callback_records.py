@@ -8,6 +8,7 @@ holds bytes that have left), and what those bytes cause is yet to come.
 
 from __future__ import annotations
 
+from model.errors import Errno
 from model.properties import (
     callbacks,
     events,
@@ -28,6 +29,7 @@ from model.subject import (
     BEV_EVENT_TIMEOUT,
     BEV_EVENT_WRITING,
     EV_READ,
+    EV_WRITE,
 )
 from model.trace import Record
 
@@ -138,12 +140,16 @@ def _event_callback(
         if not view.deferred:
             view.write_enable_credits = 0  # CONNECTED used up the writability
         return
-    if what & BEV_EVENT_ERROR and (view.connecting or not what & _DIRECTIONS):
+    # Deferred, the ERROR of a connect may share its call with an end that reading met.
+    shared = view.deferred and view.failed and not view.connect_events
+    if what & BEV_EVENT_ERROR and (view.connecting or shared or not what & _DIRECTIONS):
         events.outcome_of_connect(run, view, index, what)
     _judge_order(run, view, index, what)
     if what & BEV_EVENT_EOF:
         events.truth_of_eof(run, view, index, what)
     if what & BEV_EVENT_ERROR:
+        if error is Errno.ENOMEM and error in view.errors:
+            view.enabled &= ~_directions(what)  # no record of the kernel has taken it
         events.truth_of_error(run, view, index, error)
     tls.end_told(view, what)
     if what & BEV_EVENT_TIMEOUT:
@@ -174,6 +180,12 @@ def _injected_callback(view: View, what: int, enabled: int) -> None:
             view.connect_events = max(view.connect_events, int(view.ever_connects))
         view.unheard |= view.failed or view.refused  # whose ERROR it was nobody can tell
     view.enabled = enabled
+
+
+def _directions(what: int) -> int:
+    """The directions that an event names, as bits of `enabled`."""
+    reading = EV_READ if what & BEV_EVENT_READING else 0
+    return reading | (EV_WRITE if what & BEV_EVENT_WRITING else 0)
 
 
 def _judge_order(run: Run, view: View, index: int, what: int) -> None:

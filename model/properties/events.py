@@ -38,7 +38,8 @@ PROPERTIES = (
         "The error that is readable in an ERROR event is that of an operation that failed.",
         "libevent: bufferevent.c:bufferevent_run_eventcb_; connect(2), recv(2), send(2),"
         " WSAGetOverlappedResult",
-        "each ERROR event: against the failures that the kernel told since the previous one",
+        "each ERROR event: against the failures that the kernel told since the previous one, and"
+        " allocations that failed",
     ),
     Property(
         "E-3",

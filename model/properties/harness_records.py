@@ -5,6 +5,7 @@ A handler that returns true ends the judging of all but resources and bytes: the
 
 from __future__ import annotations
 
+from model.errors import Errno
 from model.properties import liveness, rates, resources
 from model.properties.view import Handler, Run
 from model.subject import EVLOOP_ONCE
@@ -14,6 +15,13 @@ from model.trace import Record
 def step(run: Run, index: int, record: Record) -> None:
     """`step`: the application's program goes on."""
     run.idle_waits = 0
+
+
+def fault(run: Run, index: int, record: Record) -> None:
+    """`fault`: of an allocation any bufferevent may tell."""
+    if record[2].startswith("malloc"):
+        for view in run.views.values():
+            view.errors.append(Errno.ENOMEM)
 
 
 def loop(run: Run, index: int, record: Record) -> None:
@@ -70,6 +78,7 @@ def budget(run: Run, index: int, record: Record) -> bool:
 
 HANDLERS: dict[str, Handler] = {
     "step": step,
+    "fault": fault,
     "loop": loop,
     "loop_end": loop_end,
     "quiet": quiet,

@@ -6,7 +6,7 @@ has then carried all that its windows allow; of a real one that is certain only 
 the end of a long stream is not judged, and neither is what a peer did in the last moments.
 
 A bufferevent that may have timed out without anybody to tell (it has or had no event callback) is
-not judged.
+not judged, nor one of which a call has said that it could not be armed.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def loop_ended(run: Run, index: int, result: int) -> None:
 
 def _waits(view: View) -> str:
     """What the kernel still owes it: empty if nothing."""
-    if view.freed or view.closed or view.generic or _may_have_timed_out(view):
+    if view.freed or view.closed or view.generic or view.unable or _may_have_timed_out(view):
         return ""
     if view.is_listener:
         return "to accept" if view.disable_index < 0 else ""
@@ -160,7 +160,7 @@ def may_write(run: Run, view: View) -> bool:
 def judge(run: Run, index: int, time: int) -> None:
     """Judges every bufferevent at the quiet moment, record `index`."""
     for view in run.views.values():
-        if view.freed or view.closed:
+        if view.freed or view.closed or view.unable:
             continue
         if view.is_listener:
             _judge_listener(run, view, index)

@@ -154,5 +154,6 @@ def connect_ended(run: Run, view: View, index: int, error: object) -> None:
         view.failed = True
         if error is not None:
             view.errors.append(error)
-        _owe(view, index, eof=False)
+        if view.errors:  # else the failure that recv took was told as one of reading
+            _owe(view, index, eof=False)
     view.unheard = not view.eventcb

@@ -62,7 +62,8 @@ class View:
         "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits", "read_high",
         "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout",
         "read_touched", "readcb", "reads", "received", "received_count", "refused", "sent",
-        "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unheard", "unoffered",
+        "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard",
+        "unoffered",
         "untold_write", "user_disabled", "write_armed", "write_credits", "write_enable_credits",
         "write_high", "write_low", "write_ok", "write_operation", "write_timed_out",
         "write_timeout", "write_touched", "write_zeros", "writecb", "written",
@@ -75,7 +76,7 @@ class View:
         self.completion = completion
         self.deferred = completion  # bufferevent_async.c forces deferral
         self.freed = self.broken = False  # broken: a call met a reset, ever
-        self.closed = False  # its descriptor is
+        self.closed = self.unable = False  # its descriptor is; a call said it could not arm it
         self.given_up = 0  # descriptors that setfd took away
         # What the application set.
         self.enabled = EV_WRITE

@@ -13,8 +13,9 @@ from harness import campaign, commands, worlds
 from harness.cli import main
 from harness.failure import FailureFile, load, save
 from harness.fuzz import FuzzReport, WorldReport
+from harness.run import SUBJECTS
 from harness.scenario_json import to_json
-from model.errors import SimulatorError
+from model.errors import SimulatorError, WorldUnavailable
 from model.mutants import MUTANTS
 from model.properties import PROPERTIES
 from tests.harness.made import SCENARIO, failure, report, start
@@ -303,3 +304,18 @@ def test_fuzz_without_a_world_named_says_what_is_missing(
     assert main(["fuzz", "--runs", "5", "--world", "sim-epoll"]) == 0
     monkeypatch.delenv("CI")
     assert main(["fuzz", "--runs", "5", "--world", "epoll"]) == 2
+
+
+def test_worlds_says_which_subjects_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> str:
+        raise WorldUnavailable("libevent is not installed: install it")
+
+    entry = SUBJECTS["model"]._replace(version=gone)
+    monkeypatch.setitem(SUBJECTS, "libevent", entry)
+    monkeypatch.setitem(SUBJECTS, "libevent-debug", entry)
+    assert main(["worlds", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["subjects"]
+    assert told["model"] == "0.1.0"
+    assert told["libevent"] == "does not run here: libevent is not installed: install it"

@@ -25,9 +25,12 @@ from harness.strategies import scenarios, tapes
 from harness.sweep import sweep
 from harness.worlds import SIMULATED, is_completion
 from model.errors import NtStatus, UsageError
-from model.faults import CALLS, CONDITIONS, FAULTS, KINDS, NONE, CallFault, Faults
+from model.faults import CALLS as ALL_CALLS
+from model.faults import CONDITIONS, FAULTS, FOREIGN_CALLS, KINDS, NONE, CallFault, Faults
 from model.trace import encode_trace
 
+#: what a run of the model may have
+CALLS = {call: made for call, made in ALL_CALLS.items() if call not in FOREIGN_CALLS}
 #: kinds that a kernel does not have
 READINESS_ONLY = ("spurious", "eintr", "eagain", "connect_at_once")
 _WORLDS = st.sampled_from(SIMULATED)

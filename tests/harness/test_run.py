@@ -49,7 +49,7 @@ def test_an_outcome_says_what_was_run(
     assert (outcome.scenario, outcome.world, outcome.tape) == (scenario, world, tape)
     assert (outcome.subject, outcome.mutant) == ("model", None)
     assert outcome.kernel_version == "simulated"
-    assert outcome.subject_version == SUBJECTS["model"].version
+    assert outcome.subject_version == SUBJECTS["model"].version()
     assert len(outcome.decisions) <= len(tape)
     assert all(len(record) == 2 + len(FIELDS[record[1]]) for record in outcome.records)
     assert outcome.verdicts == judge(outcome.records, world, outcome.decisions)

@@ -200,7 +200,7 @@ def test_a_bad_document_is_one_clear_line(document: object) -> None:
             "scenario.app[0].end is 's0': no bufferevent of the scenario; name one of c0",
         ),
         (with_app({"do": "write", "size": 1}), "scenario.app[0].end is missing"),
-        (with_app({"do": "wrote"}), "scenario.app[0].do is 'wrote': write one of wait"),
+        (with_app({"do": "wrote"}), "scenario.app[0].do is 'wrote': write one of those"),
         (
             PLAIN | {"connections": [{"client": {"type": "peer"}, "server": {"type": "peer"}}]},
             "scenario.connections[0] is a peer at both ends: make one of them a bufferevent",

@@ -1,0 +1,44 @@
+"""What makes two violations the same one: of a foreign subject, whose bugs nobody has told apart.
+
+A mutant has one bug, so its property names it. A real library breaks one property for several
+reasons. Its violations are told apart by what the message says without names and figures, by the
+kind of callback it happened in, and by how far the bufferevent's connection was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from model.properties import Violation
+from model.subject import BEV_EVENT_CONNECTED, BEV_EVENT_ERROR, BEV_EVENT_READING, BEV_EVENT_WRITING
+from model.trace import Record
+
+_NAME = re.compile(r"\b[csl]\d+\b")
+_FIGURE = re.compile(r"\d[\d.]*")
+_DIRECTIONS = BEV_EVENT_READING | BEV_EVENT_WRITING
+
+
+def signature(violation: Violation, records: Sequence[Record]) -> str:
+    """`T-4 @ timed out writing again, ... | event | connecting`."""
+    said = _FIGURE.sub("#", _NAME.sub("@", violation.message))
+    where = records[violation.record] if 0 <= violation.record < len(records) else None
+    kind = "" if where is None else f"{where[3]} callback" if where[1] == "cb" else where[1]
+    return f"{violation.property} {said} | {kind} | {_phase(violation, records)}"
+
+
+def _phase(violation: Violation, records: Sequence[Record]) -> str:
+    """Of the bufferevent that the message names first: its connect, as the application knows it."""
+    named = _NAME.search(violation.message)
+    phase = ""
+    for record in records[: violation.record] if named else ():
+        if record[1] not in ("op", "cb") or record[2] != (named and named[0]):
+            continue
+        if record[1] == "op" and record[3] == "connect":
+            phase = "connecting"
+        elif record[1] == "cb" and record[3] == "event" and phase:
+            if record[4] & BEV_EVENT_CONNECTED:
+                phase = "connected"
+            elif record[4] & BEV_EVENT_ERROR and not record[4] & _DIRECTIONS:
+                phase = "failed"
+    return phase
