@@ -102,7 +102,8 @@ def hunt(
 #: words in the names of modules, and what scenarios use them
 _FOCUS = (
     (("ssl", "tls"), "tls"),
-    (("filter", "pair", "layer"), "layers"),
+    (("pair",), "pair"),
+    (("filter", "layer"), "layers"),
     (("rate",), "limits"),
 )
 

@@ -260,8 +260,14 @@ def _encrypted(noise: Noise) -> Connection:
     return replace(connection, layers=(*connection.layers, layer))
 
 
-_FOCUSED = {"layers": _layered, "tls": _encrypted}
-FOCUSES = ("", "layers", "tls", "limits")
+def _paired(noise: Noise) -> Connection:
+    """The two ends of a pair, mostly alone."""
+    connection = replace(_layered(noise), transport="pair")
+    return replace(connection, layers=()) if noise.byte() & 3 else connection
+
+
+_FOCUSED = {"layers": _layered, "pair": _paired, "tls": _encrypted}
+FOCUSES = ("", "layers", "pair", "tls", "limits")
 
 
 def _bufferevent(
