@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.properties import PROPERTY, Verdicts, check
+from model.properties import PROPERTY, Verdicts, check, compare_runs
 from model.trace import FIELDS, Record
 from tests.model.properties.pairs import LEGAL, PAIRS, Builder
 from tests.model.properties.traces import Tape
@@ -155,15 +155,31 @@ def _alter(records: list[Record], place: int, by: int) -> list[Record]:
     return [*records[:place], tuple(fields), *records[place + 1 :]]
 
 
-DAMAGES: tuple[Damage, ...] = (_drop, _repeat, _swap, _cut, _delay, _alter)
+def _defer(records: list[Record], place: int, by: int) -> list[Record]:
+    """One record of them all comes some places later."""
+    rest = _drop(records, place, 0)
+    later = min(place + 1 + by % 5, len(rest))
+    return [*rest[:later], records[place], *rest[later:]]
 
 
-@given(st.sampled_from(DAMAGES), st.integers(0, 1 << 16), st.integers(0, 1 << 16))
-@settings(max_examples=100)
-def test_a_damaged_trace_is_judged_all_the_same(damage: Damage, place: int, other: int) -> None:
-    for build in GOOD:
+DAMAGES: tuple[Damage, ...] = (_drop, _repeat, _swap, _cut, _delay, _alter, _defer)
+
+
+_HARM = st.lists(
+    st.tuples(st.sampled_from(DAMAGES), st.integers(0, 1 << 16), st.integers(0, 1 << 16)),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(_HARM)
+@settings(max_examples=300)
+def test_a_damaged_trace_is_judged_all_the_same(harm: list[tuple[Damage, int, int]]) -> None:
+    for build in ALL:
         tape = build()
-        records = damage(tape.records, place % len(tape.records), other)
+        records = tape.records
+        for damage, place, other in harm:
+            records = damage(records, place % len(records), other) if records else records
         verdicts = _judged(tape, records)
         assert verdicts == _judged(tape, list(records))
         assert set(verdicts.checked) == set(PROPERTY)
@@ -171,6 +187,27 @@ def test_a_damaged_trace_is_judged_all_the_same(damage: Damage, place: int, othe
         assert len({(each.property, each.message) for each in found}) == len(found)
         assert all(-1 <= each.record < len(records) for each in found)
         assert all("\n" not in each.message for each in found)
+
+
+@given(_HARM, st.integers(0, 1 << 16), st.booleans())
+@settings(max_examples=60)
+def test_runs_are_compared_in_either_order(
+    harm: list[tuple[Damage, int, int]], which: int, across: bool
+) -> None:
+    """A trace beside a damaged copy of itself, and beside itself."""
+    worlds = ("sim-epoll", "sim-iocp") if across else ("sim-epoll", "epoll")
+    for build in ALL[which % 3 :: 3]:
+        first = build().records
+        second = first
+        for damage, place, other in harm:
+            second = damage(second, place % len(second), other) if second else second
+        runs = list(zip(worlds, (first, second), strict=True))
+        forward, backward = compare_runs(runs), compare_runs(runs[::-1])
+        assert [each.property for each in forward.violations] == [
+            each.property for each in backward.violations
+        ], build.__name__
+        assert forward.checked == backward.checked
+        assert compare_runs([(worlds[0], second), (worlds[0], second)]).violations == ()
 
 
 @given(st.integers(0, 1 << 16))
