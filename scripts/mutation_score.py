@@ -17,6 +17,7 @@ import difflib
 import hashlib
 import json
 import random
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ import cosmic_ray.plugins
 from cosmic_ray.mutating import mutate_code
 
 from mutation_places import ROOT, Place, places, statement
-from mutation_suite import Known, chosen, copy, first_run, survives
+from mutation_suite import Known, chosen, copy, first_run, read_known, survives
 
 CACHE = ROOT / ".cache" / "mutation"
 Results = dict[Place, dict[str, Any]]
@@ -104,12 +105,14 @@ def _try_all(left: Sequence[Place], jobs: int, results: Path, done: Results) -> 
     same = _digest(("model",))
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         first = copy(Path(name) / "0", ROOT)
-        known = first_run(first)
-        took = sum(known.seconds.values())
-        print(f"the suite passes: {len(known.seconds)} tests, {took:.0f} s of processor", flush=True)
+        said = CACHE / f"known-{_digest(('model', 'sim', 'harness', 'tests'))}.json"
+        if not said.exists():
+            said.write_text(json.dumps(first_run(first)._asdict()))
+        seconds = json.loads(said.read_text())["seconds"]
+        print(f"the suite passes: {len(seconds)} tests, {sum(seconds.values()):.0f} s", flush=True)
         copies = [first, *(copy(Path(name) / str(each), first) for each in range(1, jobs))]
         for each in copies:
-            (each / "known.json").write_text(json.dumps(known._asdict()))
+            shutil.copy(said, each / "known.json")
         queue: Queue[Place] = Queue()
         for place in left:
             queue.put(place)
@@ -137,9 +140,7 @@ def _drive(folder: Path, queue: Queue[Place], note: Any) -> None:
 
 
 def _work(folder: Path) -> int:
-    raw = json.loads((folder / "known.json").read_text())
-    tests = {name: {int(line): by[line] for line in by} for name, by in raw["tests"].items()}
-    known = Known(raw["seconds"], tests)
+    known = read_known(folder / "known.json")
     for line in sys.stdin:
         print(json.dumps(_try_one(folder, known, Place(*json.loads(line)))), flush=True)
     return 0
