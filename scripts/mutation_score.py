@@ -1,66 +1,56 @@
 """The mutation score of `model/`: how many small changes of the code its tests notice.
 
-`make mutation` runs it. Cosmic Ray makes the mutants; a sample of them, drawn from `--seed`, is
-tried, each in a copy of the checkout: the tests of the model, then a short fuzz of both simulated
-worlds. A mutant is killed when either fails or does not end. Results are kept as they come in
-`.cache/mutation/`, one line a mutant, so that an interrupted run goes on where it stopped; changed
-code starts anew. Survivors are printed with their change, to be judged by a person.
-
-Left out, since nothing could tell them apart: changes inside annotations (never evaluated) and the
-planted mutants of `model/mutants/` (themselves no part of the model).
+`make mutation` runs it. Cosmic Ray makes the mutants (`mutation_places` says which are left out, and
+why); a sample of them, drawn from `--seed`, is tried, each in a copy of the checkout, by the tests
+and the fuzz of `mutation_suite`. A mutant is killed when one of them fails or does not end. Results
+are kept as they come in `.cache/mutation/`, one line a mutant, so that an interrupted run goes on
+where it stopped; changed code or tests start anew. `--keep FILE` takes the killed ones (and only
+these) of an earlier results file over: sound as long as `model/` is the same and no test was
+weakened since; the report says how many. Survivors are printed with their change, to be judged by a
+person (tests/MUTATION.md).
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
+import difflib
 import hashlib
 import json
-import os
 import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from queue import Queue
+from subprocess import PIPE, Popen
+from typing import Any
 
-from cosmic_ray.commands.init import _all_work_items
-from cosmic_ray.mutating import mutate_and_test
-from cosmic_ray.work_item import MutationSpec
+import cosmic_ray.plugins
+from cosmic_ray.mutating import mutate_code
 
-ROOT = Path(__file__).resolve().parent.parent
+from mutation_places import ROOT, Place, places, statement
+from mutation_suite import Known, chosen, copy, first_run, read_known, survives
+
 CACHE = ROOT / ".cache" / "mutation"
-COPIED = ("model", "sim", "real", "harness", "tests", "scripts", "bench", "pyproject.toml")
-TIMEOUT_S = 240.0  # of one mutant's tests; they take about 10 seconds
-TESTS = (
-    "-m pytest -q -x -p no:cacheprovider --hypothesis-seed=1 tests/model tests/test_regressions.py"
-)
-FUZZ = "-m harness fuzz --runs 400 --seed 1 --world"
-
-
-class Place(NamedTuple):
-    """Where a mutant changes the code; the same in every run."""
-
-    module: str
-    operator: str
-    occurrence: int
-    arguments: str
-    line: int
+Results = dict[Place, dict[str, Any]]
 
 
 def main() -> int:
     """Tries the sample and prints the score; 1 if it is below `--least`."""
     options = _options()
-    digest = _digest()
-    results = CACHE / f"{digest}.jsonl"
+    if options.work:
+        return _work(Path(options.work))
+    results = CACHE / f"{_digest(('model', 'sim', 'harness', 'tests', 'scripts'))}.jsonl"
     CACHE.mkdir(parents=True, exist_ok=True)
-    places = sorted(_places(options.module))
-    sample = random.Random(options.seed).sample(places, min(options.sample, len(places)))
+    found = sorted(places(options.module))
+    sample = random.Random(options.seed).sample(found, min(options.sample, len(found)))
     done = _read(results)
+    if options.keep:
+        _take_over(Path(options.keep), sample, done)
     left = [place for place in sample if place not in done]
-    print(f"{len(places)} mutants, {len(sample)} drawn with seed {options.seed}, {len(left)} left")
+    print(f"{len(found)} mutants, {len(sample)} drawn with seed {options.seed}, {len(left)} left")
     try:
         _try_all(left, options.jobs, results, done)
     except KeyboardInterrupt:
@@ -75,143 +65,122 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="at once, a copy each (default 2)")
     parser.add_argument("--module", default="model", help="file or folder (default model)")
     parser.add_argument("--least", type=float, default=85.0, help="score wanted, in per cent")
+    parser.add_argument("--keep", metavar="FILE", help="take the killed ones of that file over")
+    parser.add_argument("--work", help=argparse.SUPPRESS)  # a copy's folder: a worker
     return parser.parse_args()
 
 
-def _digest() -> str:
+def _digest(folders: Sequence[str]) -> str:
     """Of all code that a result depends on."""
     digest = hashlib.sha256()
-    for folder in ("model", "sim", "harness", "tests"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _places(module: str) -> Iterator[Place]:
-    root = ROOT / module
-    paths = [root] if root.is_file() else sorted(root.rglob("*.py"))
-    for path in paths:
-        relative = path.relative_to(ROOT)
-        if relative.parts[:2] == ("model", "mutants"):
-            continue
-        ignored = _annotations(path)
-        for item in _all_work_items([path], {}):
-            (mutation,) = item.mutations
-            if mutation.start_pos[0] not in ignored:
-                yield Place(
-                    str(relative),
-                    mutation.operator_name,
-                    mutation.occurrence,
-                    json.dumps(mutation.operator_args, sort_keys=True),
-                    mutation.start_pos[0],
-                )
-
-
-def _annotations(path: Path) -> set[int]:
-    """Lines that hold nothing but annotations: signatures, declarations, type aliases."""
-    lines: set[int] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef) and not _defaults(node):
-            lines.update(range(node.lineno, node.body[0].lineno))
-        elif isinstance(node, ast.AnnAssign) and _is_declaration(node):
-            lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    return lines
-
-
-def _defaults(node: ast.FunctionDef) -> bool:
-    arguments = node.args
-    return bool(arguments.defaults or any(arguments.kw_defaults) or node.decorator_list)
-
-
-def _is_declaration(node: ast.AnnAssign) -> bool:
-    alias = isinstance(node.annotation, ast.Name) and node.annotation.id == "TypeAlias"
-    return alias or node.value is None or isinstance(node.value, (ast.Constant, ast.List, ast.Dict))
-
-
-def _read(results: Path) -> dict[Place, dict[str, Any]]:
+def _read(results: Path) -> Results:
     if not results.exists():
         return {}
     lines = map(json.loads, results.read_text().splitlines())
     return {Place(*line["place"]): line for line in lines}
 
 
-def _try_all(
-    left: Sequence[Place], jobs: int, results: Path, done: dict[Place, dict[str, Any]]
-) -> None:
-    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        copies = [_copy(Path(folder) / str(number)) for number in range(jobs)]
-        with ProcessPoolExecutor(jobs) as pool, results.open("a") as out:
-            shares = [left[number::jobs] for number in range(jobs)]
-            queues = [iter(share) for share in shares]
-            running = {
-                pool.submit(_try_one, copy, place): (number, place)
-                for number, copy in enumerate(copies)
-                if (place := next(queues[number], None)) is not None
-            }
-            while running:
-                finished = next(as_completed(running))
-                number, place = running.pop(finished)
-                line = {"place": list(place), **finished.result()}
-                done[place] = line
-                print(json.dumps(line), file=out, flush=True)
-                _progress(done, place, line)
-                following = next(queues[number], None)
-                if following is not None:
-                    future = pool.submit(_try_one, copies[number], following)
-                    running[future] = (number, following)
+def _take_over(path: Path, sample: Sequence[Place], done: Results) -> None:
+    wanted = set(sample)
+    same = _digest(("model",))
+    kept = {
+        place: line
+        for place, line in _read(path).items()
+        if place in wanted and line["outcome"] == "killed" and line["model"] == same
+    }
+    print(f"{len(kept)} killed ones taken over from {path.name}")
+    done.update(kept)
 
 
-def _progress(done: dict[Place, dict[str, Any]], place: Place, line: dict[str, Any]) -> None:
-    killed = sum(each["outcome"] == "killed" for each in done.values())
-    where = f"{place.module}:{place.line}"
-    print(f"{killed}/{len(done)} killed  {line['outcome']:9} {where} {place.operator}", flush=True)
+def _try_all(left: Sequence[Place], jobs: int, results: Path, done: Results) -> None:
+    if not left:
+        return
+    same = _digest(("model",))
+    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
+        first = copy(Path(name) / "0", ROOT)
+        said = CACHE / f"known-{_digest(('model', 'sim', 'harness', 'tests'))}.json"
+        if not said.exists():
+            said.write_text(json.dumps(first_run(first)._asdict()))
+        seconds = json.loads(said.read_text())["seconds"]
+        print(f"the suite passes: {len(seconds)} tests, {sum(seconds.values()):.0f} s", flush=True)
+        copies = [first, *(copy(Path(name) / str(each), first) for each in range(1, jobs))]
+        for each in copies:
+            shutil.copy(said, each / "known.json")
+        queue: Queue[Place] = Queue()
+        for place in left:
+            queue.put(place)
+        with ThreadPoolExecutor(jobs) as pool, results.open("a") as out:
+
+            def note(place: Place, line: dict[str, Any]) -> None:
+                done[place] = {"place": list(place), "model": same, **line}
+                print(json.dumps(done[place]), file=out, flush=True)
+                _progress(done, place)
+
+            for future in [pool.submit(_drive, each, queue, note) for each in copies]:
+                future.result()
 
 
-def _copy(folder: Path) -> Path:
-    folder.mkdir()
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, folder / name)
-    return folder
+def _drive(folder: Path, queue: Queue[Place], note: Any) -> None:
+    """Feeds one worker process: forks and threads do not mix."""
+    command = [sys.executable, __file__, "--work", str(folder)]
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as worker:
+        assert worker.stdin and worker.stdout
+        while not queue.empty():
+            place = queue.get()
+            print(json.dumps(place), file=worker.stdin, flush=True)
+            note(place, json.loads(worker.stdout.readline()))
+        worker.stdin.close()
 
 
-def _try_one(copy: Path, place: Place) -> dict[str, Any]:
-    os.chdir(copy)
-    os.environ["PYTHONPATH"] = str(copy)
-    mutation = MutationSpec(
-        module_path=Path(place.module),
-        operator_name=place.operator,
-        operator_args=json.loads(place.arguments),
-        occurrence=place.occurrence,
-        start_pos=(place.line, 0),
-        end_pos=(place.line, 1),
+def _work(folder: Path) -> int:
+    known = read_known(folder / "known.json")
+    for line in sys.stdin:
+        print(json.dumps(_try_one(folder, known, Place(*json.loads(line)))), flush=True)
+    return 0
+
+
+def _try_one(folder: Path, known: Known, place: Place) -> dict[str, Any]:
+    path = folder / place.module
+    source = path.read_text(encoding="utf-8")
+    operator = cosmic_ray.plugins.get_operator(place.operator)(**json.loads(place.arguments))
+    mutated = mutate_code(source, operator, place.occurrence)
+    assert mutated is not None and mutated != source, place
+    tests = chosen(known, place.module, *statement(path, place.line))
+    alive, by = survives(
+        folder, place.module, mutated, tests, sum(known.seconds[each] for each in tests)
     )
-    python = sys.executable
-    command = f"{python} {TESTS} && {python} {FUZZ} sim-epoll && {python} {FUZZ} sim-iocp"
-    result = mutate_and_test([mutation], f"sh -c '{command}'", TIMEOUT_S)
-    outcome = "none" if result.test_outcome is None else result.test_outcome.value
-    return {"outcome": outcome, "diff": result.diff if outcome != "killed" else ""}
+    changed = difflib.unified_diff(source.splitlines(), mutated.splitlines(), lineterm="", n=0)
+    diff = [each for each in changed if each[:3] not in {"---", "+++"} and each[:2] != "@@"]
+    outcome = "survived" if alive else "killed"
+    return {"outcome": outcome, "by": by, "tests": len(tests), "diff": diff}
 
 
-def _report(sample: Sequence[Place], done: dict[Place, dict[str, Any]], least: float) -> int:
+def _progress(done: Results, place: Place) -> None:
+    killed = sum(each["outcome"] == "killed" for each in done.values())
+    line = done[place]
+    where = f"{place.module}:{place.line}"
+    operator = place.operator.rpartition("/")[2]
+    print(f"{killed}/{len(done)} killed  {line['outcome']:9} {where} {operator}", flush=True)
+
+
+def _report(sample: Sequence[Place], done: Results, least: float) -> int:
     survivors = [place for place in sample if done[place]["outcome"] != "killed"]
-    for place in survivors:
-        print(f"\nsurvived: {place.module}:{place.line} {place.operator}")
-        changes = (done[place]["diff"] or "").splitlines()
-        print(
-            "\n".join(
-                line for line in changes if line[:1] in "+-" and line[:3] not in ("+++", "---")
-            )
-        )
+    for place in sorted(survivors):
+        operator = place.operator.rpartition("/")[2]
+        print(f"\nsurvived {done[place]['tests']} tests: {place.module}:{place.line} {operator}")
+        print("\n".join(done[place]["diff"]))
     if not sample:
         return 0
-    score = 100 * (len(sample) - len(survivors)) / len(sample)
-    print(
-        f"\nmutation score {score:.1f} % ({len(sample) - len(survivors)} of {len(sample)} killed)"
-    )
+    killed = len(sample) - len(survivors)
+    score = 100 * killed / len(sample)
+    print(f"\nmutation score {score:.1f} % ({killed} of {len(sample)} killed)")
     return int(score < least)
 
 

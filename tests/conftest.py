@@ -2,8 +2,8 @@
 kernel did in a test the simulated one could have done (`tests.explained`).
 
 `--hypothesis-profile` chooses: `dev` (the default, seconds), `ci` (what a change must pass: the
-same examples for every run of the same tests; `make fuzz` and `make hunt` draw new ones) or `hunt`
-(hours). A test that needs fewer examples than its profile gives says so itself.
+same examples for every run of the same tests; `make fuzz` and `make hunt` draw new ones), `hunt`
+(hours) or `mutation` (of `make mutation`). A test that needs fewer examples than its profile gives says so itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.explained import explaining_real_runs
 
@@ -24,6 +24,15 @@ _COMMON = settings(
 settings.register_profile("dev", _COMMON, max_examples=50)
 settings.register_profile("ci", _COMMON, max_examples=1_000, derandomize=True, database=None)
 settings.register_profile("hunt", _COMMON, max_examples=100_000, stateful_step_count=200)
+settings.register_profile(  # scripts/mutation_suite.py: one failure is enough, and none is kept
+    "mutation",
+    _COMMON,
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
+)
 settings.load_profile("dev")
 
 

@@ -218,7 +218,7 @@ class Run:
         self.accepted: dict[str, int] = {}  # listener -> accept callbacks
         self.connect_caller: View | None = None  # whose connect call is running
         self.rates: Rates | None = None  # once there are limits
-        self.pass_time = 0
+        self.pass_time: int = records[0][0] if records else 0
         self.passes = 0
         self.wait_index = -1
         self.idle_waits = 0
