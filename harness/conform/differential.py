@@ -98,7 +98,7 @@ def compare(
 
 
 class _Effort:
-    """What shrinking may cost: `most` programs drawn and plays, and seconds where there is a bound of them."""
+    """What shrinking may cost: `most` programs drawn and plays, and perhaps seconds."""
 
     def __init__(self, most: int, seconds: float | None) -> None:
         self.most = most
