@@ -185,7 +185,8 @@ class IocpPackets(Replay):
     def _may_end_connect(self, sock: Socket) -> bool:
         if sock.connect is None or sock.endpoint.state is SYN_SENT:
             return True
-        return self._next(sock, sock.connect.overlapped) is not None
+        operation = self._next(sock, sock.connect.overlapped)
+        return operation is not None and operation.status is not NtStatus.CANCELLED
 
     def may_join(self, life: Life, listener: Any) -> bool:
         """One connection at a time, as long as an AcceptEx waits for it."""
