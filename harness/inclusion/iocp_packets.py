@@ -198,6 +198,18 @@ class IocpPackets(Replay):
             )
         )
 
+    def may_reset(self, life: Life) -> bool:
+        """Not while a receive has its end of file, and only waits for the packet's turn."""
+        if not life.reset_allowed():
+            return False
+        sock = None if life.fd is None else self._sock(life.fd)
+        if sock is None or not sock.receives or sock.sends or not sock.endpoint.eof:
+            return True
+        operation = self.flights.get(sock.receives[0].overlapped)
+        if operation is None or operation.data != b"" or not operation.size:
+            return True
+        return operation.status is not SUCCESS or bool(sock.endpoint.inbox_size)
+
     def check_quiet(self, held: Held) -> None:
         """An operation that could have ended long ago, and never has its packet."""
         if held.name not in ("pump_receives", "pump_accepts", "end_connect"):

@@ -223,7 +223,7 @@ class Waiting:
                     sender._deliver()
                     return True
                 life.arrived += size
-            elif not (life.fin_allowed() if kind == "FIN" else life.reset_allowed()):
+            elif not (life.fin_allowed() if kind == "FIN" else self.may_reset(life)):
                 return False
             else:
                 self._check_idle(held, life, receiver)
@@ -250,6 +250,10 @@ class Waiting:
 
     def may_join(self, life: Life, listener: Any) -> bool:
         return True
+
+    def may_reset(self, life: Life) -> bool:
+        """Whether neither records nor what the socket has still to tell speak against a reset."""
+        return life.reset_allowed()
 
     def _split(self, sender: Connection, data: bytes, size: int) -> None:
         """Cuts the segment at the head of a wire."""
