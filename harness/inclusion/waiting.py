@@ -114,11 +114,15 @@ class Waiting:
         return [hint for hint in doubts if hint not in self.hints]
 
     def _running_at(self, number: int) -> int | None:
-        """The loop's next record, if it is that of a kernel call: it may have been running."""
+        """The loop's next record, if it is that of a kernel call: it may have been running.
+
+        The waits before `quiet` were not: a run is quiet long after the peers' last records.
+        """
         for later in range(number + 1, len(self.records)):
             kind = self.records[later][1]
             if kind != "peer":
-                return later if kind in self.LOOP_CALLS else None
+                idle = self.idle[0] <= later < self.idle[1]
+                return later if kind in self.LOOP_CALLS and not idle else None
         return len(self.records)  # the trace ends before it was written
 
     def perform(self, raw: RawEnd, call: Call, number: int) -> None:
