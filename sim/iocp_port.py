@@ -1,8 +1,8 @@
 """A completion port: a queue of packets, the threads that wait for one, and a concurrency value.
 
-* Packets come out in the order in which operations ended. One free decision: two operations of
-  different sockets that the network ended at one instant may have ended in the other order
-  ("iocp.completion_order").
+* Packets come out in the order in which operations ended. One free decision: operations of
+  different sockets (Wine 8: or threads) that the network ended at one instant may have ended in
+  another order ("iocp.completion_order").
 * Waiters form a stack: the newest gets the packet (NT; Wine 8 keeps a queue). A packet that finds
   a waiter is handed to it and never enters the queue, so that no other thread can take it.
 * A thread that took a packet counts as running for the port until it comes back or blocks. While
@@ -42,13 +42,11 @@ class Port:
     __slots__ = (
         "closed",
         "concurrency",
+        "drawn",
+        "drawn_ns",
         "held",
         "limit",
         "network",
-        "newest",
-        "newest_ns",
-        "newest_owner",
-        "newest_run",
         "packets",
         "profile",
         "scheduler",
@@ -69,10 +67,8 @@ class Port:
         self.threads: list[Task] = []  # those that took a packet and have not come back
         self.closed = False
         self.held = False  # packets queue up although threads wait: see `put_in_order`
-        self.newest: Completion | None = None  # the last packet that the network made
-        self.newest_owner: object = None
-        self.newest_ns = -1
-        self.newest_run = 0  # packets of that owner and instant in a row
+        self.drawn: list[tuple[Completion, object]] = []  # by the network, at `drawn_ns`: owners
+        self.drawn_ns = -1
 
     # -- packets in ---------------------------------------------------------------------------
 
@@ -85,24 +81,31 @@ class Port:
 
     def add_drawn(self, packet: Completion, owner: object) -> None:
         """A packet of an operation that the network ended, while the tape lasts. The order of
-        packets of one `owner` is fixed. Where threads complete apart, it may overtake all of an
-        owner's, else the last.
+        packets of one `owner` is fixed. It may overtake the last one that the network made at this
+        instant; where threads complete apart, all back to its owner's own.
         """
-        packets = self.packets
-        now = self.scheduler.now
-        run = 0
-        if packets and packets[-1] is self.newest and self.newest_ns == now:
-            run = self.newest_run
-            if self.newest_owner != owner:
-                apart = self.profile.threads_complete_apart
-                moved = self.network.draw("iocp.completion_order", run + 1 if apart else 2)
-                if moved:
-                    packets.insert(len(packets) - moved, packet)
-                    return
-                run = 0
-        self.newest, self.newest_owner, self.newest_ns = packet, owner, now
-        self.newest_run = run + 1
+        packets, drawn, now = self.packets, self.drawn, self.scheduler.now
+        if self.drawn_ns != now:
+            self.drawn_ns = now
+            drawn.clear()
+        elif packets and drawn and packets[-1] is drawn[-1][0] and drawn[-1][1] != owner:
+            ahead = self._others(owner) if self.profile.threads_complete_apart else 1
+            moved = self.network.draw("iocp.completion_order", ahead + 1)
+            if moved:
+                packets.insert(len(packets) - moved, packet)
+                drawn.insert(len(drawn) - moved, (packet, owner))
+                return
+        drawn.append((packet, owner))
         self.add(packet)
+
+    def _others(self, owner: object) -> int:
+        """How many packets at the end were made by the network at this instant, not for `owner`."""
+        count = 0
+        for (made, its), queued in zip(reversed(self.drawn), reversed(self.packets), strict=False):
+            if its == owner or queued is not made:
+                break
+            count += 1
+        return count
 
     def put_in_order(self, before: int, ahead: bool, tell: Callable[[], None]) -> None:
         """Queues the packet of a call, `tell`, that has caused those from `before` on: ahead of

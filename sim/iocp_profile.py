@@ -30,9 +30,10 @@ class Profile:
         " in order"
     )
     threads_complete_apart: bool = _switch(
-        "operations of one socket that end at once may have their packets in another order when"
-        " different threads issued them: on Wine 8 each thread completes its own (observed);"
-        " inferred not to be so on NT"
+        "what ends at one instant is queued by the thread that issued it, or, when that has ended,"
+        " by any that waits, each at its own time: Wine's server/thread.c (queue_apc), observed on"
+        " Wine 8, where it overtakes what others issued, on its socket and beside; inferred not to"
+        " be so on NT"
     )
     concurrency_enforced: bool = _switch(
         "a waiter is held back while as many threads run as the port allows: Microsoft, 'I/O"

@@ -22,6 +22,7 @@ _CANCEL = "Microsoft, CancelIoEx"
 _DISCONNECT = "Microsoft, DisconnectEx"
 _SHUTDOWN = "Microsoft, shutdown"
 _TESTS = "Wine, dlls/ws2_32/tests/sock.c"
+_CLOSE = "Wine, dlls/ws2_32/tests/sock.c, and server/sock.c, sock_close_handle"
 _AFD = "Wine, dlls/ws2_32/tests/afd.c"
 _SCALABLE = "Microsoft, Write scalable Winsock apps using completion ports (MSDN, October 2000)"
 _OBSERVED = "observed on Wine 8.0; inferred for NT"
@@ -155,7 +156,11 @@ RULES = (
         ),
         ("C5", "a send that fails counts 0 bytes; Wine 8: those that TCP took", _OBSERVED),
         ("X1", "closesocket fails what is pending: CONNECTION_ABORTED, other on Wine 8", _TESTS),
-        ("X2", "closing a listener cancels its AcceptEx", _TESTS),
+        (
+            "X2",
+            "closing a listener cancels its AcceptEx, a connecting socket its ConnectEx",
+            _CLOSE,
+        ),
         ("X3", "closing an acceptor cancels its AcceptEx", _TESTS),
         ("X4", "closesocket with sends pending resets; Wine 8 delivers what was taken", _OBSERVED),
         (

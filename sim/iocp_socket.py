@@ -309,10 +309,10 @@ class Socket(Stream):
         self.after(host.delay() if host.network.live else 0, partial(self._end_next, ends))
 
     def _end_next(self, ends: list[End]) -> None:
-        """One packet after closesocket: CANCELLED for AcceptEx, else the profile's status."""
+        """One packet after closesocket: CANCELLED for connections, else the profile's status."""
         operation, nbytes, status = ends.pop(0)
         silent = isinstance(operation, Send) and operation.silent
-        if status is None and isinstance(operation, Accept):
+        if status is None and isinstance(operation, Accept | Connect):
             status = NtStatus.CANCELLED  # rule X2
         elif status is None and isinstance(operation, Send):
             status = self._close_send_status()  # rule X1

@@ -27,7 +27,7 @@ from harness.conform.arms import (
 )
 from harness.conform.blame import Run, Suspect, suspects
 from harness.conform.cases import Case, Difference, differences, load, own_cases, save
-from harness.conform.differential import Report, compare
+from harness.conform.differential import SHRINK_S, Report, compare
 from harness.conform.rules import watching
 from harness.inclusion.tightness import DECISIONS, never, told_never
 from harness.words import count, plain
@@ -200,7 +200,7 @@ def conform(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
             print(f"{kernel}: {', '.join(profiles)}" + (f"; real: {real_profile(kernel)}" * real))
         report = check_cases(kernel, cases, profiles, real)
         if real and options.runs and real_profile(kernel) in profiles:
-            report.random = compare(kernel, options.runs, options.seed)
+            report.random = compare(kernel, options.runs, options.seed, shrink_s=SHRINK_S)
             if report.random.found is not None and options.out is not None:
                 save(Path(options.out) / FOUND, [report.random.found])
         reports.append(report)

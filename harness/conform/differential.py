@@ -10,7 +10,8 @@ difference may have an explanation, looked for in this order:
 
 What is left is a difference. Hypothesis shrinks it, then steps are taken out as long as it stays;
 the smallest is a case in the format of `harness.conform.cases`, which expects what the real kernel
-gave.
+gave. Both are bounded in programs drawn and plays of them, which do not depend on how fast the
+machine is; a bound in seconds is for who waits for the answer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -36,7 +38,8 @@ from model.choices import Choices, Decision
 from model.errors import UsageError
 
 PACES = (0.5, 4.0)  # how long the real kernel may settle, at first and in doubt
-SHRINK_S = 30.0  # for Hypothesis, and again for taking steps out
+SHRINK_PLAYS = 2_000  # for Hypothesis, and again for taking steps out
+SHRINK_S = 30.0  # the same, for who waits
 
 
 @dataclass
@@ -69,12 +72,24 @@ class _Differs(Exception):
     """Tells Hypothesis that the program gives different results."""
 
 
-def compare(kernel: str, runs: int, seed: int, profile: str | None = None) -> Report:
+def compare(
+    kernel: str,
+    runs: int,
+    seed: int,
+    profile: str | None = None,
+    *,
+    shrink_plays: int = SHRINK_PLAYS,
+    shrink_s: float | None = None,
+) -> Report:
     """Plays `runs` random programs on both kernels. `profile`: that of the simulated one.
 
+    `shrink_plays` bounds each of the two ways of shrinking: programs drawn, and plays of them,
+    simulated and real. `shrink_s`, in seconds, is another bound, with which the found case
+    depends on the machine.
     Raises `WorldUnavailable` where the real kernel does not run.
     """
-    comparison = _Comparison(kernel, profile or real_profile(kernel), seed)
+    effort = _Effort(shrink_plays, shrink_s)
+    comparison = _Comparison(kernel, profile or real_profile(kernel), seed, effort)
     started = monotonic()
     if runs:
         comparison.search(runs)
@@ -82,20 +97,36 @@ def compare(kernel: str, runs: int, seed: int, profile: str | None = None) -> Re
     return comparison.report
 
 
+class _Effort:
+    """What shrinking may cost: `most` programs drawn and plays, and perhaps seconds."""
+
+    def __init__(self, most: int, seconds: float | None) -> None:
+        self.most = most
+        self.seconds = inf if seconds is None else seconds
+        self.start()
+
+    def start(self) -> None:
+        """All of it is left again."""
+        self.left = self.most
+        self.deadline = monotonic() + self.seconds
+
+    @property
+    def spent(self) -> bool:
+        return self.left <= 0 or monotonic() > self.deadline
+
+
 class _Comparison:
-    def __init__(self, kernel: str, profile: str, seed: int) -> None:
+    def __init__(self, kernel: str, profile: str, seed: int, effort: _Effort) -> None:
         self.kernel = kernel
         self.report = Report(kernel, profile, seed)
         programs = import_module(KERNELS[kernel].programs)
         self.program: Callable[[Callable[[int], int]], list[Step]] = programs.program
         self.loose = import_module(KERNELS[kernel].looseness)
         self.smallest: tuple[list[Step], list[Any], list[Any]] | None = None
-        self.deadline = 0.0
-        self.runs_left = 0
+        self.effort = effort
 
     def search(self, runs: int) -> None:
         """Draws programs until one differs, and shrinks that."""
-        self.runs_left = runs
         configured = settings(
             max_examples=runs,
             database=None,
@@ -117,8 +148,9 @@ class _Comparison:
 
     def _example(self, data: st.DataObject) -> None:
         """What Hypothesis calls; it tells failures apart by the line that raised."""
+        self.effort.left -= 1
         steps = self.program(lambda n: data.draw(st.integers(0, n - 1)) if n > 1 else 0)
-        if self.smallest is not None and monotonic() > self.deadline:
+        if self.smallest is not None and self.effort.spent:
             raise _Stop
         if self._differs(steps):
             raise _Differs
@@ -152,7 +184,7 @@ class _Comparison:
                 self.report.explained[explained] = self.report.explained.get(explained, 0) + 1
             return False
         if self.smallest is None:
-            self.deadline = monotonic() + SHRINK_S
+            self.effort.start()
         if self.smallest is None or len(steps) <= len(self.smallest[0]):
             self.smallest = (steps, simulated, real)
         return True
@@ -162,11 +194,13 @@ class _Comparison:
         self.report.operations += sum(step[0] not in {"settle", "sleep"} for step in steps)
 
     def _simulated(self, steps: list[Step]) -> tuple[list[Any], set[str]]:
+        self.effort.left -= 1
         with watching() as watch:
             results = play_simulated(self.kernel, steps, self.report.profile)
         return self._comparable(steps, results), watch.hits
 
     def _real(self, steps: list[Step], pace: float) -> list[Any]:
+        self.effort.left -= 1
         results = play_real(self.kernel, [steps], pace)[0]
         self.report.lost += not results
         return self._comparable(steps, results)
@@ -180,6 +214,7 @@ class _Comparison:
         """The freedoms with which the simulated kernel gives the real results, by name."""
 
         def play(choices: Choices, before: Callable[[int], object] | None) -> list[Any]:
+            self.effort.left -= 1
             profile = self.report.profile
             return self._comparable(
                 steps, play_simulated(self.kernel, steps, profile, choices, before)
@@ -197,9 +232,9 @@ class _Comparison:
     def _take_steps_out(self) -> None:
         """Leaves out steps, from the last, as long as the difference stays."""
         assert self.smallest is not None
-        self.deadline = monotonic() + SHRINK_S
+        self.effort.start()
         index = len(self.smallest[0]) - 1
-        while index >= 0 and monotonic() < self.deadline:
+        while index >= 0 and not self.effort.spent:
             steps = self.smallest[0]
             if index < len(steps):
                 try:

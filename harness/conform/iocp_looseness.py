@@ -18,7 +18,7 @@ LOOSE = (
     Loose(
         "order",
         "which of two packets that one call causes comes first: that of a send, or that of the"
-        " receive at the other end; those of receives that different threads issued",
+        " receive at the other end; those of operations that different threads issued",
         "Microsoft, GetQueuedCompletionStatus; observed on Wine 8, where both are on their way",
         ("iocp.completion_order",),
     ),

@@ -185,7 +185,8 @@ class IocpPackets(Replay):
     def _may_end_connect(self, sock: Socket) -> bool:
         if sock.connect is None or sock.endpoint.state is SYN_SENT:
             return True
-        return self._next(sock, sock.connect.overlapped) is not None
+        operation = self._next(sock, sock.connect.overlapped)
+        return operation is not None and operation.status is not NtStatus.CANCELLED
 
     def may_join(self, life: Life, listener: Any) -> bool:
         """One connection at a time, as long as an AcceptEx waits for it."""
@@ -196,6 +197,18 @@ class IocpPackets(Replay):
                 sock.accepts for sock in self.kernel._sockets.values() if sock.endpoint is listener
             )
         )
+
+    def may_reset(self, life: Life) -> bool:
+        """Not while a receive has its end of file, and only waits for the packet's turn."""
+        if not life.reset_allowed():
+            return False
+        sock = None if life.fd is None else self._sock(life.fd)
+        if sock is None or not sock.receives or sock.sends or not sock.endpoint.eof:
+            return True
+        operation = self.flights.get(sock.receives[0].overlapped)
+        if operation is None or operation.data != b"" or not operation.size:
+            return True
+        return operation.status is not SUCCESS or bool(sock.endpoint.inbox_size)
 
     def check_quiet(self, held: Held) -> None:
         """An operation that could have ended long ago, and never has its packet."""

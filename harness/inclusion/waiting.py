@@ -114,11 +114,15 @@ class Waiting:
         return [hint for hint in doubts if hint not in self.hints]
 
     def _running_at(self, number: int) -> int | None:
-        """The loop's next record, if it is that of a kernel call: it may have been running."""
+        """The loop's next record, if it is that of a kernel call: it may have been running.
+
+        The waits before `quiet` were not: a run is quiet long after the peers' last records.
+        """
         for later in range(number + 1, len(self.records)):
             kind = self.records[later][1]
             if kind != "peer":
-                return later if kind in self.LOOP_CALLS else None
+                idle = self.idle[0] <= later < self.idle[1]
+                return later if kind in self.LOOP_CALLS and not idle else None
         return len(self.records)  # the trace ends before it was written
 
     def perform(self, raw: RawEnd, call: Call, number: int) -> None:
@@ -223,7 +227,7 @@ class Waiting:
                     sender._deliver()
                     return True
                 life.arrived += size
-            elif not (life.fin_allowed() if kind == "FIN" else life.reset_allowed()):
+            elif not (life.fin_allowed() if kind == "FIN" else self.may_reset(life)):
                 return False
             else:
                 self._check_idle(held, life, receiver)
@@ -250,6 +254,10 @@ class Waiting:
 
     def may_join(self, life: Life, listener: Any) -> bool:
         return True
+
+    def may_reset(self, life: Life) -> bool:
+        """Whether neither records nor what the socket has still to tell speak against a reset."""
+        return life.reset_allowed()
 
     def _split(self, sender: Connection, data: bytes, size: int) -> None:
         """Cuts the segment at the head of a wire."""

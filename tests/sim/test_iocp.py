@@ -169,6 +169,24 @@ def test_a_packet_overtakes_only_the_last_one() -> None:
     assert list(port.packets) == [first, third, second]
 
 
+@pytest.mark.parametrize(
+    ("moved", "order"), [(0, [9, 1, 2, 3]), (1, [9, 1, 3, 2]), (2, [9, 3, 1, 2])]
+)
+def test_where_threads_complete_apart_a_packet_overtakes_back_to_its_owners(
+    moved: int, order: list[int]
+) -> None:
+    """Wine 8: s2 is closed (1) and s1 hears of it (2); a third thread completes its own (3)."""
+    scene = Scene([1])
+    port = Port(scene.scheduler, scene.kernel.network, WINE_8, 0)
+    scene.kernel.network.live = True
+    own, *packets = (Completion(0, each, 0, NtStatus.SUCCESS) for each in (9, 1, 2, 3))
+    scene.scheduler.choices.tape = [0, 0, moved]
+    for packet, owner in zip([own, *packets], ("third", "s2", "s1", "third"), strict=True):
+        port.add_drawn(packet, owner)
+    assert [packet.overlapped for packet in port.packets] == order
+    assert [one.bound for one in scene.scheduler.choices.decisions] == [2, 3, 3]
+
+
 @pytest.mark.parametrize("blocks", [True, False])
 def test_a_thread_that_blocks_or_ends_makes_room_for_another(blocks: bool) -> None:
     scene = Scene()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -78,14 +79,24 @@ def other_kernel(wrong: tuple[type, str, str, str]) -> Callable[..., list[list[o
 
 
 def test_random_programs_find_a_difference_and_shrink_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(differential, "SHRINK_S", 4.0)
     monkeypatch.setattr(differential, "play_real", other_kernel(WRONG["C1"]))
-    report = differential.compare("iocp", 200, 0, "wine-8")
+    report = differential.compare("iocp", 200, 0, "wine-8", shrink_plays=500)
     found = report.found
     assert found is not None
     assert len(found.steps) < 12, "it is shrunk"
     assert any(run.failed and "C1" in run.rules for run in report.tried)
     assert arms.play_simulated("iocp", found.steps, "wine-8") != found.expected("wine-8")
+
+
+@pytest.mark.parametrize("bound", [{"shrink_plays": 0}, {"shrink_s": 0.0}])
+def test_shrinking_may_be_given_no_time(
+    bound: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found is told as it was found."""
+    monkeypatch.setattr(differential, "play_real", other_kernel(WRONG["C1"]))
+    report = differential.compare("iocp", 200, 0, "wine-8", **bound)
+    assert report.found is not None
+    assert len(report.found.steps) >= 12
 
 
 def test_random_programs_agree_with_themselves(monkeypatch: pytest.MonkeyPatch) -> None:

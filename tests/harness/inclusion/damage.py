@@ -74,6 +74,7 @@ def send_takes_too_much(run: FailureFile) -> Damaged:
 
 
 def in_with_nothing_to_read(run: FailureFile) -> Damaged:
+    """A descriptor that no later wait tells of: else it may have come as early as that."""
     interest: dict[int, int] = {}
     for number, record in enumerate(run.records):
         kind = record[1]
@@ -82,8 +83,10 @@ def in_with_nothing_to_read(run: FailureFile) -> Damaged:
         elif kind == "close":
             interest.pop(record[2], None)
         elif kind == "epoll_wait" and record[4] == []:
+            rest = [each for each in run.records[number:] if each[1] == "epoll_wait"]
+            told = {fd for wait in rest for fd, _ in wait[4]}
             for fd, mask in interest.items():
-                if mask & EPOLLIN:
+                if mask & EPOLLIN and fd not in told:
                     found = [(fd, EPOLLIN)]
                     yield number, replaced(run, number, _with(record, f2=found))
 
