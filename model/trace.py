@@ -71,6 +71,15 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # port is closed, its non-paged pool in pages: the size, the most ever locked, still locked.
     "fault": ("name", "fd"),
     "pool": ("size", "high", "held"),
+    # Threads (`model.threads`). The records after `on` are that thread's, at first main's.
+    "on": ("thread",),
+    "thread": ("thread", "operation"),  # spawn, join (by the one who calls), begin, end
+    "lock": ("lock", "operation", "thread"),  # acquire, try, refused, release
+    # wait, woken, timeout, notify, notify_all; woken: how many threads a notify woke
+    "condition": ("condition", "lock", "operation", "thread", "woken"),
+    "touch": ("name", "operation"),  # read or write of state that threads share
+    "hang": ("how",),  # deadlock or livelock; then where each thread stands:
+    "blocked": ("thread", "holds", "where", "message", "record"),
     # The harness.
     "peer": ("peer", "operation", "size", "result"),
     "step": ("index", "do"),  # a step of the application's program begins
@@ -91,6 +100,7 @@ _TEXT_FIELDS = frozenset(
     {
         *("how", "bev", "name", "type", "which", "operation", "peer", "do"),
         *("message", "where", "error_type"),
+        *("thread", "lock", "condition", "holds"),
     }
 )
 

@@ -13,7 +13,7 @@ from model.errors import NtStatus
 from model.kernel import Completion
 from sim.iocp_operation import Accept, Connect, Host, Operation, Receive, Send
 from sim.iocp_port import Port
-from sim.scheduler import Task
+from sim.task import Task
 from sim.tcp import ESTABLISHED, Endpoint
 
 if TYPE_CHECKING:
