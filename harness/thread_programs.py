@@ -17,13 +17,13 @@ from model.world import World
 
 @dataclass(frozen=True)
 class Planted:
-    """`finds`: the property that the bug breaks, or the exception that it raises."""
+    """`finds`: the properties that the bug breaks, one or the other, or what it raises."""
 
     name: str
     bug: str
     broken: Program
     fixed: Program
-    finds: str
+    finds: tuple[str, ...]
 
 
 class _Cell:
@@ -251,13 +251,13 @@ def _polite(gives_up: bool) -> Program:
 PLANTED: tuple[Planted, ...] = tuple(
     Planted(name, bug, make(False), make(True), finds)
     for name, bug, make, finds in (
-        ("lost-update", "a read and a write, each locked for itself", _lost_update, "Assertion"),
-        ("check-then-act", "a check before the lock", _check_then_act, "Assertion"),
-        ("two-orders", "two locks in two orders", _two_orders, "K-1"),
-        ("lost-wakeup", "a look before the lock, then a wait", _lost_wakeup, "K-3"),
-        ("missing-lock", "one thread of three without the lock", _missing_lock, "K-2"),
-        ("one-notify", "two slots, one notify", _one_notify, "K-3"),
-        ("two-looks", "a moment between two looks that must be hit", _two_looks, "Assertion"),
-        ("livelock", "two threads that hold and try for ever", _polite, "K-3"),
+        ("lost-update", "a read and a write, each locked for itself", _lost_update, ("Assertion",)),
+        ("check-then-act", "a check before the lock", _check_then_act, ("Assertion",)),
+        ("two-orders", "two locks in two orders", _two_orders, ("K-1", "K-3")),
+        ("lost-wakeup", "a look before the lock, then a wait", _lost_wakeup, ("K-3",)),
+        ("missing-lock", "one thread of three without the lock", _missing_lock, ("K-2",)),
+        ("one-notify", "two slots, one notify", _one_notify, ("K-3",)),
+        ("two-looks", "a moment between two looks that must be hit", _two_looks, ("Assertion",)),
+        ("livelock", "two threads that hold and try for ever", _polite, ("K-3",)),
     )
 )
