@@ -231,7 +231,7 @@ class RealThreads:
                 raise UsageError(f"no thread {name!r} to join: there are {known}")
             state.begin(f"the end of {name}", "join", self.position())
             thread = self._threads[name]
-            deadline = perf_counter_ns() + self.limit_ns
+            deadline = perf_counter_ns() + 2 * self.limit_ns  # a thread that hangs tells first
             while thread.is_alive() and self._failed is None:
                 thread.join(0.01)
                 if perf_counter_ns() > deadline:

@@ -163,6 +163,7 @@ class _Judge:
 
     def lock(self, index: int, record: Record) -> None:
         _, _, lock, operation, thread = record
+        lock = str(lock)  # whatever a damaged trace has there
         mine = self.thread(thread)
         depth = mine.depths.get(lock, 0)
         if operation in {"acquire", "try"}:
@@ -206,6 +207,7 @@ class _Judge:
 
     def condition(self, index: int, record: Record) -> None:
         _, _, name, lock, operation, thread, woken = record
+        lock = str(lock)
         mine = self.thread(thread)
         if operation == "wait":
             self.checked["K-4"] += 1
