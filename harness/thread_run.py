@@ -45,11 +45,16 @@ def run_threads(
     choices: Choices,
     kind: Literal["epoll", "iocp"] = "epoll",
     pool: Pool | None = None,
+    points_max: int = 20_000,
 ) -> ThreadRun:
-    """Runs `program` as the world's main thread under the schedule of `choices`."""
+    """Runs `program` as the world's main thread under the schedule of `choices`.
+
+    More than `points_max` switch points are a livelock.
+    """
     world = SimWorld(kind, choices, pool=pool)
     trace = Trace(world.now_ns)
     threads = world.threads
+    threads.points_left = points_max
     trace.append = threads.attributed(trace.records)
     threads.record_to(trace.append, trace.now_ns)
     crash = _play(world, program)

@@ -41,19 +41,21 @@ POINTS_MAX = 100_000
 
 
 class SimThreads:
-    """model.threads.Threads of one run. `append` and `now_ns` write records, if anybody asked."""
+    """model.threads.Threads of one run. `append` and `now_ns` write records, if anybody asked;
+    after `points_left` more switch points the run is a livelock.
+    """
 
     __slots__ = (
         "_ended",
         "_fresh",
         "_joiners",
-        "_points_left",
         "_records",
         "_run",
         "_starter",
         "_tasks",
         "append",
         "now_ns",
+        "points_left",
         "scheduler",
     )
 
@@ -69,7 +71,7 @@ class SimThreads:
         self._fresh: Task | None = None  # being started by
         self._starter: Task | None = None
         self._joiners: list[Task] = []
-        self._points_left = points_max
+        self.points_left = points_max
         self._run = QUANTUM  # points that the running thread may pass before it must make room
         scheduler.choices.watch(self.candidates, lambda: len(self._records))
 
@@ -88,8 +90,8 @@ class SimThreads:
         if task is self._fresh:
             self._started()
             return
-        self._points_left -= 1
-        if self._points_left <= 0:
+        self.points_left -= 1
+        if self.points_left <= 0:
             self.hang("livelock", task, None)
         others = len(scheduler.runnable)
         if not others:

@@ -5,22 +5,17 @@ happened before what is kept in vector clocks (Lamport; Flanagan and Freund, Fas
 a lock's release comes before its next acquire, a spawn before the thread, its end before the join,
 a submission or a post before its completion. Where a packet cannot be told apart from others the
 edges of all of them are taken, so that a doubt is never a violation.
-
-A circle in the order of locks counts where it could hang (Havelund's GoodLock): each edge by
-another thread, no lock held in common around it, none of the threads ended before another began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations, product
-from typing import NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from model.properties.catalogue import Property, Verdicts, Violation
+from model.properties.lock_order import Clock, Edge, circles
 from model.threads import MAIN
 from model.trace import Record
-
-Clock: TypeAlias = dict[str, int]  # thread -> how much of it is known to have happened
 
 PROPERTIES = (
     Property(
@@ -62,21 +57,6 @@ PROPERTIES = (
 )
 
 
-class _Edge(NamedTuple):
-    """`thread` took the second lock while it held the first and those in `gates`."""
-
-    thread: str
-    record: int
-    gates: frozenset[str]
-    forks: Clock  # what had ended or not begun, by spawn and join only
-
-    def ordered(self, other: _Edge) -> bool:
-        """Whether one of the two threads' acts came before the other in every schedule."""
-        return _knows(other.forks, self.forks, self.thread) or _knows(
-            self.forks, other.forks, other.thread
-        )
-
-
 class _Access(NamedTuple):
     thread: str
     moment: int  # of the thread's own clock
@@ -98,11 +78,6 @@ class _Thread:
         self.waiting: tuple[str, int, int] | None = None  # condition, record, depth of its lock
 
 
-def _knows(clock: Clock, other: Clock, thread: str) -> bool:
-    """Whether what `thread` had done at `other` happened before `clock`."""
-    return other.get(thread, 0) <= clock.get(thread, 0)
-
-
 def _merge(clock: Clock, other: Clock) -> None:
     for thread, moment in other.items():
         if clock.get(thread, 0) < moment:
@@ -118,7 +93,7 @@ class _Judge:
         self.threads: dict[str, _Thread] = {}
         self.current = self.thread(MAIN)
         self.locks: dict[str, Clock] = {}
-        self.edges: dict[tuple[str, str], list[_Edge]] = {}
+        self.edges: dict[tuple[str, str], list[Edge]] = {}
         self.writes: dict[str, _Access] = {}
         self.reads: dict[str, dict[str, _Access]] = {}
         self.raced: set[str] = set()
@@ -192,7 +167,7 @@ class _Judge:
         for each in edges:
             if each.thread == mine.name and each.gates == gates and each.forks == forks:
                 return
-        edges.append(_Edge(mine.name, index, gates, dict(forks)))
+        edges.append(Edge(mine.name, index, gates, dict(forks)))
 
     def _give(self, mine: _Thread, lock: str) -> None:
         mine.depths[lock] = 0
@@ -307,7 +282,7 @@ class _Judge:
         for thread in self.threads.values():
             if self.hung is not None and thread.waiting is not None:
                 self._lost(thread.name, thread.waiting[0], thread.waiting[1])
-        for message, record in _circles(self.edges):
+        for message, record in circles(self.edges):
             self.violate("K-1", record, message)
         return Verdicts(tuple(self.violations), self.checked)
 
@@ -328,46 +303,6 @@ def _race(name: str, operation: str, access: _Access, other: _Access) -> str:
         for each in (other, access)
     )
     return f"{name} is accessed by {one} and by {two} without order, the second a {operation}"
-
-
-def _circles(edges: dict[tuple[str, str], list[_Edge]]) -> Iterator[tuple[str, int]]:
-    """Every circle of locks that could hang, with the record that closed it."""
-    after: dict[str, list[str]] = {}
-    for first, second in sorted(edges):
-        after.setdefault(first, []).append(second)
-    for start in sorted(after):
-        paths = [[start]]
-        while paths:
-            path = paths.pop()
-            for lock in after.get(path[-1], ()):
-                if lock == start and len(path) > 1:
-                    circle = _could_hang([edges[pair] for pair in _pairs(path)])
-                    if circle is not None:
-                        yield _circle_text(path, circle), max(edge.record for edge in circle)
-                elif lock > start and lock not in path:
-                    paths.append([*path, lock])
-
-
-def _pairs(path: Sequence[str]) -> list[tuple[str, str]]:
-    return list(zip(path, [*path[1:], path[0]], strict=True))
-
-
-def _could_hang(choices: list[list[_Edge]]) -> tuple[_Edge, ...] | None:
-    for circle in product(*choices):
-        if not any(
-            one.thread == other.thread or one.gates & other.gates or one.ordered(other)
-            for one, other in combinations(circle, 2)
-        ):
-            return circle
-    return None
-
-
-def _circle_text(path: Sequence[str], circle: Sequence[_Edge]) -> str:
-    told = (
-        f"{edge.thread} takes {second} holding {first} (record {edge.record})"
-        for (first, second), edge in zip(_pairs(path), circle, strict=True)
-    )
-    return "locks in a circle: " + ", ".join(told)
 
 
 #: kind of record -> the method that takes it
