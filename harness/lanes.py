@@ -93,9 +93,16 @@ def lanes(records: Sequence[Record], marks: Sequence[Mark] = ()) -> Iterator[str
     for index, record in enumerate(records):
         if record[1] != "on":
             cells = [""] * len(names)
-            cells[names.index(whose[index])] = plain(_short(record), _CELL)
+            cells[names.index(_lane(record, whose[index], names))] = plain(_short(record), _CELL)
             rows.append((str(index), marked.get(index, ""), *cells))
     yield from columns(rows, right=(0,))
+
+
+def _lane(record: Record, writer: str, names: Sequence[str]) -> str:
+    """The column of a record: the thread that wrote it, or the one that a report is about."""
+    if record[1] == "blocked" and record[2] in names:
+        return str(record[2])
+    return MAIN if record[1] in {"hang", "blocked"} else writer
 
 
 def _marks_by_row(records: Sequence[Record], marks: Sequence[Mark]) -> dict[int, str]:
@@ -121,4 +128,6 @@ def _short(record: Record) -> str:
         return f"{record[3]} {record[2]}"
     if kind == "thread":
         return f"{record[3]} {record[2]}"
-    return describe(record)
+    if kind == "blocked":
+        return f"waits for {record[4]}" if record[4] else "can run"
+    return record[2] if kind == "hang" else describe(record)

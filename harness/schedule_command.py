@@ -10,10 +10,13 @@ from typing import Any
 from harness.lanes import MarkedChoices, lanes, which_matter
 from harness.schedules import PCT, Exhaustive, RandomWalk, Search, Strategy, needed, search
 from harness.show import columns
+from harness.thread_patterns import PATTERNS
 from harness.thread_programs import PLANTED, Planted
 from harness.thread_run import player, run_threads
 from harness.words import plain
 from model.errors import UsageError
+
+PROGRAMS = PLANTED + PATTERNS
 
 #: the strategies of the table, each for a fresh search with this seed
 STRATEGIES: tuple[Callable[[int], Strategy], ...] = (
@@ -28,13 +31,13 @@ STRATEGIES: tuple[Callable[[int], Strategy], ...] = (
 
 def find(planted: Planted, seed: int, runs_max: int) -> list[Search]:
     """One search with each strategy for the bug of `planted`."""
-    play = player(planted.broken)
+    play = player(planted.broken, planted.kind)
     return [search(make(seed), play, runs_max) for make in STRATEGIES]
 
 
 def twin(planted: Planted, runs_max: int) -> Search:
     """The search through every schedule of the program without the bug."""
-    return search(Exhaustive(None), player(planted.fixed), runs_max)
+    return search(Exhaustive(None), player(planted.fixed, planted.kind), runs_max)
 
 
 def schedules(options: argparse.Namespace) -> int:
@@ -42,7 +45,8 @@ def schedules(options: argparse.Namespace) -> int:
     if options.program is not None:
         return _one(options)
     board = [
-        (each, find(each, options.seed, options.runs), twin(each, options.runs)) for each in PLANTED
+        (each, find(each, options.seed, options.runs), twin(each, options.runs))
+        for each in PROGRAMS
     ]
     missed = any(not any(s.failure for s in found) or fixed.failure for _, found, fixed in board)
     if options.json:
@@ -75,17 +79,17 @@ def _as_json(planted: Planted, found: list[Search], fixed: Search) -> dict[str, 
 
 def _one(options: argparse.Namespace) -> int:
     """The failing schedule of one program with the fewest decisions that are not dull."""
-    chosen = [each for each in PLANTED if each.name == options.program]
+    chosen = [each for each in PROGRAMS if each.name == options.program]
     if not chosen:
-        known = ", ".join(each.name for each in PLANTED)
+        known = ", ".join(each.name for each in PROGRAMS)
         raise UsageError(f"no program {plain(options.program, 40)!r}: choose from {known}")
-    play = player(chosen[0].broken)
+    play = player(chosen[0].broken, chosen[0].kind)
     found = search(Exhaustive(2), play, options.runs)
     if found.failure is None:
         raise UsageError(f"--runs is {options.runs}: too few to find the bug, give more")
     tape = needed(found.tape, play)
     marked = MarkedChoices(tape)
-    run = run_threads(chosen[0].broken, marked)
+    run = run_threads(chosen[0].broken, marked, chosen[0].kind)
     marks = which_matter(marked.marks, tape, play)
     if options.json:
         matter = [mark.number for mark in marks if mark.matters]

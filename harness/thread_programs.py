@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.thread_run import Program
 from model.evbuffer import Evbuffer
@@ -24,6 +25,7 @@ class Planted:
     broken: Program
     fixed: Program
     finds: tuple[str, ...]
+    kind: Literal["epoll", "iocp"] = "epoll"  # of the world that it runs in
 
 
 class _Cell:

@@ -178,11 +178,11 @@ def test_catalogues(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_schedules(capsys: pytest.CaptureFixture[str]) -> None:
-    from harness.thread_programs import PLANTED
+    from harness.schedule_command import PROGRAMS
 
     assert main(["schedules", "--runs", "100"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == [each.name for each in PLANTED]
+    assert [line.split()[0] for line in lines[2:]] == [each.name for each in PROGRAMS]
     assert all(line.endswith(", all") for line in lines[2:])
     assert main(["schedules", "lost-update"]) == 1
     shown = capsys.readouterr().out

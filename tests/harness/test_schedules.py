@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.lanes import MarkedChoices, lanes, which_matter
+from harness.schedule_command import PROGRAMS
 from harness.schedules import (
     PCT,
     Exhaustive,
@@ -23,7 +24,7 @@ from harness.schedules import (
     search,
     trimmed,
 )
-from harness.thread_programs import PLANTED, Planted
+from harness.thread_programs import Planted
 from harness.thread_run import player, run_threads
 from model.choices import Choices
 from model.trace import encode_trace
@@ -31,9 +32,9 @@ from model.world import World
 from real import wine
 
 ROOT = Path(__file__).parent.parent.parent
-BY_NAME = {each.name: each for each in PLANTED}
-SHORT = [each for each in PLANTED if each.name != "livelock"]
-planted = pytest.mark.parametrize("each", PLANTED, ids=lambda each: str(each.name))
+BY_NAME = {each.name: each for each in PROGRAMS}
+SHORT = [each for each in PROGRAMS if each.name != "livelock"]
+planted = pytest.mark.parametrize("each", PROGRAMS, ids=lambda each: str(each.name))
 
 #: the least preemptions with which the bug shows; 0: in the dull order, or where a thread blocks
 PREEMPTIONS = {
@@ -45,22 +46,27 @@ PREEMPTIONS = {
     "one-notify": 0,
     "two-looks": 2,
     "livelock": 1,
+    "free-in-callback": 1,
+    "lock-for-unlock": 0,
+    "torn-arguments": 0,
+    "inverted-try": 1,
+    "no-wakeup": 0,
 }
 
 
 @planted
 def test_the_exhaustive_search_finds_each_bug_with_the_fewest_preemptions(each: Planted) -> None:
     fewest = PREEMPTIONS[each.name]
-    found = search(Exhaustive(fewest), player(each.broken))
+    found = search(Exhaustive(fewest), player(each.broken, each.kind))
     assert found.failure is not None and found.failure.startswith(each.finds), found
     if fewest:
-        none = search(Exhaustive(fewest - 1), player(each.broken))
+        none = search(Exhaustive(fewest - 1), player(each.broken, each.kind))
         assert none.failure is None and none.complete and not none.unbounded
 
 
 @planted
 def test_the_exhaustive_search_sees_that_the_twin_has_no_bug(each: Planted) -> None:
-    seen = search(Exhaustive(None), player(each.fixed))
+    seen = search(Exhaustive(None), player(each.fixed, each.kind))
     assert seen.failure is None, seen
     assert seen.complete and seen.unbounded
 
@@ -68,7 +74,7 @@ def test_the_exhaustive_search_sees_that_the_twin_has_no_bug(each: Planted) -> N
 @planted
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_random_walk_finds_each_bug_soon(each: Planted, seed: int) -> None:
-    found = search(RandomWalk(seed), player(each.broken), runs_max=100)
+    found = search(RandomWalk(seed), player(each.broken, each.kind), runs_max=100)
     assert found.failure is not None and found.failure.startswith(each.finds), found
 
 
@@ -77,7 +83,7 @@ def test_a_random_walk_finds_each_bug_soon(each: Planted, seed: int) -> None:
 def test_pct_finds_each_bug_at_the_depth_that_it_has(each: Planted, seed: int) -> None:
     depth = PREEMPTIONS[each.name] + 1
     runs_max = 3_000 if each.name == "livelock" else 300
-    found = search(PCT(seed, depth), player(each.broken), runs_max)
+    found = search(PCT(seed, depth), player(each.broken, each.kind), runs_max)
     assert found.failure is not None and found.failure.startswith(each.finds), found
 
 
@@ -85,7 +91,12 @@ def test_pct_of_depth_one_never_preempts() -> None:
     """Priorities alone: a thread runs until it blocks, so what needs a preemption is not found."""
     for name, fewest in PREEMPTIONS.items():
         if fewest:
-            assert search(PCT(5, 1), player(BY_NAME[name].broken), runs_max=200).failure is None
+            assert (
+                search(
+                    PCT(5, 1), player(BY_NAME[name].broken, BY_NAME[name].kind), runs_max=200
+                ).failure
+                is None
+            )
 
 
 @pytest.mark.parametrize("make", [RandomWalk, lambda seed: PCT(seed, 3), lambda _: Exhaustive(1)])
@@ -93,7 +104,7 @@ def test_pct_of_depth_one_never_preempts() -> None:
 def test_the_tape_of_a_find_replays_it_and_the_same_seed_finds_the_same(
     each: Planted, make: type[RandomWalk]
 ) -> None:
-    play = player(each.broken)
+    play = player(each.broken, each.kind)
     first, again = (search(make(7), play, runs_max=3_000) for _ in range(2))
     assert (first.runs, first.tape, first.failure) == (again.runs, again.tape, again.failure)
     assert play(Choices(first.tape)) == first.failure
@@ -102,7 +113,7 @@ def test_the_tape_of_a_find_replays_it_and_the_same_seed_finds_the_same(
 def recorded(strategy: Strategy, program: Planted) -> tuple[list[str], tuple[int, ...]]:
     source = strategy.source()
     assert source is not None
-    run = run_threads(program.broken, source)
+    run = run_threads(program.broken, source, program.kind)
     strategy.ended(source)
     return encode_trace(run.records), source.recorded()
 
@@ -111,20 +122,21 @@ def recorded(strategy: Strategy, program: Planted) -> tuple[list[str], tuple[int
 def test_replays_are_the_same_bytes(seed: int, each: Planted) -> None:
     for strategy in (RandomWalk(seed), PCT(seed, 2)):
         lines, tape = recorded(strategy, each)
-        assert encode_trace(run_threads(each.broken, Choices(tape)).records) == lines
+        assert encode_trace(run_threads(each.broken, Choices(tape), each.kind).records) == lines
 
 
 DIGEST = """
 import hashlib
 from harness.schedules import RandomWalk
-from harness.thread_programs import PLANTED
+from harness.schedule_command import PROGRAMS
 from harness.thread_run import run_threads
 from model.trace import encode_trace
 lines = []
-for each in PLANTED:
+for each in PROGRAMS:
     if each.name != "livelock":
         for seed in range(5):
-            lines += encode_trace(run_threads(each.broken, RandomWalk(seed).source()).records)
+            run = run_threads(each.broken, RandomWalk(seed).source(), each.kind)
+            lines += encode_trace(run.records)
 print(hashlib.sha256("\\n".join(lines).encode()).hexdigest())
 """
 
@@ -208,12 +220,12 @@ def test_trimmed_tapes_answer_alike(tape: list[int]) -> None:
 
 @pytest.mark.parametrize("each", SHORT, ids=lambda each: str(each.name))
 def test_the_needed_decisions_are_few_and_each_of_them_matters(each: Planted) -> None:
-    play = player(each.broken)
+    play = player(each.broken, each.kind)
     found = search(RandomWalk(11), play, runs_max=200)
     tape = needed(found.tape, play)
     assert play(Choices(tape)) == found.failure
     marked = MarkedChoices(tape)
-    run_threads(each.broken, marked)
+    run_threads(each.broken, marked, each.kind)
     marks = which_matter(marked.marks, tape, play)
     assert len(marks) == sum(map(bool, tape)) <= sum(map(bool, found.tape))
     assert all(mark.matters for mark in marks)
@@ -222,8 +234,8 @@ def test_the_needed_decisions_are_few_and_each_of_them_matters(each: Planted) ->
 def test_the_lanes_of_a_lost_wakeup() -> None:
     each = BY_NAME["lost-wakeup"]
     marked = MarkedChoices([0, 1])
-    run = run_threads(each.broken, marked)
-    marks = which_matter(marked.marks, [0, 1], player(each.broken))
+    run = run_threads(each.broken, marked, each.kind)
+    marks = which_matter(marked.marks, [0, 1], player(each.broken, each.kind))
     table = list(lanes(run.records, marks))
     columns = {name: table[0].index(name) for name in ("main", "t1", "t2")}
     wait = next(line for line in table if "wait given" in line)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.thread_programs import PLANTED
+from harness.schedule_command import PROGRAMS
 from harness.thread_run import run_threads
 from model.choices import Choices
 from model.errors import NtStatus
@@ -234,11 +234,11 @@ def test_one_thread_says_nothing_about_threads() -> None:
     assert {name for name, count in verdicts.checked.items() if count} == {"K-2"}
 
 
-@pytest.mark.parametrize("each", PLANTED, ids=lambda each: str(each.name))
+@pytest.mark.parametrize("each", PROGRAMS, ids=lambda each: str(each.name))
 def test_the_right_twins_of_planted_bugs_break_nothing(each: Any) -> None:
     for seed in range(30):
         tape = [(seed * 7 + place * place) % 5 for place in range(40)]
-        assert run_threads(each.fixed, Choices(tape)).failure is None
+        assert run_threads(each.fixed, Choices(tape), each.kind).failure is None
 
 
 ANYTHING = st.one_of(st.none(), st.integers(), st.text(max_size=3), st.booleans())
