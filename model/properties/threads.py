@@ -263,7 +263,7 @@ class _Judge:
     def hang(self, index: int, record: Record) -> None:
         self.checked["K-3"] = 1
         self.hung = index
-        self.violate("K-3", index, record[2])
+        self.violate("K-3", index, str(record[2]))
 
     def hung_thread(self, index: int, record: Record) -> None:
         _, _, thread, holds, where, last, position = record
