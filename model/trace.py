@@ -33,6 +33,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "recv": ("fd", "size", "result"),  # result: the bytes, or an errno
     "send": ("fd", "size", "result"),  # size: offered; result: the bytes taken, or an errno
     "so_error": ("fd", "result"),
+    "eventfd": ("result",),
+    "eventfd_write": ("fd", "result"),
+    "eventfd_read": ("fd", "result"),
     "epoll_create": ("result",),
     "epoll_ctl": ("epfd", "op", "fd", "mask", "result"),
     "epoll_wait": ("epfd", "timeout_ns", "result"),  # result: [[fd, mask], ...] or an errno

@@ -3,8 +3,8 @@
 Judged on records alone, in one pass. A record is the thread's that the last `on` named. What
 happened before what is kept in vector clocks (Lamport; Flanagan and Freund, FastTrack, PLDI 2009):
 a lock's release comes before its next acquire, a spawn before the thread, its end before the join,
-a submission or a post before its completion. Where a packet cannot be told apart from others the
-edges of all of them are taken, so that a doubt is never a violation.
+a submission or a post before its completion, a write of an eventfd before its read. Where a packet
+cannot be told apart from others the edges of all of them are taken: a doubt is never a violation.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ class _Judge:
         self.raced: set[str] = set()
         self.flights: dict[int, Clock] = {}
         self.posts: Clock = {}  # of packets without an overlapped
+        self.eventfds: dict[int, Clock] = {}
         self.notified: dict[str, int] = {}  # condition -> the last notify that woke nobody
         self.callbacks: dict[str, list[tuple[str, int]]] = {}  # those that run: thread, record
         self.hung: int | None = None
@@ -235,6 +236,13 @@ class _Judge:
         for other in self.threads.values():  # told before the record of its submission
             _merge(self.current.clock, other.clock)
 
+    def eventfd_write(self, index: int, record: Record) -> None:
+        _merge(self.eventfds.setdefault(record[2], {}), self.current.clock)
+        self._tick(self.current)
+
+    def eventfd_read(self, index: int, record: Record) -> None:
+        _merge(self.current.clock, self.eventfds.get(record[2], {}))
+
     # -- callbacks and hangs ----------------------------------------------------------------------
 
     def callback(self, index: int, record: Record) -> None:
@@ -314,6 +322,8 @@ _HANDLERS = {
     "touch": _Judge.touch,
     **dict.fromkeys(("wsa_recv", "wsa_send", "accept_ex", "connect_ex", "post"), _Judge.submission),
     "completion": _Judge.completion,
+    "eventfd_write": _Judge.eventfd_write,
+    "eventfd_read": _Judge.eventfd_read,
     "cb": _Judge.callback,
     "cb_end": _Judge.callback_end,
     "hang": _Judge.hang,

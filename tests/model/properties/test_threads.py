@@ -179,6 +179,21 @@ PAIRS: list[tuple[str, list[Line], list[Line]]] = [
             *lock("b", "w:n"),
         ],
     ),
+    (
+        "K-2",
+        [
+            ("a", "eventfd_write", 3, None),
+            *lock("a", "w:n"),
+            ("b", "eventfd_read", 3, 1),
+            *lock("b", "w:n"),
+        ],
+        [
+            *lock("a", "w:n"),
+            ("a", "eventfd_write", 3, None),
+            ("b", "eventfd_read", 3, 1),
+            *lock("b", "w:n"),
+        ],
+    ),
     ("K-3", HANG, lock("a", "+x", "-x")),
     (
         "K-4",
