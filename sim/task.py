@@ -106,22 +106,26 @@ class Pool:
     For searches. A run that is given none leaves no greenlet behind. A pool is one OS thread's.
     """
 
-    __slots__ = ("idle",)
+    __slots__ = ("_task", "idle")
 
     def __init__(self) -> None:
         self.idle: list[greenlet] = []
+        self._task: Task | None = None  # whose turn begins: an argument of switch would stay alive
 
     def begin(self, task: Task, hub: greenlet | None) -> None:
         """Switches to `task`, which has not run yet, in a greenlet of the pool."""
         thread = task.greenlet = self.idle.pop() if self.idle else greenlet(self._serve, hub)
-        thread.switch(task)
+        self._task = task
+        thread.switch()
 
-    def _serve(self, task: Task | None) -> None:
+    def _serve(self) -> None:
         thread = getcurrent()
-        while task is not None:
+        while True:
+            task = cast(Task, self._task)
+            self._task = None
             with suppress(GreenletExit):
                 task.body()
             to_hub = task.scheduler.to_hub
             del task  # an idle greenlet keeps no run alive
             self.idle.append(thread)
-            task = cast("Task | None", to_hub())
+            to_hub()
