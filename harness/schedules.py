@@ -27,6 +27,7 @@ from typing import Protocol, TypeAlias
 
 from model.choices import Choices, Decision
 
+_new = tuple.__new__
 PREEMPTION = "thread.next"
 THREAD_DRAWS = frozenset({PREEMPTION, "sched.next", "thread.notify"})
 
@@ -76,17 +77,18 @@ class _Random(Source):
 
     __slots__ = ("_noise", "_random")
 
-    def __init__(self, seed: int, noise: float) -> None:
+    def __init__(self, draws: Callable[[], float], noise: float) -> None:
         super().__init__()
-        self._random = random.Random(seed).random
+        self._random = draws
         self._noise = noise
 
     def draw(self, name: str, bound: int) -> int:
         if bound <= 1:
             return 0
-        thinks = name in THREAD_DRAWS or self._noise > self._random()
+        noise = self._noise
+        thinks = name in THREAD_DRAWS or (noise and noise > self._random())
         value = int(self._random() * bound) if thinks else 0
-        self.decisions.append(Decision(name, bound, value))
+        self.decisions.append(_new(Decision, (name, bound, value)))
         return value
 
 
@@ -95,12 +97,12 @@ class RandomWalk:
 
     def __init__(self, seed: int, noise: float = 0.0) -> None:
         self.name = "random walk"
-        self._seeds = random.Random(seed)
+        self._random = random.Random(seed).random  # one for all walks: seeding costs a walk's tenth
         self._noise = noise
 
     def source(self) -> Source:
         """The next walk."""
-        return _Random(self._seeds.getrandbits(64), self._noise)
+        return _Random(self._random, self._noise)
 
     def ended(self, source: Source) -> None:
         """Walks learn nothing."""
@@ -180,7 +182,7 @@ class _Prefix(Source):
         decisions = self.decisions
         place = len(decisions)
         value = self._prefix[place] if place < len(self._prefix) else 0
-        decisions.append(Decision(name, bound, value))
+        decisions.append(_new(Decision, (name, bound, value)))
         return value
 
 

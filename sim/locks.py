@@ -38,12 +38,14 @@ class SimLock:
         """Blocks until it is ours."""
         threads = self._threads
         task = cast(Task, threads.scheduler.current)
-        if self.owner is not task:
+        if self.owner is None:
+            task.waits = self  # as `want` does
+            self.waiters.append(task)
+            threads.point(self.name)
+            self.take(task, 1)
+        elif self.owner is not task:
             self.want(task)
-            if self.owner is None:
-                threads.point(self.name)
-            else:
-                threads.note(self.name, task)
+            threads.note(self.name, task)
             self.take(task, 1)
         elif self.recursive:
             self.depth += 1
@@ -63,7 +65,8 @@ class SimLock:
         if taken and self.owner is task:
             self.depth += 1
         elif taken:
-            self._own(task, 1)
+            self.want(task)
+            self.take(task, 1)
         if threads.append is not None:
             operation = "try" if taken else "refused"
             threads.append((threads.now_ns(), "lock", self.name, operation, task.name))
@@ -115,15 +118,13 @@ class SimLock:
                 scheduler.park(None)
                 if scheduler.ending:
                     raise GreenletExit
-        self.waiters.remove(task)
+        waiters = self.waiters
+        waiters.remove(task)
         task.waits = None
-        self._own(task, depth)
-
-    def _own(self, task: Task, depth: int) -> None:
         self.owner = task
         self.depth = depth
         task.held.append(self)
-        for other in self.waiters:
+        for other in waiters:
             if not other.parked:
                 self._threads.scheduler.park_again(other)
 

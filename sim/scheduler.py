@@ -59,6 +59,7 @@ class Scheduler:
 
     __slots__ = (
         "_hub",
+        "_names",
         "choices",
         "current",
         "ending",
@@ -80,6 +81,7 @@ class Scheduler:
         self.ending = False
         self.runnable: deque[Task] = deque()
         self.tasks: list[Task] = []
+        self._names: set[str] = set()
         self.failures: list[Exception] = []
         self.on_stuck: Callable[[], Exception] | None = None  # why nothing can ever happen
         self.pool = pool
@@ -102,8 +104,9 @@ class Scheduler:
 
     def spawn(self, name: str, target: Callable[[], None]) -> Task:
         """A new task, runnable behind those that are runnable now. May be called before `run`."""
-        if any(task.name == name for task in self.tasks):
+        if name in self._names:
             raise SimulatorError(f"a task named {name!r} exists: give every task its own name")
+        self._names.add(name)
         task = Task(self, name, target)
         self.tasks.append(task)
         if self.ending:
