@@ -53,6 +53,7 @@ class SimThreads:
         "_run",
         "_starter",
         "_tasks",
+        "_turn",
         "append",
         "now_ns",
         "points_left",
@@ -72,7 +73,8 @@ class SimThreads:
         self._starter: Task | None = None
         self._joiners: list[Task] = []
         self.points_left = points_max
-        self._run = QUANTUM  # points that the running thread may pass before it must make room
+        self._turn: Task | None = None  # who passed the last switch point undisturbed,
+        self._run = QUANTUM  # and how many more it may pass before it must make room
         scheduler.choices.watch(self.candidates, lambda: len(self._records))
 
     # -- switching ----------------------------------------------------------------------------
@@ -98,11 +100,14 @@ class SimThreads:
             return
         drawn = scheduler.choices.draw("thread.next", others + 1)
         if not drawn:
+            if task is not self._turn:
+                self._turn = task
+                self._run = QUANTUM
             self._run -= 1
             if self._run > 0:
                 return
+            self._turn = None
             drawn = 1
-        self._run = QUANTUM
         scheduler.preempt(drawn - 1)
         if scheduler.ending:
             raise GreenletExit
@@ -152,6 +157,7 @@ class SimThreads:
         if scheduler.current is not None and not scheduler.ending:
             self._fresh, self._starter = task, scheduler.current
             scheduler.start(task)
+            self._fresh = None  # also where it blocked or ended before any switch point
 
     def _end(self, name: str) -> None:
         if self.scheduler.ending:

@@ -213,6 +213,30 @@ def test_what_a_lock_makes_impossible_is_not_tried() -> None:
     assert count(main)[0] == factorial(3)
 
 
+def test_threads_may_sleep_or_spawn_before_their_first_switch_point() -> None:
+    def main(threads: SimThreads) -> None:
+        def child() -> None:
+            threads.touch("x", write=True)
+
+        def parent() -> None:
+            threads.spawn("child", child)
+            threads.touch("x", write=True)
+
+        def sleeper() -> None:
+            threads.scheduler.park(5)
+            threads.touch("x", write=True)
+
+        threads.spawn("parent", parent)
+        threads.spawn("sleeper", sleeper)
+        threads.spawn("other", child)
+        threads.join()
+        assert threads.scheduler.now == 5
+
+    runs, strategy = count(main)
+    assert strategy.unbounded
+    assert runs >= interleavings(1, 1, 1)
+
+
 def test_try_acquire_sees_every_state_of_the_lock() -> None:
     taken: set[bool] = set()
 
