@@ -2,6 +2,8 @@
 # make test    everything that a change must pass (.ci/run runs the same)
 # make hunt    a long fuzz: make hunt SECONDS_HUNT=3600
 # make bench   each figure beside its peer
+# make coverage  branch coverage of model/ by the property tests alone
+# make mutation  mutation score of model/ on a sample: make mutation SAMPLE=300 SEED=1
 # make lint    format, lint, types, import contracts
 # make clean   removes what the above made here
 #
@@ -11,10 +13,12 @@ PYTHON ?= python3
 SECONDS_FUZZ ?= 45
 SECONDS_HUNT ?= 1800
 JOBS ?= 2
+SAMPLE ?= 300
+SEED ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help fuzz test hunt bench bench-json lint format readme clean system wine
+.PHONY: help fuzz test hunt coverage mutation bench bench-json lint format readme clean system wine
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
 MINOR := $(shell $(PYTHON) -c 'import sys; v = sys.version_info; print(f"{v[0]}.{v[1]}" if v >= (3, 11) else "")' 2>/dev/null)
@@ -30,7 +34,7 @@ DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 8
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 10
 
 # Two stamps: a first `make fuzz` need not fetch the tools of the tests.
 $(BIN)/python:
@@ -77,6 +81,16 @@ format: $(DEV)
 # pytest comes last: its summary ends the output.
 test: $(DEV) wine lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=ci
+
+coverage: $(DEV) wine
+	$(BIN)/python -m pytest -q -m hypothesis --cov --cov-report=term-missing:skip-covered tests
+
+$(VENV)/.mutation: pyproject.toml | $(BIN)/python
+	@$(PIP) install --editable '.[mutation]'
+	@touch $(CORE) $(DEV) $@
+
+mutation: $(VENV)/.mutation
+	@$(BIN)/python scripts/mutation_score.py --sample $(SAMPLE) --seed $(SEED) --jobs $(JOBS)
 
 bench: $(DEV) wine
 	@$(BIN)/python -m bench

@@ -35,9 +35,10 @@ def verdict(result: Result, wanted: Wanted) -> dict[str, Any] | None:
 
 
 def lines(result: Result) -> list[str]:
-    """One contest as a table; ratios are to the first peer that something is wanted of."""
+    """One contest as a table; ratios are to the first peer that something is wanted of, or
+    to the contest's yardstick."""
     contest = result.contest
-    peer = next((wanted.peer for wanted in contest.wanted if wanted.peer), None)
+    peer = next((wanted.peer for wanted in contest.wanted if wanted.peer), contest.yardstick)
     yardstick = result.median(peer) if peer else None
     table = [f"{contest.title} ({contest.unit})"]
     for contender in contest.contenders:

@@ -57,6 +57,7 @@ class Contest:
     contenders: tuple[Contender, ...]
     wanted: tuple[Wanted, ...]
     notes: tuple[str, ...] = ()
+    yardstick: str | None = None  # whom figures are also told relative to, if no `Wanted` says so
 
 
 @dataclass

@@ -24,6 +24,28 @@ CONTESTS: dict[str, Contest] = {
         ),
         ("detangle 0.1.0 simulates asyncio's transports and has no kernel below them.",),
     ),
+    "kernel-calls": Contest(
+        "Simulated kernels alone: send, wait, receive 64 bytes over a connected pair",
+        "calls/s",
+        (
+            Contender("sim-epoll", "kernel_calls:epoll", (200_000,)),
+            Contender("sim-iocp", "kernel_calls:iocp", (200_000,)),
+            Contender("sim-epoll, tape", "kernel_calls:epoll_taped", (50_000,)),
+            Contender("sim-iocp, tape", "kernel_calls:iocp_taped", (50_000,)),
+            Contender("bare SimPy", "kernel_calls:simpy_timeouts", (500_000,)),
+        ),
+        (
+            Wanted("sim-epoll", None, 150_000),
+            Wanted("sim-iocp", None, 150_000),
+            Wanted("sim-epoll, tape", None, 150_000),
+            Wanted("sim-iocp, tape", None, 150_000),
+        ),
+        (
+            "Bare SimPy: timeouts of one process a second.",
+            "Tape: every latency, cut and order is drawn, and most waits block.",
+        ),
+        yardstick="bare SimPy",
+    ),
     "short-runs": Contest(
         "Complete runs: connect, ten echoes of 64 bytes, close; traced, properties checked",
         "runs/s",
@@ -128,6 +150,16 @@ CONTESTS: dict[str, Contest] = {
             Wanted("epoll, resident", None, 1_300, at_most=True),
         ),
         ("Traced: tracemalloc. Resident: growth of VmRSS. The kernel's memory is in neither.",),
+    ),
+    "evbuffer": Contest(
+        "1 GiB in steps of 64 KiB: copied into free space, copied out, drained",
+        "MiB/s",
+        (
+            Contender("evbuffer", "buffers:evbuffer", (1_024,)),
+            Contender("bytearray ring", "buffers:ring", (1_024,)),
+        ),
+        (Wanted("evbuffer", "bytearray ring", 0.5),),
+        ("The ring: a bytearray of two steps and two places in it; no growth, nobody to tell.",),
     ),
     "iocp": Contest(
         "Real IOCP: echo of 64 bytes over one connection, in one Windows interpreter",

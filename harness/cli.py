@@ -27,7 +27,8 @@ MESSAGE_MAX = 2_000  # characters of one line of an error
 EPILOG = """\
 exit codes:
   0    clean: no property broke
-  1    a property broke (replay: broke again; conform: kernels differ)
+  1    a property broke (replay: broke again; conform: kernels differ,
+       or a trace is not explained)
   2    bad usage or input, or a world that does not run here
   3    a replay that no longer fits, or an error of duopoll itself
   130  interrupted before anything was found; fuzz prints its table first, and exits 1 if it found
@@ -175,6 +176,12 @@ def _conform(subparsers: Any) -> None:
         help="cases to play; repeatable (default: the project's own)",
     )
     command.add_argument(
+        "--trace",
+        action="append",
+        metavar="FILE",
+        help="instead: could the simulated kernel have made this run? repeatable",
+    )
+    command.add_argument(
         "--profile", metavar="NAME", help="one profile of the simulated kernel (default: all)"
     )
     command.add_argument(
@@ -205,6 +212,9 @@ def _mutants(subparsers: Any) -> None:
     parser.add_argument("--find", action="store_true", help="hunt each of them; 1 if one lives")
     parser.add_argument(
         "--runs", type=_positive, default=20_000, metavar="N", help="for each (20000)"
+    )
+    parser.add_argument(
+        "--seconds", type=_positive, default=60, metavar="S", help="for each at most (60)"
     )
     parser.add_argument("--seed", type=_natural, default=1, metavar="N", help="of the hunt (1)")
     _json(parser)

@@ -264,7 +264,15 @@ def _mutants_board(options: argparse.Namespace) -> int:
 
     hunts = []
     for mutant in MUTANTS.values():
-        hunts.append(hunt(mutant, runs=options.runs, number=options.seed))
+        hunts.append(
+            hunt(
+                mutant,
+                runs=options.runs,
+                number=options.seed,
+                seconds=options.seconds,
+                shrinking=True,
+            )
+        )
         if not options.json:
             print(_board_line(hunts[-1]), flush=True)
     if options.json:
@@ -275,7 +283,8 @@ def _mutants_board(options: argparse.Namespace) -> int:
 def _board_line(each: Hunt) -> str:
     how = "found" if each.found else "NOT FOUND"
     breaks = MUTANTS[each.mutant].breaks
-    return f"{each.mutant:<26} {breaks:<4} {how:<9} {each.runs:>6} runs {each.seconds:>6.1f} s"
+    line = f"{each.mutant:<26} {breaks:<4} {how:<9} {each.runs:>6} runs {each.seconds:>6.1f} s"
+    return line if each.shrunk is None else f"{line}  {each.shrunk:>3} steps and decisions"
 
 
 def properties(options: argparse.Namespace) -> int:
@@ -343,7 +352,13 @@ def fuzz(options: argparse.Namespace) -> int:
 
 
 def conform(options: argparse.Namespace) -> int:
-    """`duopoll conform`: needs Hypothesis, as fuzz does."""
+    """`duopoll conform`: needs Hypothesis, as fuzz does; not so with `--trace`."""
+    if options.trace:
+        from harness.inclusion.command import conform_traces
+
+        if options.cases or options.kernel or options.profile:
+            raise UsageError("--trace goes without --cases, --kernel and --profile: leave them out")
+        return conform_traces(options.trace, options.json)
     from harness.conform import command
 
     return command.conform(options, to_errors)

@@ -13,6 +13,9 @@ program alone. It is a judgement on the safe side, by what stands in the scenari
 * A connection that is refused has nothing to write: whether a dead bufferevent still accepts bytes
   differs between kernels.
 * Nothing goes wrong: there are no faults.
+* Rate limits are set at set-up only, and fast enough that all there is moves while the run lasts.
+* The ends stand on sockets, without layers: a pair asks no kernel, and what a stack's callbacks
+  see depends on how the kernel cut the stream.
 * The application only waits, for times that then mean nothing, and writes at client ends, which are
   there from the start; a server end is there once it was accepted. An end that echoes is not
   written to: what comes first, the echo or the write, would be a race.
@@ -27,6 +30,7 @@ from harness.scenario import AppStep, BuffereventEnd, Connection, PeerEnd, Scena
 from model.faults import NONE
 from model.properties import Verdicts, compare_runs
 
+CALM_RATE = 500  # bytes a millisecond: what moves at all has moved before the run is given up
 _CALM_PEER = ("send", "recv", "recv_all", "echo", "pause", "shutdown")
 
 
@@ -64,6 +68,8 @@ def _calm_app_step(step: AppStep, silent: set[int]) -> bool:
 
 def _calm_connection(connection: Connection) -> bool:
     client, server = connection.client, connection.server
+    if connection.layers or connection.transport != "socket":
+        return False
     if _is_refused(connection):
         return isinstance(client, BuffereventEnd) and _calm_bufferevent(client, writes=False)
     if isinstance(client, BuffereventEnd) and isinstance(server, BuffereventEnd):
@@ -89,7 +95,10 @@ def _calm_bufferevent(end: BuffereventEnd, writes: bool = True) -> bool:
 
 
 def _calm_setup(step: Step, writes: bool) -> bool:
+    if step.do == "set_rate_limit":
+        rate, tick_ns = min(step.args[0], step.args[2]), step.args[4]
+        return bool(rate * 1_000_000 >= CALM_RATE * tick_ns)
     if step.do == "setwatermark":
         mask, low, _ = step.args
         return bool(mask == "W" or low == 0)
-    return step.do == "enable" or (writes and step.do == "write")
+    return step.do in ("enable", "set_max_single") or (writes and step.do == "write")

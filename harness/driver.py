@@ -6,9 +6,9 @@ during the waits and after the last step until the run is quiet. What is left is
 loop emptied, the base freed.
 
 Quiet is judged by a timer tick on the loop: for that long no record was written, but for polls that
-found nothing, and no peer rests. A tick is longer than every timeout of the scenario, so that a
-timer that is due comes first. A run that never becomes quiet is given up after
-`TICKS_MAX` ticks, and has no `quiet` record.
+found nothing, and no peer rests. A tick is longer than every timeout of the scenario, and than an
+empty bucket takes to fill, so that a timer that is due comes first. A run that never becomes quiet
+is given up after `TICKS_MAX` ticks, and has no `quiet` record.
 
 The driver is an application without bugs of its own: it never touches a bufferevent that it has
 freed (steps on it are not done), and closes the descriptors that are its own (without
@@ -23,20 +23,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from harness.live import ACTS, Live, arguments
 from harness.peers import Peer
-from harness.scenario import BuffereventEnd, PeerEnd, Scenario, longest_timeout_ns
+from harness.scenario import (
+    BuffereventEnd,
+    Connection,
+    PeerEnd,
+    Scenario,
+    group_limits,
+    longest_refill_ns,
+    needs,
+    reconnects,
+)
 from model.errors import DuopollError, Errno, SimulatorError, Win32Error
 from model.faults import NONE
+from model.rate_limit import RateLimitConfig, token_bucket_cfg_new
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
+    EV_READ,
+    EV_WRITE,
     EVLOOP_NONBLOCK,
+    EVLOOP_ONCE,
+    LEV_OPT_CLOSE_ON_FREE,
     AcceptCallback,
     Bufferevent,
     KernelError,
     Listener,
+    RateLimitGroup,
 )
 from model.trace import BudgetExceeded, Record, Trace
 from model.world import World
@@ -53,9 +68,25 @@ class NamedBase(Protocol):
 
     def bufferevent_socket_new(self, fd: int | None, options: int, *, name: str) -> Bufferevent: ...
 
+    def bufferevent_bottom_new(self, fd: int | None, options: int, *, name: str) -> Bufferevent: ...
+
+    def bufferevent_pair_new(
+        self, options: int, *, names: tuple[str, str]
+    ) -> tuple[Bufferevent, Bufferevent]: ...
+
     def listener_new(
-        self, callback: AcceptCallback | None, port: int, backlog: int, *, name: str
+        self,
+        callback: AcceptCallback | None,
+        port: int,
+        backlog: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
+        *,
+        name: str,
     ) -> Listener | KernelError: ...
+
+    def priority_init(self, npriorities: int) -> int: ...
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup: ...
 
     def once(self, timeout_ns: int, callback: Callable[[], None]) -> None: ...
 
@@ -66,6 +97,12 @@ class NamedBase(Protocol):
     def close_fd(self, fd: int) -> None: ...
 
     def free(self) -> int: ...
+
+
+class Stack(Protocol):
+    """The top of a stack, as it is traced."""
+
+    def measure(self) -> None: ...
 
 
 class Driver:
@@ -80,17 +117,32 @@ class Driver:
         self.peers: dict[str, Peer] = {}
         self.listeners: dict[int, Listener] = {}  # by the stream index of their server end
         self.orphans: list[int] = []  # descriptors that are ours to close
+        self.ports: list[int] = []  # by connection
+        self.needs = needs(scenario)
+        self.reconnects = [
+            reconnects(scenario, n) if self.needs.reconnects else 0
+            for n in range(len(scenario.connections))
+        ]
         self.position = 0  # in the application's steps
         self.ticks = 0
         self.quiet = False
-        self.tick_ns = world.quiet_ns + longest_timeout_ns(scenario)
+        self.over = False  # nothing is to be waited for any more
+        self.groups: dict[int, RateLimitGroup] = {}  # by their place in the scenario
+        self.tick_ns = world.quiet_ns + self.needs.longest_timeout_ns + longest_refill_ns(scenario)
 
     def play(self) -> None:
         """The whole run, from the first listener to `base_free`."""
-        if self._guarded(self._begin) and self._guarded(self.base.loop) and self.quiet:
+        if self._guarded(self._begin) and self._guarded(self._loop) and self.quiet:
             # No timer of ours is left: does the loop know what it still waits for? (L-6)
             self._guarded(partial(self.base.loop, EVLOOP_NONBLOCK))
         self._tear_down()
+
+    def _loop(self) -> None:
+        if not self.scenario.loop_once:
+            self.base.loop()
+        else:
+            while not self.over and self.base.loop(EVLOOP_ONCE) == 0:
+                pass
 
     def _guarded(self, action: Callable[[], object]) -> bool:
         """Runs what may enter the subject: False, and a record, if it did not come back well."""
@@ -107,18 +159,75 @@ class Driver:
         return True
 
     def _begin(self) -> None:
+        if self.needs.priorities > 1:
+            self.base.priority_init(self.needs.priorities)
+        for number, group in enumerate(self.scenario.groups):
+            cfg = token_bucket_cfg_new(*group_limits(group))
+            if cfg is not None:
+                made = self.groups[number] = self.base.rate_limit_group_new(cfg)
+                made.set_min_share(group.min_share)
         for index, connection in enumerate(self.scenario.connections):
-            port = self._serve(index, connection.server)
+            if connection.transport == "pair":
+                self.ports.append(0)
+                self._pair(index, connection)
+                continue
+            port = self._serve(index, connection)
+            self.ports.append(port)
             if isinstance(connection.client, PeerEnd):
                 self._peer(f"c{index}", 2 * index, connection.client).connect(port)
             else:
-                self._connect(index, connection.client, port)
+                self._connect(index, connection, port)
         self._proceed()
+
+    def _pair(self, index: int, connection: Connection) -> None:
+        """Both ends at once, on a bufferevent pair; its options are the client's."""
+        lives = []
+        for side, end in enumerate((connection.client, connection.server)):
+            assert isinstance(end, BuffereventEnd)
+            name = f"{'cs'[side]}{index}"
+            live = Live(self, name, 2 * index + side, end, connection.layers)
+            live.accepted = True
+            self.ends[name] = live
+            lives.append(live)
+        names = [f"{live.name}/0" if live.layers else live.name for live in lives]
+        pair = self.base.bufferevent_pair_new(lives[0].options, names=(names[0], names[1]))
+        for live, bev in zip(lives, pair, strict=True):
+            live.begin(bev)
 
     def _peer(self, name: str, stream: int, end: PeerEnd) -> Peer:
         peer = Peer(name, stream, end, self.world, self.trace)
         self.peers[name] = peer
         return peer
+
+    def accepted_again(self, first: Live, fd: int) -> None:
+        """Another connection to a server end: that of a client end that may have reconnected."""
+        if self.reconnects[first.index // 2] == 0:
+            self.base.close_fd(fd)
+            return
+        number = 1 + sum(name.startswith(first.name + ".") for name in self.ends)
+        end = self.scenario.connections[first.index // 2].server
+        assert isinstance(end, BuffereventEnd)
+        again = Live(self, f"{first.name}.{number}", first.index, end)
+        self.ends[again.name] = again
+        again.start(fd)
+
+    def reconnect(self, end: Live) -> None:
+        """What evhttp does with a connection that it gives up (http.c:evhttp_connection_reset_),
+        and then a new connect. A server end cannot."""
+        bev = end.bev
+        if bev is None or end.name[0] != "c":
+            return
+        enabled = bev.get_enabled()
+        bev.disable_hard(EV_READ | EV_WRITE)
+        fd = bev.getfd()
+        if fd is not None:
+            self.base.close_fd(fd)
+        if bev.input_length():
+            bev.read(bev.input_length())
+        bev.setfd(None)
+        bev.drain_output()
+        bev.enable(enabled)
+        bev.socket_connect(self.ports[end.index // 2])
 
     def accepted(self, server: Live) -> None:
         """A server end has its connection: a client peer may make its further ones."""
@@ -126,12 +235,18 @@ class Driver:
         if caller is not None:
             caller.connect_again(self.listeners[server.index].port)
 
-    def _serve(self, index: int, end: BuffereventEnd | PeerEnd) -> int:
+    def _serve(self, index: int, connection: Connection) -> int:
         """Makes the server end listen: the port to connect to."""
+        end = connection.server
         name, stream = f"s{index}", 2 * index + 1
         if isinstance(end, PeerEnd):
-            return self._peer(name, stream, end).listen()
-        live = self.ends[name] = Live(self, name, stream, end)
+            peer = self._peer(name, stream, end)
+            others = [
+                self._peer(f"{name}.{number}", stream, end)
+                for number in range(1, 1 + self.reconnects[index])
+            ]
+            return peer.listen(others)
+        live = self.ends[name] = Live(self, name, stream, end, connection.layers)
         listener = self.base.listener_new(live.acceptcb, 0, BACKLOG, name=f"l{index}")
         if isinstance(listener, (Errno, Win32Error)):
             if self.scenario.faults == NONE:
@@ -140,11 +255,12 @@ class Driver:
         self.listeners[stream] = listener
         return listener.port
 
-    def _connect(self, index: int, end: BuffereventEnd, port: int) -> None:
+    def _connect(self, index: int, connection: Connection, port: int) -> None:
         name = f"c{index}"
-        live = self.ends[name] = Live(self, name, 2 * index, end)
+        assert isinstance(connection.client, BuffereventEnd)
+        live = self.ends[name] = Live(self, name, 2 * index, connection.client, connection.layers)
         live.start(None)
-        if live.bev is not None:
+        if live.bev is not None and live.bev.getfd() is None:  # its set-up may have reconnected
             live.bev.socket_connect(port)
 
     # The application's program.
@@ -169,7 +285,14 @@ class Driver:
             self.trace.emit("step", index, f"{do} not done")
             return
         self.trace.emit("step", index, do)
+        self._measure()
         ACTS[do](end, *arguments(do, args))
+
+    def _measure(self) -> None:
+        """Records what each stack holds."""
+        for end in self.ends.values():
+            if end.layers and end.bev is not None:
+                cast(Stack, end.bev).measure()
 
     # The end of the run.
 
@@ -182,7 +305,11 @@ class Driver:
             return
         if left <= 0:
             self.quiet = True
+            for group in self.groups.values():
+                group.get_totals()
+            self._measure()
             self.trace.emit("quiet")
+        self.over = True
         self.base.loopbreak()
 
     def _unquiet_ns(self) -> int:
@@ -203,6 +330,9 @@ class Driver:
             fd = None if end.options & BEV_OPT_CLOSE_ON_FREE else bev.getfd()
             end.bev = None
             bev.free()
+            if not end.options & BEV_OPT_CLOSE_ON_FREE:
+                for lower in reversed(end.lower):
+                    lower.free()  # each is ours too
             if fd is not None:
                 self.orphans.append(fd)
 
@@ -214,6 +344,8 @@ class Driver:
         for listener in self.listeners.values():
             self._guarded(listener.free)
         self._guarded(self._empty_loop)
+        for group in self.groups.values():
+            self._guarded(group.free)
         self._guarded(self.base.free)
 
     def _empty_loop(self) -> None:
@@ -236,6 +368,8 @@ class Driver:
 def _found_nothing(record: Record) -> bool:
     """Whether a record only says that the loop waited and nothing happened."""
     kind = record[1]
+    if kind in ("loop", "loop_end"):
+        return True  # EVLOOP_ONCE
     if kind == "epoll_wait":
         return bool(record[4] == [])
     return kind == "gqcs" and record[4] is Win32Error.WAIT_TIMEOUT

@@ -20,6 +20,9 @@ def features(scenario: Scenario) -> set[str]:
             connection.server, BuffereventEnd
         )
         seen.add("bufferevents at both ends" if both else "raw peer")
+        seen.update([f"layer {layer.kind}" for layer in connection.layers])
+        if connection.transport != "socket":
+            seen.add(f"transport {connection.transport}")
     for _, end in ends(scenario):
         if isinstance(end, BuffereventEnd):
             seen.update(_of_bufferevent(end))
@@ -29,6 +32,10 @@ def features(scenario: Scenario) -> set[str]:
                 seen.add("peer connects again")
             if not end.listens:
                 seen.add("connection refused")
+    if scenario.loop_once:
+        seen.add("loop once")
+    if scenario.groups:
+        seen.add("rate limit groups")
     return seen | _of_faults(scenario.faults)
 
 
@@ -42,6 +49,7 @@ def _of_faults(faults: Faults) -> set[str]:
 def _of_bufferevent(end: BuffereventEnd) -> list[str]:
     seen = [f"option {option}" for option in end.options]
     seen += [f"setup {step.do}" for step in end.setup]
+    seen += ["setfd of the accepted"] if end.setfd else []
     for reaction in list(reactions(end))[1:]:
         seen += [f"callback {step.do}" for step in reaction]
     return seen

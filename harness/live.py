@@ -9,24 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from harness.scenario import BuffereventEnd, Reaction
+from harness.live_rates import RATE_ACTS
+from harness.scenario import TLS_LAYERS, BuffereventEnd, Layer, Reaction
 from model.content import content
+from model.filters import FILTERS
+from model.layer import Filters
 from model.subject import (
+    BEV_FINISHED,
+    BEV_FLUSH,
+    BEV_NORMAL,
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
     EV_WRITE,
+    EVENT_NAMES,
     OPTION_BITS,
     Bufferevent,
     Listener,
+    TlsBufferevent,
 )
+from model.tls import SslState, TlsEngine
 
 if TYPE_CHECKING:
     from harness.driver import Driver
 
 MASKS = {"R": EV_READ, "W": EV_WRITE, "RW": EV_READ | EV_WRITE}
+MODES = {"NORMAL": BEV_NORMAL, "FLUSH": BEV_FLUSH, "FINISHED": BEV_FINISHED}
 
 #: a step made ready to run: what to call, and its arguments after the end
 Act: TypeAlias = tuple[Callable[..., None], tuple[Any, ...]]
@@ -40,26 +50,39 @@ class Live:
         "bev",
         "driver",
         "index",
+        "layers",
+        "lower",
         "name",
         "on_accept",
         "on_event",
         "on_read",
         "on_write",
         "options",
+        "setfd",
         "setup",
         "then",
         "turns",
         "written",
     )
 
-    def __init__(self, driver: Driver, name: str, index: int, end: BuffereventEnd) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        name: str,
+        index: int,
+        end: BuffereventEnd,
+        layers: tuple[Layer, ...] = (),
+    ) -> None:
         self.driver = driver
         self.name = name
         self.index = index  # of its stream: 2 * connection, + 1 for a server end
         self.bev: Bufferevent | None = None
+        self.layers = layers
+        self.lower: list[Bufferevent] = []  # what it sits on, the lowest first
         self.accepted = False
         self.written = 0  # bytes of its stream
         self.options = sum(OPTION_BITS[option] for option in end.options)
+        self.setfd = end.setfd
         self.setup = ready(end.setup)
         self.on_read = [ready(reaction) for reaction in end.on_read]
         self.on_write = [ready(reaction) for reaction in end.on_write]
@@ -75,10 +98,31 @@ class Live:
                 return
             act(self, *args)
 
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is a socket's bufferevent, and not a stack's top or an end of a pair."""
+        connection = self.driver.scenario.connections[self.index // 2]
+        return not self.layers and connection.transport == "socket"
+
     def start(self, fd: int | None) -> None:
         """Makes the bufferevent and sets it up."""
         base = self.driver.base
-        self.bev = bev = base.bufferevent_socket_new(fd, self.options, name=self.name)
+        late = fd if self.setfd and self.is_socket else None
+        given = None if late is not None else fd
+        if self.layers:
+            self.begin(base.bufferevent_bottom_new(given, self.options, name=f"{self.name}/0"))
+        else:
+            self.begin(base.bufferevent_socket_new(given, self.options, name=self.name))
+        if late is not None and self.bev is None:
+            base.close_fd(late)
+        elif late is not None:
+            _bev(self).setfd(late)
+
+    def begin(self, bev: Bufferevent) -> None:
+        """Goes on with `bev`, or with the stack that is built on it."""
+        if self.layers:
+            bev = stack_on(bev, self)
+        self.bev = bev
         bev.setcb(self.readcb, self.writecb if self.on_write else None, self.eventcb)
         self.do(self.setup)
 
@@ -97,9 +141,10 @@ class Live:
         self._react(2, self.on_event)
 
     def acceptcb(self, listener: Listener, fd: int, peer_port: int) -> None:
-        """The first connection becomes the bufferevent, later ones are closed at once."""
+        """The first connection becomes the bufferevent; later ones, unless they may be those of a
+        client end that reconnects, are closed at once."""
         if self.accepted:
-            self.driver.base.close_fd(fd)
+            self.driver.accepted_again(self, fd)
         else:
             self.accepted = True
             self.start(fd)
@@ -111,6 +156,66 @@ class Live:
         self.turns[which] = turn + 1
         if turn < len(reactions):
             self.do(reactions[turn])
+
+
+def stack_on(bev: Bufferevent, end: Live) -> Bufferevent:
+    """The end's layers on `bev`: the top one."""
+    base = cast(LayeringBase, end.driver.base)
+    for number, layer in enumerate(end.layers, 1):
+        if layer.read_high:
+            bev.setwatermark(EV_READ, 0, layer.read_high)
+        if layer.write_high:
+            bev.setwatermark(EV_WRITE, 0, layer.write_high)
+        end.lower.append(bev)
+        name = end.name if number == len(end.layers) else f"{end.name}/{number}"
+        if layer.kind in TLS_LAYERS:
+            bev = _tls_on(base, bev, layer.kind, end, name)
+        else:
+            bev = base.bufferevent_filter_new(bev, _filters(end, number), end.options, name=name)
+    return bev
+
+
+def _filters(end: Live, number: int) -> Filters:
+    """The functions of a layer. Below TLS nothing is compressed: how far it goes would depend on
+    what is random."""
+    kind = end.layers[number - 1].kind
+    encrypted = any(layer.kind in TLS_LAYERS for layer in end.layers[number:])
+    return FILTERS["stored" if kind == "zlib" and encrypted else kind]()
+
+
+def _tls_on(base: LayeringBase, below: Bufferevent, kind: str, end: Live, name: str) -> Bufferevent:
+    """TLS on `below`; client ends connect."""
+    from harness.tls import SslEngine  # the standard library's ssl: only where needed
+
+    server = bool(end.index & 1)
+    state = SslState.ACCEPTING if server else SslState.CONNECTING
+    if kind == "tls-open":
+        state = SslState.OPEN
+    engine = SslEngine(server, "1.2" if kind == "tls-1.2" else "1.3")
+    bev = base.bufferevent_ssl_filter_new(below, engine, state, end.options, name=name)
+    if kind == "tls-dirty":
+        bev.set_allow_dirty_shutdown(2)  # any value but 0
+    if kind == "tls-batch":
+        bev.set_batch_write(1)
+    return bev
+
+
+class LayeringBase(Protocol):
+    """What `model.traced.TracedBase` offers for stacks."""
+
+    def bufferevent_filter_new(
+        self, underlying: Bufferevent, filters: Filters, options: int, *, name: str
+    ) -> Bufferevent: ...
+
+    def bufferevent_ssl_filter_new(
+        self,
+        underlying: Bufferevent,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        *,
+        name: str,
+    ) -> TlsBufferevent: ...
 
 
 def _bev(end: Live) -> Bufferevent:
@@ -180,6 +285,32 @@ def _free(end: Live) -> None:
     end.driver.free(end)
 
 
+def _trigger_event(end: Live, what: int, options: int) -> None:
+    _bev(end).trigger_event(what, options)
+
+
+def _setfd(end: Live) -> None:
+    bev = _bev(end)
+    fd = bev.getfd()
+    if fd is not None and end.is_socket:
+        bev.setfd(fd)
+
+
+def _reconnect(end: Live) -> None:
+    if end.is_socket:
+        end.driver.reconnect(end)
+
+
+def _priority(end: Live, priority: int) -> None:
+    _bev(end).priority_set(priority)
+
+
+def _listener_set_cb(end: Live, given: bool) -> None:
+    listener = end.driver.listeners.get(end.index | 1)
+    if listener is not None:
+        listener.set_cb(end.driver.ends[f"s{end.index // 2}"].acceptcb if given else None)
+
+
 def _listener_disable(end: Live) -> None:
     listener = end.driver.listeners.get(end.index | 1)
     if listener is not None:
@@ -190,6 +321,18 @@ def _listener_enable(end: Live) -> None:
     listener = end.driver.listeners.get(end.index | 1)
     if listener is not None:
         listener.enable()
+
+
+def _tls_shutdown(end: Live) -> None:
+    members = [*end.lower[1:], _bev(end)] if end.layers else []
+    for layer, bev in reversed(list(zip(end.layers, members, strict=True))):
+        if layer.kind in TLS_LAYERS:
+            cast(TlsBufferevent, bev).tls_shutdown()
+            return
+
+
+def _flush(end: Live, mask: int, mode: int) -> None:
+    _bev(end).flush(mask, mode)
 
 
 ACTS: dict[str, Callable[..., None]] = {
@@ -203,15 +346,24 @@ ACTS: dict[str, Callable[..., None]] = {
     "trigger": _trigger,
     "setcb": _setcb,
     "busy": _busy,
+    "flush": _flush,
+    "tls_shutdown": _tls_shutdown,
     "free": _free,
+    "trigger_event": _trigger_event,
+    "setfd": _setfd,
+    "reconnect": _reconnect,
+    "priority": _priority,
+    "listener_set_cb": _listener_set_cb,
     "listener_disable": _listener_disable,
     "listener_enable": _listener_enable,
+    **RATE_ACTS,
 }
 _AFTER_READS: dict[str, Callable[[Live], None]] = {
     "read": _read_all,
     "echo": _echo,
     "leave": _leave,
 }
+_EVENT_BITS = {name: bit for bit, name in EVENT_NAMES.items()}
 _WITH_MASK = ("enable", "disable", "setwatermark", "trigger")
 
 
@@ -227,4 +379,10 @@ def arguments(do: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
         mask, ignore_watermarks, defer = args
         options = BEV_TRIG_IGNORE_WATERMARKS if ignore_watermarks else 0
         return MASKS[mask], options | (BEV_TRIG_DEFER_CALLBACKS if defer else 0)
+    if do == "trigger_event":
+        what, defer = args
+        bits = sum(_EVENT_BITS[name] for name in what.split("|"))
+        return bits, BEV_TRIG_DEFER_CALLBACKS if defer else 0
+    if do == "flush":
+        return MASKS[args[0]], MODES[args[1]]
     return (MASKS[args[0]], *args[1:]) if do in _WITH_MASK else args

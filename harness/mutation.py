@@ -1,7 +1,13 @@
-"""How soon the fuzzer finds a mutant: the same examples as `harness.fuzz`, without shrinking."""
+"""How soon the fuzzer finds a mutant, and how little of a run it takes to show it.
+
+The examples are those of `harness.fuzz`; the first that breaks the property is shrunk here, part by
+part, if that is asked for.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -9,10 +15,13 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 
 from harness.compare import compare, race_free
 from harness.run import Outcome, run
-from harness.scenario import Scenario
+from harness.scenario import Scenario, steps_of
+from harness.shrink import shrink
 from harness.strategies import scenarios, tapes
 from model.mutants import Mutant
 
+FOREVER_S = 1e9
+SHRINK_S = 10.0  # of one mutant
 _WORLDS = {"readiness": "sim-epoll", "completion": "sim-iocp"}
 
 
@@ -25,16 +34,27 @@ class Hunt:
     runs: int
     seconds: float
     broken: tuple[str, ...]
+    shrunk: int | None = None  # steps and decisions that are not dull; None: not shrunk
 
 
 class _Found(Exception):
     """Ends the hunt from inside Hypothesis."""
 
 
-def hunt(mutant: Mutant, *, runs: int, number: int = 0) -> Hunt:
-    """Draws examples until the property that the mutant names breaks, at most `runs` of them.
+class _TooLong(Exception):
+    """Ends it too, without a find."""
 
-    `number` is the seed.
+
+def hunt(
+    mutant: Mutant,
+    *,
+    runs: int,
+    number: int = 0,
+    seconds: float = FOREVER_S,
+    shrinking: bool = False,
+) -> Hunt:
+    """Draws examples until the property that the mutant names breaks: at most `runs` of them, and
+    none begins after `seconds`. `number` is the seed.
     """
     across = mutant.breaks.startswith("X-")
     worlds = [_WORLDS[kernel] for kernel in mutant.kernels]
@@ -42,14 +62,22 @@ def hunt(mutant: Mutant, *, runs: int, number: int = 0) -> Hunt:
     count = 0
     broken: set[str] = set()
 
+    case: tuple[Scenario, tuple[int, ...]] | None = None
+
+    def breaks(scenario: Scenario, tape: tuple[int, ...]) -> set[str]:
+        if across:
+            return _broken_across(mutant, scenario, tape)
+        outcomes = [run(scenario, world, tape=tape, mutant=mutant.name) for world in worlds]
+        return {each.property for outcome in outcomes for each in outcome.verdicts.violations}
+
     def example(scenario: Scenario, tape: tuple[int, ...]) -> None:
-        nonlocal count, broken
+        nonlocal count, broken, case
+        if monotonic() - started > seconds:
+            raise _TooLong
         count += 1
-        broken = _broken_across(mutant, scenario, tape) if across else set()
-        for world in () if across else worlds:
-            outcome = run(scenario, world, tape=tape, mutant=mutant.name)
-            broken |= {violation.property for violation in outcome.verdicts.violations}
+        broken = breaks(scenario, tape)
         if mutant.breaks in broken:
+            case = scenario, tape
             raise _Found
 
     configured = settings(
@@ -61,12 +89,35 @@ def hunt(mutant: Mutant, *, runs: int, number: int = 0) -> Hunt:
         verbosity=Verbosity.quiet,
     )
     drawn = scenarios(race_free=True) if across else scenarios()
-    try:
+    with suppress(_Found, _TooLong):
         seed(number)(configured(given(drawn, tapes())(example)))()
-        found = False
-    except _Found:
-        found = True
-    return Hunt(mutant.name, found, count, monotonic() - started, tuple(sorted(broken)))
+    took = monotonic() - started
+    shrunk = None
+    if case is not None and shrinking:
+        shrunk = _shrunk(*case, lambda scenario, tape: mutant.breaks in breaks(scenario, tape))
+    return Hunt(mutant.name, case is not None, count, took, tuple(sorted(broken)), shrunk)
+
+
+def _shrunk(
+    scenario: Scenario,
+    tape: tuple[int, ...],
+    breaks: Callable[[Scenario, tuple[int, ...]], bool],
+) -> int:
+    """The length of a run of which no part can be left out: its steps, and its decisions that are
+    not dull. A clock bounds the search."""
+    deadline = monotonic() + SHRINK_S
+
+    def fails(smaller: Scenario, answers: tuple[int, ...]) -> bool:
+        return monotonic() < deadline and breaks(smaller, answers)
+
+    if fails(scenario, ()):
+        tape = ()
+    scenario = shrink(scenario, lambda smaller: fails(smaller, tape))
+    for place, answer in enumerate(tape):
+        duller = (*tape[:place], 0, *tape[place + 1 :])
+        if answer and fails(scenario, duller):
+            tape = duller
+    return len(list(steps_of(scenario))) + sum(map(bool, tape))
 
 
 def _broken_across(mutant: Mutant, scenario: Scenario, tape: tuple[int, ...]) -> set[str]:

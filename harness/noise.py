@@ -11,8 +11,9 @@ Sizes stand around the places where something changes: one byte, an echo's 64, t
 bytes of one kernel operation, and each watermark with one less and one more. Waits are 0 to 20 ms,
 timeouts 1 to 50 ms, so that a run takes some 150 ms at most on a real kernel.
 
-Faults come last, so that the rest of a scenario does not depend on them. Most runs have none; the
-others have each kind with an even chance (a swarm), and some a call or two that fail.
+Faults come last, so that the rest of a scenario does not depend on them, and rate limits behind
+them. Most runs have none; the others have each kind of fault with an even chance (a swarm), and
+some a call or two that fail.
 
 Two ends that both echo for ever would never become quiet: when both ends of a connection are
 bufferevents, only the server end may echo whatever comes.
@@ -24,123 +25,49 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from harness.noise_limits import CALM_LIMITS, GROUPS, LATER_LIMITS, SETUP_LIMITS
+from harness.noise_tables import (
+    ACCEPT_STEPS,
+    APP_STEPS,
+    CALL_FAULTS,
+    CALM_PEER,
+    CALM_SETUP,
+    ENABLES,
+    FAULTY,
+    HIGHS,
+    LAYERED_APP,
+    LAYERED_ENABLES,
+    LAYERED_REACTIONS,
+    LAYERED_SETUP,
+    LAYERS,
+    LIMITED,
+    MOTIFS,
+    NETWORKS,
+    OPTIONS,
+    PEER_STEPS,
+    POOLS,
+    RARE,
+    REACTION_STEPS,
+    REFUSED,
+    SETUP_STEPS,
+    STOP,
+    WAITS_NS,
+    WRITES,
+)
 from harness.scenario import (
     AFTER_READS,
     AppStep,
     BuffereventEnd,
     Connection,
-    Network,
+    End,
     PeerEnd,
     Reaction,
     Scenario,
     Step,
 )
-from model.faults import CALLS, CONDITIONS, FAULTS, NONE, CallFault, Faults
+from model.faults import CONDITIONS, FAULTS, NONE, CallFault, Faults
 
 T = TypeVar("T")
-
-MS = 1_000_000
-
-SIZES = (1, 64, 10, 100, 2, 9, 11, 63, 65, 99, 101, 1000, 4096, 4095, 4097, 16384, 16385, 20000)
-WATERMARKS = (0, 1, 10, 64, 100, 4096, 16384)
-HIGHS = (16384, 4096, 100, 64)  # not 1: a run of thousands of reads is cut
-WAITS_NS = (0, 1 * MS, 2 * MS, 5 * MS, 10 * MS, 20 * MS)
-TIMEOUTS_NS = (None, 5 * MS, 1 * MS, 20 * MS, 50 * MS)
-NETWORKS = (Network(), Network(4096, 4096), Network(65536, 2000), Network(1000, 100_000))
-OPTIONS: tuple[tuple[str, ...], ...] = (
-    ("CLOSE_ON_FREE",),
-    ("CLOSE_ON_FREE", "DEFER_CALLBACKS"),
-    (),
-    ("CLOSE_ON_FREE", "THREADSAFE"),
-    ("CLOSE_ON_FREE", "THREADSAFE", "DEFER_CALLBACKS", "UNLOCK_CALLBACKS"),
-    ("DEFER_CALLBACKS",),
-)
-
-
-def _steps(do: str, *args: tuple[object, ...]) -> list[Step]:
-    return [Step(do, arguments) for arguments in args]
-
-
-_WRITES = _steps("write", *((size,) for size in SIZES))
-_READS = _steps("read", (0,), (1,), (10,), (63,), (64,), (100,), (4096,))
-_ECHO = _steps("echo", ())
-_DIRECTIONS = [
-    *_steps("enable", ("R",), ("W",), ("RW",)),
-    *_steps("disable", ("R",), ("W",), ("RW",)),
-]
-_WATERMARKS = [
-    *_steps("setwatermark", *(("R", low, 0) for low in WATERMARKS)),
-    *_steps("setwatermark", *(("R", 0, high) for high in HIGHS)),
-    *_steps("setwatermark", ("R", 10, 100), ("R", 64, 64), ("R", 100, 4096), ("R", 100, 10)),
-    *_steps("setwatermark", *(("W", low, 0) for low in WATERMARKS[1:])),
-]
-_TIMEOUTS = _steps(
-    "set_timeouts", *((read, write) for read in TIMEOUTS_NS for write in TIMEOUTS_NS[:3])
-)
-_TRIGGERS = _steps(
-    "trigger",
-    *(
-        (mask, ignore, defer)
-        for mask in ("R", "W")
-        for ignore in (False, True)
-        for defer in (False, True)
-    ),
-)
-_SETCB = _steps("setcb", ("RWE",), ("",), ("R",), ("RE",), ("WE",))
-_BUSY = _steps("busy", (1 * MS,), (6 * MS,))
-_FREE = _steps("free", ())
-_LISTENER = [*_steps("listener_disable", ()), *_steps("listener_enable", ())]
-
-#: what callbacks do; often used steps stand there more than once
-REACTION_STEPS: list[Step] = [
-    *_READS * 2, *_WRITES, *_ECHO * 8, *_DIRECTIONS * 2, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
-    *_SETCB, *_BUSY, *_FREE * 8, *_steps("disable", ("R",)) * 8,
-]  # fmt: skip
-#: what a set-up does behind its `enable`
-SETUP_STEPS: list[Step] = [
-    *_WRITES, *_WATERMARKS * 2, *_TIMEOUTS, *_SETCB, *_TRIGGERS, *_DIRECTIONS, *_LISTENER * 2,
-]  # fmt: skip
-ACCEPT_STEPS: list[Step] = [
-    *_LISTENER * 20, *_WRITES, *_DIRECTIONS, *_WATERMARKS, *_TIMEOUTS, *_FREE * 4,
-]  # fmt: skip
-APP_STEPS: list[Step] = [
-    *_WRITES, *_READS, *_ECHO * 2, *_DIRECTIONS * 3, *_WATERMARKS, *_TIMEOUTS, *_TRIGGERS,
-    *_SETCB, *_FREE * 4, *_LISTENER * 2,
-]  # fmt: skip
-_SENDS = [
-    *_steps("send", *(((size,),) for size in SIZES)),
-    *_steps("send", ((1, 1, 1),), ((64,) * 10,), ((9, 1, 1, 89),), ((4096, 1, 16384),)),
-]
-_PAUSES = _steps("pause", (1 * MS,), (5 * MS,), (20 * MS,))
-#: what a raw peer does
-PEER_STEPS: list[Step] = [
-    *_SENDS, *_steps("recv", *((size,) for size in SIZES)), *_steps("recv_all", ()) * 3,
-    *_steps("echo", (64,), (1,), (200,)), *_PAUSES * 3, *_steps("shutdown", ()) * 6,
-    *_steps("close", ()) * 5, *_steps("reset", ()) * 5,
-]  # fmt: skip
-_ENABLES: tuple[Reaction, ...] = (
-    (Step("enable", ("RW",)),),
-    (),
-    (Step("enable", ("R",)),),
-    (Step("enable", ("RW",)), Step("disable", ("W",))),
-)
-# The same for programs whose outcome does not depend on timing; see harness.compare.race_free.
-_CALM_SETUP: list[Step] = [
-    *_WRITES,
-    *_steps("setwatermark", *(("R", 0, high) for high in HIGHS)),
-    *_steps("setwatermark", *(("W", low, 0) for low in WATERMARKS)),
-]
-_CALM_PEER: list[Step] = [
-    *_SENDS, *_steps("recv", *((size,) for size in SIZES)), *_steps("recv_all", ()),
-    *_steps("echo", (64,), (200,)), *_PAUSES,
-]  # fmt: skip
-_REFUSED = Connection(BuffereventEnd(), PeerEnd(listens=False))
-
-_CALL_FAULTS = [(call, outcome.name) for call, outcomes in CALLS.items() for outcome in outcomes]
-_POOLS = (64, 16, 8, 5, 2)  # pages
-
-FAULTY = 180  # a byte below leaves a scenario without faults
-STOP = 90  # a byte below ends the list that it stands in
 
 
 class Noise:
@@ -164,14 +91,19 @@ class Noise:
         """One entry; the first is the dull one."""
         return table[self.byte() % len(table)]
 
-    def steps(self, table: Sequence[Step], most: int) -> Reaction:
-        """Up to `most` steps."""
+    def steps(self, table: Sequence[Step | Reaction], most: int) -> Reaction:
+        """Up to `most` steps; a motif counts as one."""
         steps: list[Step] = []
-        while len(steps) < most and (byte := self.byte()) >= STOP:
-            steps.append(table[(byte - STOP) % len(table)])
+        while most and (byte := self.byte()) >= STOP:
+            most -= 1
+            entry = table[(byte - STOP) % len(table)]
+            if isinstance(entry, Step):
+                steps.append(entry)
+            else:
+                steps += entry
         return tuple(steps)
 
-    def reactions(self, table: Sequence[Step], most: int) -> tuple[Reaction, ...]:
+    def reactions(self, table: Sequence[Step | Reaction], most: int) -> tuple[Reaction, ...]:
         """Up to `most` reactions of up to two steps."""
         reactions: list[Reaction] = []
         while len(reactions) < most and self.byte() >= STOP:
@@ -190,11 +122,83 @@ def scenario_of(data: bytes, *, race_free: bool = False, max_connections: int = 
     one = _calm_connection if race_free else _connection
     connections = tuple([one(noise) for _ in range(count)])
     if race_free:
-        app = _app(noise, _calm_names(connections), _WRITES)
+        app = _app(noise, _calm_names(connections), WRITES)
     else:
-        app = _app(noise, _names(connections, "cs"), APP_STEPS)
+        layered = any(each.layers or each.transport != "socket" for each in connections)
+        app = _app(noise, _names(connections, "cs"), LAYERED_APP if layered else APP_STEPS)
     faults = NONE if race_free else _faults(noise)
-    return Scenario(connections, app, network, faults)
+    scenario = Scenario(connections, app, network, faults)
+    if not race_free:
+        scenario = _rarities(noise, scenario)
+    if noise.byte() < LIMITED:
+        return scenario
+    return _calm_limits(noise, scenario) if race_free else _limits(noise, scenario)
+
+
+def _rarities(noise: Noise, scenario: Scenario) -> Scenario:
+    """What is seldom otherwise than usual: how the loop is run, how a server end gets its
+    descriptor; and one end whose input fills up and then is disabled before there is room."""
+    byte = noise.byte()
+    if byte < RARE:
+        return scenario
+    if byte & 1:
+        scenario = replace(scenario, loop_once=True)
+    connections = scenario.connections
+    if byte & 2:
+        connections = tuple([_given_by_setfd(each) for each in connections])
+    if byte & 4:
+        connections = (_filled(connections[0], noise.pick(HIGHS)), *connections[1:])
+    return replace(scenario, connections=connections)
+
+
+def _given_by_setfd(connection: Connection) -> Connection:
+    server = connection.server
+    if not isinstance(server, BuffereventEnd):
+        return connection
+    return replace(connection, server=replace(server, setfd=True))
+
+
+def _filled(connection: Connection, high: int) -> Connection:
+    """One end stops reading at its high watermark, is disabled there and makes room then."""
+    side = "server" if isinstance(connection.server, BuffereventEnd) else "client"
+    end = getattr(connection, side)
+    setup = (*end.setup, Step("setwatermark", ("R", 0, high)))
+    reading = replace(end, setup=setup, on_read=(MOTIFS[0], *end.on_read[1:]))
+    return replace(connection, **{side: reading})
+
+
+def _limits(noise: Noise, scenario: Scenario) -> Scenario:
+    """The same with rate limits here and there."""
+    groups = noise.pick(GROUPS)
+    joins = tuple([Step("join_group", (number,)) for number in range(len(groups))])
+    connections = tuple([_limited(noise, each, joins) for each in scenario.connections])
+    later = _app(noise, _names(connections, "cs"), LATER_LIMITS)
+    return replace(scenario, connections=connections, app=scenario.app + later, groups=groups)
+
+
+def _limited(noise: Noise, connection: Connection, joins: Reaction) -> Connection:
+    ends: list[End] = []
+    for end in (connection.client, connection.server):
+        if isinstance(end, BuffereventEnd):
+            setup = end.setup + noise.steps(SETUP_LIMITS, 3) + noise.steps(joins, len(joins))
+            on_read = end.on_read + noise.reactions(LATER_LIMITS, 2)
+            ends.append(replace(end, setup=setup, on_read=on_read))
+        else:
+            ends.append(end)
+    return replace(connection, client=ends[0], server=ends[1])
+
+
+def _calm_limits(noise: Noise, scenario: Scenario) -> Scenario:
+    connections = []
+    for connection in scenario.connections:
+        ends: list[End] = [
+            replace(end, setup=end.setup + noise.steps(CALM_LIMITS, 2))
+            if isinstance(end, BuffereventEnd)
+            else end
+            for end in (connection.client, connection.server)
+        ]
+        connections.append(replace(connection, client=ends[0], server=ends[1]))
+    return replace(scenario, connections=tuple(connections))
 
 
 def _faults(noise: Noise) -> Faults:
@@ -207,34 +211,54 @@ def _faults(noise: Noise) -> Faults:
     faults = [kind for bit, kind in enumerate(FAULTS) if on >> bit & 1]
     calls: list[CallFault] = []
     while len(calls) < 3 and noise.byte() >= STOP + 60:
-        call, outcome = noise.pick(_CALL_FAULTS)
+        call, outcome = noise.pick(CALL_FAULTS)
         calls.append(CallFault(call, 1 + noise.byte() % 12, outcome))
     return replace(
         NONE,
         kinds=(*conditions, *faults),
         calls=tuple(calls),
-        pool_pages=noise.pick(_POOLS) if "pool" in faults else NONE.pool_pages,
+        pool_pages=noise.pick(POOLS) if "pool" in faults else NONE.pool_pages,
     )
 
 
 def _connection(noise: Noise) -> Connection:
-    kind = noise.pick(("client", "server", "both"))
+    kind = noise.pick(("client", "server", "both", "client", "server", "layered"))
     if kind == "client":
         server = _peer(noise, client=False)
         return Connection(_bufferevent(noise, AFTER_READS), server)
     if kind == "server":
         return Connection(_peer(noise, client=True), _bufferevent(noise, AFTER_READS))
+    if kind == "layered":
+        return _layered(noise)
     client = _bufferevent(noise, ("read", "leave"))
     return Connection(client, _bufferevent(noise, AFTER_READS))
 
 
-def _bufferevent(noise: Noise, after_reads: tuple[str, ...]) -> BuffereventEnd:
+def _layered(noise: Noise) -> Connection:
+    """Both ends are stacks, or the ends of a pair; a few layers, each one byte."""
+    transport = noise.pick(("socket", "pair", "socket"))
+    layers = [noise.pick(LAYERS)] if transport == "socket" else []
+    while len(layers) < 3 and (byte := noise.byte()) >= STOP + 60:
+        layers.append(LAYERS[byte % len(LAYERS)])
+    steps = LAYERED_ENABLES, LAYERED_SETUP, LAYERED_REACTIONS
+    client = _bufferevent(noise, ("read", "leave"), *steps)
+    server = _bufferevent(noise, AFTER_READS, *steps)
+    return Connection(client, server, transport, tuple(layers))
+
+
+def _bufferevent(
+    noise: Noise,
+    after_reads: tuple[str, ...],
+    enables: Sequence[Reaction] = ENABLES,
+    setup: Sequence[Step] = SETUP_STEPS,
+    reactions: Sequence[Step | Reaction] = REACTION_STEPS,
+) -> BuffereventEnd:
     return BuffereventEnd(
         options=noise.pick(OPTIONS),
-        setup=noise.pick(_ENABLES) + noise.steps(SETUP_STEPS, 3),
-        on_read=noise.reactions(REACTION_STEPS, 3),
-        on_write=noise.reactions(REACTION_STEPS, 3),
-        on_event=noise.reactions(REACTION_STEPS, 3),
+        setup=noise.pick(enables) + noise.steps(setup, 3),
+        on_read=noise.reactions(reactions, 3),
+        on_write=noise.reactions(reactions, 3),
+        on_event=noise.reactions(reactions, 3),
         on_accept=noise.reactions(ACCEPT_STEPS, 3),
         after_reads=noise.pick(after_reads),
     )
@@ -255,19 +279,19 @@ def _calm_connection(noise: Noise) -> Connection:
         return Connection(_calm_peer(noise), _calm_end(noise, ("read", "echo")))
     if kind == "both":
         return Connection(_calm_end(noise, ("read",)), _calm_end(noise, ("read", "echo")))
-    return _REFUSED
+    return REFUSED
 
 
 def _calm_end(noise: Noise, after_reads: tuple[str, ...]) -> BuffereventEnd:
     return BuffereventEnd(
         options=noise.pick(OPTIONS),
-        setup=_ENABLES[0] + noise.steps(_CALM_SETUP, 3),
+        setup=ENABLES[0] + noise.steps(CALM_SETUP, 3),
         after_reads=noise.pick(after_reads),
     )
 
 
 def _calm_peer(noise: Noise) -> PeerEnd:
-    steps = noise.steps(_CALM_PEER, 5)
+    steps = noise.steps(CALM_PEER, 5)
     return PeerEnd(steps + noise.pick(((), (Step("shutdown"),))))
 
 
@@ -289,7 +313,7 @@ def _calm_names(connections: tuple[Connection, ...]) -> list[str]:
         for index, connection in enumerate(connections)
         if isinstance(connection.client, BuffereventEnd)
         and connection.client.after_reads != "echo"
-        and connection != _REFUSED
+        and connection != REFUSED
     ]
 
 

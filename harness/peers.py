@@ -1,7 +1,8 @@
 """Peers: the raw ends of connections, each played on a thread of its own.
 
-A server peer listens before anything connects and accepts its first connection; later ones stay
-in the backlog and idle. A client peer plays its program on its first connection; further ones are
+A server peer listens before anything connects and accepts its first connection, and as many more as
+its client end may make by reconnecting, each with a player of its own; later ones stay in the
+backlog and idle. A client peer plays its program on its first connection; further ones are
 made when the first was accepted, so that both ends mean the same one, and idle. A program ends at
 its last step, at `close` or `reset`, or when the connection could not be made; then the connection
 stays as it is until the world ends. Failed calls are results: the program goes on behind them, as
@@ -12,7 +13,7 @@ What a peer sends is its end's own stream of `model.content`; `echo` sends what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from harness.scenario import PeerEnd
 from model.content import content
@@ -43,12 +44,13 @@ class Peer:
         self.pausing = False
         self.rested_ns = 0
 
-    def listen(self) -> int:
-        """Starts a server end: the port to connect to, on which nobody may listen."""
+    def listen(self, others: Sequence[Peer] = ()) -> int:
+        """Starts a server end: the port to connect to, on which nobody may listen. `others` take
+        the second connection and further ones."""
         if not self.end.listens:
             return self.world.raw_unused_port()
         listener = self.world.raw_listen(BACKLOG)
-        self.world.spawn(self.name, lambda: self._serve(listener))
+        self.world.spawn(self.name, lambda: self._serve(listener, others))
         return listener.port
 
     def connect(self, port: int) -> None:
@@ -59,11 +61,13 @@ class Peer:
         trace = self.trace
         trace.append((trace.now_ns(), "peer", self.name, operation, size, result))
 
-    def _serve(self, listener: RawListener) -> None:
+    def _serve(self, listener: RawListener, others: Sequence[Peer]) -> None:
         accepted = listener.accept()
         failed = isinstance(accepted, Errno)
         self._record("accept", 0, accepted if failed else None)
         if not isinstance(accepted, Errno):
+            if others:
+                self.world.spawn(others[0].name, lambda: others[0]._serve(listener, others[1:]))
             self._play(accepted)
 
     def connect_again(self, port: int) -> None:

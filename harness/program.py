@@ -15,8 +15,10 @@ from harness.scenario import (
     AppStep,
     BuffereventEnd,
     Connection,
+    Layer,
     Network,
     PeerEnd,
+    RateGroup,
     Scenario,
     Step,
 )
@@ -25,7 +27,7 @@ from model.errors import SimulatorError
 from model.faults import CallFault, Faults
 
 WIDTH = 100
-_NAMES = (AppStep, BuffereventEnd, Connection, Network, PeerEnd, Scenario, Step)
+_NAMES = (AppStep, BuffereventEnd, Connection, Layer, Network, PeerEnd, RateGroup, Scenario, Step)
 _FAULT_NAMES = (CallFault, Faults)
 
 

@@ -57,12 +57,14 @@ class Outcome:
 
 
 class KernelOf:
-    """The part of a world that an event base needs, with the kernel's calls recorded."""
+    """The part of a world that an event base needs, with the kernel's calls recorded; `choices`
+    are a simulated world's."""
 
-    __slots__ = ("completion", "now_ns", "readiness")
+    __slots__ = ("choices", "completion", "now_ns", "readiness")
 
     def __init__(self, world: World, trace: Trace) -> None:
         self.now_ns = world.now_ns
+        self.choices = world.choices if isinstance(world, SimWorld) else None
         self.readiness: ReadinessKernel | None = None
         self.completion: CompletionKernel | None = None
         if world.readiness is not None:

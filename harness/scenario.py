@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from model.faults import Faults
+from model.rate_limit import MIN_SHARE
 
 SCENARIO_VERSION = 1
 
@@ -26,15 +27,27 @@ STEPS_MAX = 1_000  # of one list of steps or reactions, and of the sizes of one 
 CONNECTIONS_MAX = 64
 CONNECTS_MAX = 16  # connections that one client peer makes
 BUFFER_MAX = 1 << 24  # bytes of a simulated socket buffer
+GROUPS_MAX = 8  # rate limit groups
+LAYERS_MAX = 8  # on one connection
 
 
 class Parameter(NamedTuple):
     """One argument of a step, and what it may be."""
 
     name: str
-    kind: str  # size, size0, sizes, duration, duration_or_none, mask, flag, which
+    kind: str  # of `harness.scenario_bounds`: size, duration, mask, flag, rate, ...
     meaning: str
 
+
+#: the limits of a bufferevent or of a group; with a rate above its burst they are none, and not set
+_LIMITS = (
+    Parameter("read_rate", "rate", "bytes read in a tick"),
+    Parameter("read_burst", "rate", "bytes to read that are saved up at most"),
+    Parameter("write_rate", "rate", "bytes written in a tick"),
+    Parameter("write_burst", "rate", "bytes to write that are saved up at most"),
+    Parameter("tick_ns", "tick", "length of a tick; milliseconds count"),
+)
+_GROUP = Parameter("group", "group", "its place in the scenario's groups; none there: not done")
 
 #: what a bufferevent's owner can do to it: in a program, at set-up, or inside a callback
 ACTIONS: dict[str, tuple[Parameter, ...]] = {
@@ -58,10 +71,36 @@ ACTIONS: dict[str, tuple[Parameter, ...]] = {
         Parameter("defer", "flag", "BEV_TRIG_DEFER_CALLBACKS"),
     ),
     "setcb": (Parameter("which", "which", "callbacks that are set: some of the letters RWE"),),
+    "flush": (
+        Parameter("mask", "mask", "directions: R, W or RW"),
+        Parameter("mode", "mode", "NORMAL, FLUSH or FINISHED"),
+    ),
+    "tls_shutdown": (),  # SSL_shutdown of the end's topmost TLS layer, if it has one
     "busy": (Parameter("duration_ns", "duration", "the callback takes that long"),),
     "free": (),
+    "trigger_event": (
+        Parameter("what", "event", "the event's bits by name"),
+        Parameter("defer", "flag", "BEV_TRIG_DEFER_CALLBACKS"),
+    ),
+    # These two are of bufferevents on sockets, without layers; on others they are not done.
+    "setfd": (),  # gives it its own descriptor again
+    "reconnect": (),  # a client end gives its socket up, empties its buffers and connects anew
+    "priority": (Parameter("priority", "priority", "0 is the most urgent"),),
+    "listener_set_cb": (Parameter("given", "flag", "false: connections are closed at once"),),
     "listener_disable": (),  # the listener of the end's connection, if it has one
     "listener_enable": (),
+    "set_rate_limit": _LIMITS,
+    "clear_rate_limit": (),
+    "join_group": (_GROUP,),
+    "leave_group": (),
+    "set_group_limit": (_GROUP, *_LIMITS),
+    # Of the end's own limit; without one they are not done.
+    "decrement_read": (Parameter("size", "tokens", "bytes; fewer than 0 gives tokens back"),),
+    "decrement_write": (Parameter("size", "tokens", "bytes; fewer than 0 gives tokens back"),),
+    "set_max_single": (
+        Parameter("read", "size0", "bytes of one read at most; 0 for the default"),
+        Parameter("write", "size0", "bytes of one write at most; 0 for the default"),
+    ),
 }
 
 #: what a raw peer can do, in order, on its own thread
@@ -76,8 +115,28 @@ PEER_ACTIONS: dict[str, tuple[Parameter, ...]] = {
     "reset": (),  # SO_LINGER 0
 }
 
+#: what may carry a connection whose ends are both bufferevents: a kernel's socket, or a pair
+TRANSPORTS = ("socket", "pair")
+
+#: kinds of layer: which pair of functions a filter has (model.filters.FILTERS)
+FILTER_LAYERS = ("copy", "pieces", "double", "prepend", "error", "zlib")
+#: or TLS: plain; of version 1.2; where an end without close_notify is one; where small chains share
+#: a record; opened without a handshake, which is left to the first read or write
+TLS_LAYERS = ("tls", "tls-1.2", "tls-dirty", "tls-batch", "tls-open")
+LAYERS = FILTER_LAYERS + TLS_LAYERS
+
+#: how far a flush goes (enum bufferevent_flush_mode)
+FLUSH_MODES = ("NORMAL", "FLUSH", "FINISHED")
+
 #: the only step of the application's program that is on no end
 WAIT: tuple[Parameter, ...] = (Parameter("duration_ns", "duration", "the loop runs that long"),)
+
+#: events that an application may trigger
+EVENTS = tuple(
+    f"{direction}|{cause}"
+    for cause in ("EOF", "ERROR", "TIMEOUT")
+    for direction in ("READING", "WRITING")
+)
 
 #: what a read callback does once `on_read` is used up: read all there is, echo it, or nothing
 AFTER_READS = ("read", "echo", "leave")
@@ -118,14 +177,16 @@ class BuffereventEnd:
     on_event: tuple[Reaction, ...] = ()
     on_accept: tuple[Reaction, ...] = ()  # a server end's listener
     after_reads: str = "read"  # one of AFTER_READS
+    setfd: bool = False  # a server end's: made without a descriptor, which setfd gives it then
 
 
 @dataclass(frozen=True, slots=True)
 class PeerEnd:
     """An end driven raw. A client end plays its program on its first connection, and makes the
     rest of its `connects` connections when that one was accepted; a server end listens, unless
-    `listens` is false: then the connect is refused. After its program an end keeps the connection
-    open, without reading, until the world ends."""
+    `listens` is false: then the connect is refused. It plays its program once for each connection
+    that a client end which reconnects may make, as `s0`, `s0.1` and so on. After its program
+    an end keeps the connection open, without reading, until the world ends."""
 
     steps: Reaction = ()
     connects: int = 1
@@ -136,11 +197,27 @@ End: TypeAlias = BuffereventEnd | PeerEnd
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of a stack, on a bufferevent with these high watermarks (bytes; 0: none)."""
+
+    kind: str = "copy"  # one of LAYERS
+    read_high: int = 0
+    write_high: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """A client end that connects to a server end; at least one is a bufferevent."""
+    """A client end that connects to a server end; at least one is a bufferevent.
+
+    With layers, or as a bufferevent pair, both are. `layers` are bottom up, the same at both ends;
+    steps act on the top, `c0`, and what is below it is `c0/0` (the lowest), `c0/1`, ... The ends
+    of a pair are made at once, without listener, connect or accept.
+    """
 
     client: End = field(default_factory=BuffereventEnd)
     server: End = field(default_factory=PeerEnd)
+    transport: str = "socket"  # one of TRANSPORTS
+    layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +229,18 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class RateGroup:
+    """Bufferevents that share a limit: bytes a tick, and bytes that a member may move at least."""
+
+    read_rate: int = 1_000
+    read_burst: int = 1_000
+    write_rate: int = 1_000
+    write_burst: int = 1_000
+    tick_ns: int = 1_000_000
+    min_share: int = MIN_SHARE
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole program."""
 
@@ -159,6 +248,8 @@ class Scenario:
     app: tuple[AppStep, ...] = ()
     network: Network = Network()
     faults: Faults = Faults()  # of simulated worlds only, as the network
+    loop_once: bool = False  # the loop is run pass by pass: EVLOOP_ONCE
+    groups: tuple[RateGroup, ...] = ()
 
 
 def ends(scenario: Scenario) -> Iterator[tuple[str, End]]:
@@ -188,10 +279,63 @@ def steps_of(scenario: Scenario) -> Iterator[Step | AppStep]:
                 yield from reaction
 
 
+def reconnects(scenario: Scenario, connection: int) -> int:
+    """How often the client end of a connection may reconnect, at most."""
+    name, end = f"c{connection}", scenario.connections[connection].client
+    count = sum(step.do == "reconnect" and step.end == name for step in scenario.app)
+    if isinstance(end, BuffereventEnd):
+        for reaction in reactions(end):
+            count += sum(step.do == "reconnect" for step in reaction)
+    return count
+
+
+class Needs(NamedTuple):
+    """What the steps of a scenario ask of whoever plays it."""
+
+    longest_timeout_ns: int  # 0: no step sets one
+    priorities: int  # of the event base
+    reconnects: bool  # whether any step does
+
+
+def needs(scenario: Scenario) -> Needs:
+    """Looks at every step once."""
+    longest, priority, reconnecting = 0, 0, False
+    for step in steps_of(scenario):
+        do = step.do
+        if do == "set_timeouts":
+            longest = max(longest, *(timeout or 0 for timeout in step.args))
+        elif do == "priority":
+            priority = max(priority, step.args[0])
+        elif do == "reconnect":
+            reconnecting = True
+    return Needs(longest, 1 + priority, reconnecting)
+
+
 def longest_timeout_ns(scenario: Scenario) -> int:
     """The longest timeout that any step sets; 0 if none does."""
-    longest = 0
+    return needs(scenario).longest_timeout_ns
+
+
+def longest_refill_ns(scenario: Scenario) -> int:
+    """How long a bucket may take, at most, until it has something again; 0 without limits.
+
+    Two ticks and what the decrements of the program, all of them, put it into debt; never more
+    than DURATION_MAX_NS.
+    """
+    limits = [(*group_limits(group), group.min_share) for group in scenario.groups]
+    debt = 0
     for step in steps_of(scenario):
-        if step.do == "set_timeouts":
-            longest = max(longest, *(timeout or 0 for timeout in step.args))
-    return longest
+        if step.do in ("set_rate_limit", "set_group_limit"):
+            limits.append((*step.args[-5:], MIN_SHARE))
+        elif step.do in ("decrement_read", "decrement_write"):
+            debt += max(0, step.args[0])
+    longest = 0
+    for read_rate, _, write_rate, _, tick_ns, share in limits:
+        ticks = 3 + (debt + share) // min(read_rate, write_rate)
+        longest = max(longest, ticks * tick_ns)
+    return min(longest, DURATION_MAX_NS)
+
+
+def group_limits(group: RateGroup) -> tuple[int, int, int, int, int]:
+    """Its rates, bursts and tick, in the order of an action's parameters."""
+    return group.read_rate, group.read_burst, group.write_rate, group.write_burst, group.tick_ns

@@ -16,154 +16,56 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.faults_json import read_faults
 from harness.reading import error_at, parse, plain_integer, read_fields, read_file, read_items
 from harness.scenario import (
     ACTIONS,
-    AFTER_READS,
-    BUFFER_MAX,
     CONNECTIONS_MAX,
-    CONNECTS_MAX,
-    DURATION_MAX_NS,
+    GROUPS_MAX,
+    LAYERS_MAX,
     PEER_ACTIONS,
     SCENARIO_VERSION,
-    SIZE_MAX,
     STEPS_MAX,
     WAIT,
     AppStep,
     BuffereventEnd,
     Connection,
     End,
+    Layer,
     Network,
     Parameter,
     PeerEnd,
+    RateGroup,
     Reaction,
     Scenario,
     Step,
     ends,
 )
-from model.errors import UsageError
-from model.faults import (
-    CALL_FAULTS_MAX,
-    CALLS,
-    KINDS,
-    NTH_MAX,
-    POOL_PAGES_MAX,
-    CallFault,
-    Faults,
+from harness.scenario_bounds import INTEGERS, TEXTS
+from harness.scenario_writing import (
+    BUFFEREVENT_FIELDS,
+    BUFFEREVENT_REACTIONS,
+    GROUP_FIELDS,
+    LAYER_FIELDS,
+    PEER_FIELDS,
+    to_json,
 )
+from model.errors import UsageError
 from model.subject import OPTION_BITS
 
+__all__ = ["from_json", "load", "to_json", "validate"]
+
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
-MASKS = ("R", "W", "RW")
-WHICH = ("", "R", "W", "E", "RW", "RE", "WE", "RWE")
 SIDES = ("client", "server")
-
-#: kind of a parameter -> smallest and greatest integer
-INTEGERS: dict[str, tuple[int, int]] = {
-    "size": (1, SIZE_MAX),
-    "size0": (0, SIZE_MAX),
-    "duration": (0, DURATION_MAX_NS),
-    "timeout": (1, DURATION_MAX_NS),
-    "connects": (1, CONNECTS_MAX),
-    "buffer": (1, BUFFER_MAX),
-    "nth": (1, NTH_MAX),
-    "pool_pages": (0, POOL_PAGES_MAX),
-}
-#: kind of a parameter -> the texts that it may be
-TEXTS: dict[str, tuple[str, ...]] = {"mask": MASKS, "which": WHICH, "after_reads": AFTER_READS}
-
-BUFFEREVENT_REACTIONS = ("on_read", "on_write", "on_event", "on_accept")
-BUFFEREVENT_FIELDS = ("options", "setup", *BUFFEREVENT_REACTIONS, "after_reads")
-PEER_FIELDS = ("steps", "connects", "listens")
-_DEFAULT_BUFFEREVENT = BuffereventEnd()
-_DEFAULT_PEER = PeerEnd()
-_DEFAULT_NETWORK = Network()
-_DEFAULT_FAULTS = Faults()
-FAULT_FIELDS = ("kinds", "calls", "pool_pages")
-
-
-# Writing.
-
-
-def to_json(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as a JSON object; `from_json` gives it back."""
-    document: dict[str, Any] = {
-        "version": SCENARIO_VERSION,
-        "connections": [
-            {"client": _end_to_json(connection.client), "server": _end_to_json(connection.server)}
-            for connection in scenario.connections
-        ],
-    }
-    if scenario.app:
-        document["app"] = [_app_step_to_json(step) for step in scenario.app]
-    network = _changed(scenario.network, _DEFAULT_NETWORK, ("sndbuf", "rcvbuf"))
-    if network:
-        document["network"] = network
-    if scenario.faults != _DEFAULT_FAULTS:
-        document["faults"] = _faults_to_json(scenario.faults)
-    return document
-
-
-def _faults_to_json(faults: Faults) -> dict[str, Any]:
-    fields = _changed(faults, _DEFAULT_FAULTS, FAULT_FIELDS)
-    if "kinds" in fields:
-        fields["kinds"] = list(faults.kinds)
-    if "calls" in fields:
-        fields["calls"] = [call._asdict() for call in faults.calls]
-    return fields
-
-
-def _changed(value: object, default: object, names: tuple[str, ...]) -> dict[str, Any]:
-    pairs = ((name, getattr(value, name)) for name in names)
-    return {name: field for name, field in pairs if field != getattr(default, name)}
-
-
-def _end_to_json(end: End) -> dict[str, Any]:
-    if isinstance(end, PeerEnd):
-        fields = _changed(end, _DEFAULT_PEER, PEER_FIELDS)
-        if "steps" in fields:
-            fields["steps"] = [_step_to_json(PEER_ACTIONS, step) for step in end.steps]
-        return {"type": "peer", **fields}
-    fields = _changed(end, _DEFAULT_BUFFEREVENT, BUFFEREVENT_FIELDS)
-    if "options" in fields:
-        fields["options"] = list(end.options)
-    if "setup" in fields:
-        fields["setup"] = _reaction_to_json(end.setup)
-    for name in BUFFEREVENT_REACTIONS:
-        if name in fields:
-            fields[name] = [_reaction_to_json(reaction) for reaction in fields[name]]
-    return {"type": "bufferevent", **fields}
-
-
-def _reaction_to_json(reaction: Reaction) -> list[dict[str, Any]]:
-    return [_step_to_json(ACTIONS, step) for step in reaction]
-
-
-def _step_to_json(actions: dict[str, tuple[Parameter, ...]], step: Step) -> dict[str, Any]:
-    return {"do": step.do, **_args_to_json(actions[step.do], step.args)}
-
-
-def _app_step_to_json(step: AppStep) -> dict[str, Any]:
-    if step.end is None:
-        return {"do": step.do, **_args_to_json(WAIT, step.args)}
-    return {"do": step.do, "end": step.end, **_args_to_json(ACTIONS[step.do], step.args)}
-
-
-def _args_to_json(parameters: tuple[Parameter, ...], args: tuple[Any, ...]) -> dict[str, Any]:
-    pairs = zip(parameters, args, strict=True)
-    return {
-        parameter.name: list(value) if parameter.kind == "sizes" else value
-        for parameter, value in pairs
-    }
-
-
-# Reading.
 
 
 def from_json(document: object) -> Scenario:
     """The scenario that a JSON document tells. Raises `UsageError`: path, value, remedy."""
     fields = read_fields(
-        document, "scenario", ("version", "connections"), ("app", "network", "faults")
+        document,
+        "scenario",
+        ("version", "connections"),
+        ("app", "network", "faults", "groups", "loop_once"),
     )
     if plain_integer(fields["version"]) != SCENARIO_VERSION:
         raise error_at("scenario.version", fields["version"], f"write {SCENARIO_VERSION}")
@@ -176,8 +78,10 @@ def from_json(document: object) -> Scenario:
         name: _integer(value, f"scenario.network.{name}", "buffer")
         for name, value in network.items()
     }
-    faults = _faults(fields.get("faults", {}), "scenario.faults")
-    scenario = Scenario(connections=connections, app=app, network=Network(**sizes), faults=faults)
+    faults = read_faults(fields.get("faults", {}), "scenario.faults")
+    groups = read_items(fields.get("groups", []), "scenario.groups", GROUPS_MAX, _group)
+    once = _flag(fields.get("loop_once", False), "scenario.loop_once")
+    scenario = Scenario(connections, app, Network(**sizes), faults, once, groups)
     _check_ends(scenario)
     return scenario
 
@@ -292,47 +196,33 @@ def _reaction(value: object, path: str) -> Reaction:
     return read_items(value, path, STEPS_MAX, _action)
 
 
-def _faults(value: object, path: str) -> Faults:
-    fields = read_fields(value, path, (), FAULT_FIELDS)
-    known: dict[str, Any] = {}
-    if "kinds" in fields:
-        known["kinds"] = _fault_kinds(fields["kinds"], f"{path}.kinds")
-    if "pool_pages" in fields:
-        pages = _integer(fields["pool_pages"], f"{path}.pool_pages", "pool_pages")
-        known["pool_pages"] = pages
-    calls = read_items(fields.get("calls", []), f"{path}.calls", CALL_FAULTS_MAX, _call_fault)
-    return Faults(calls=calls, **known)
-
-
-def _fault_kinds(value: object, path: str) -> tuple[str, ...]:
-    def kind(item: object, at: str) -> str:
-        if not isinstance(item, str) or item not in KINDS:
-            raise error_at(at, item, f"write one of {', '.join(KINDS)}")
-        return item
-
-    kinds = read_items(value, path, len(KINDS), kind)
-    if len(set(kinds)) != len(kinds):
-        raise UsageError(f"{path} names a kind twice: write each once")
-    return kinds
-
-
-def _call_fault(value: object, path: str) -> CallFault:
-    fields = read_fields(value, path, CallFault._fields, ())
-    call, outcome = fields["call"], fields["outcome"]
-    if not isinstance(call, str) or call not in CALLS:
-        raise error_at(f"{path}.call", call, f"write one of {', '.join(CALLS)}")
-    outcomes = [each.name for each in CALLS[call]]
-    if not isinstance(outcome, str) or outcome not in outcomes:
-        raise error_at(f"{path}.outcome", outcome, f"write one of {', '.join(outcomes)}")
-    return CallFault(call, _integer(fields["n"], f"{path}.n", "nth"), outcome)
+def _group(value: object, path: str) -> RateGroup:
+    fields = read_fields(value, path, (), (*GROUP_FIELDS,))
+    known = {
+        name: _integer(each, f"{path}.{name}", GROUP_FIELDS[name]) for name, each in fields.items()
+    }
+    return RateGroup(**known)
 
 
 def _connection(value: object, path: str) -> Connection:
-    fields = read_fields(value, path, SIDES, ())
+    fields = read_fields(value, path, SIDES, ("transport", "layers"))
     client, server = (_end(fields[side], f"{path}.{side}") for side in SIDES)
     if isinstance(client, PeerEnd) and isinstance(server, PeerEnd):
         raise UsageError(f"{path} is a peer at both ends: make one of them a bufferevent")
-    return Connection(client, server)
+    transport = _text(fields.get("transport", "socket"), f"{path}.transport", "transport")
+    layers = read_items(fields.get("layers", []), f"{path}.layers", LAYERS_MAX, _layer)
+    peer = isinstance(client, PeerEnd) or isinstance(server, PeerEnd)
+    if peer and (layers or transport == "pair"):
+        told = "layers" if layers else "the transport 'pair'"
+        raise UsageError(f"{path} has {told} and a raw peer: make both ends bufferevents")
+    return Connection(client, server, transport, layers)
+
+
+def _layer(value: object, path: str) -> Layer:
+    fields = read_fields(value, path, ("kind",), LAYER_FIELDS)
+    kind = _text(fields["kind"], f"{path}.kind", "layer")
+    highs = [_integer(fields.get(name, 0), f"{path}.{name}", "size0") for name in LAYER_FIELDS]
+    return Layer(kind, *highs)
 
 
 def _end(value: object, path: str) -> End:
@@ -365,6 +255,8 @@ def _bufferevent(value: object, path: str) -> BuffereventEnd:
         known["setup"] = _reaction(fields["setup"], f"{path}.setup")
     if "after_reads" in fields:
         known["after_reads"] = _text(fields["after_reads"], f"{path}.after_reads", "after_reads")
+    if "setfd" in fields:
+        known["setfd"] = _flag(fields["setfd"], f"{path}.setfd")
     for name in BUFFEREVENT_REACTIONS:
         known[name] = read_items(fields.get(name, []), f"{path}.{name}", STEPS_MAX, _reaction)
     return BuffereventEnd(**known)

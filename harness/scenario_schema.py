@@ -11,16 +11,21 @@ from __future__ import annotations
 import json
 from typing import Any, TypeAlias
 
+from harness.faults_json import FAULT_FIELDS
 from harness.scenario import (
     ACTIONS,
     CONNECTIONS_MAX,
+    GROUPS_MAX,
+    LAYERS_MAX,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
     WAIT,
     Parameter,
 )
-from harness.scenario_json import BUFFEREVENT_REACTIONS, FAULT_FIELDS, INTEGERS, SIDES, TEXTS
+from harness.scenario_bounds import INTEGERS, TEXTS
+from harness.scenario_json import SIDES
+from harness.scenario_writing import BUFFEREVENT_REACTIONS, GROUP_FIELDS, LAYER_FIELDS
 from model.faults import CALL_FAULTS_MAX, CALLS, KINDS
 from model.subject import OPTION_BITS
 
@@ -85,6 +90,7 @@ def _bufferevent() -> Schema:
         "setup": reaction,
         **{name: _array(reaction) for name in BUFFEREVENT_REACTIONS},
         "after_reads": _kind("after_reads"),
+        "setfd": _kind("flag"),
     }
     return _object(properties, tuple(properties)[1:])
 
@@ -103,7 +109,20 @@ def _connection() -> Schema:
     end = {"anyOf": [{"$ref": "#/$defs/bufferevent"}, {"$ref": "#/$defs/peer"}]}
     is_bufferevent = {"properties": {"type": {"const": "bufferevent"}}}
     one_bufferevent = [{"properties": {side: is_bufferevent}} for side in SIDES]
-    return {**_object(dict.fromkeys(SIDES, end)), "anyOf": one_bufferevent}
+    layer = _object(
+        {"kind": _kind("layer"), **{name: _integer("size0") for name in LAYER_FIELDS}}, LAYER_FIELDS
+    )
+    properties: Schema = {
+        **dict.fromkeys(SIDES, end),
+        "transport": _kind("transport"),
+        "layers": _array(layer, LAYERS_MAX),
+    }
+    plain = {
+        "properties": {"transport": {"const": "socket"}, "layers": {"maxItems": 0}},
+        "anyOf": one_bufferevent,
+    }
+    both = {"properties": dict.fromkeys(SIDES, is_bufferevent)}
+    return {**_object(properties, ("transport", "layers")), "anyOf": [plain, both]}
 
 
 def _faults() -> Schema:
@@ -125,6 +144,11 @@ def _faults() -> Schema:
     return _object(properties, FAULT_FIELDS)
 
 
+def _group() -> Schema:
+    properties: Schema = {name: _integer(kind) for name, kind in GROUP_FIELDS.items()}
+    return _object(properties, tuple(properties))
+
+
 def _schema() -> Schema:
     names = [f"{side}{index}" for index in range(CONNECTIONS_MAX) for side in "cs"]
     end_name = {"end": {"$ref": "#/$defs/end_name"}}
@@ -136,12 +160,14 @@ def _schema() -> Schema:
             {"sndbuf": _integer("buffer"), "rcvbuf": _integer("buffer")}, ("sndbuf", "rcvbuf")
         ),
         "faults": _faults(),
+        "loop_once": _kind("flag"),
+        "groups": _array(_group(), GROUPS_MAX),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duopoll scenario",
         "$comment": "One rule more: a step's end must be a bufferevent of the scenario.",
-        **_object(properties, ("app", "network", "faults")),
+        **_object(properties, ("app", "network", "faults", "groups", "loop_once")),
         "$defs": {
             "connection": _connection(),
             "bufferevent": _bufferevent(),

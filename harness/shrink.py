@@ -16,6 +16,7 @@ from harness.scenario import (
     BuffereventEnd,
     Connection,
     End,
+    Layer,
     Network,
     PeerEnd,
     Reaction,
@@ -49,14 +50,19 @@ def parts_out(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, app=app)
     if scenario.network != Network():
         yield replace(scenario, network=Network())
+    if scenario.loop_once:
+        yield replace(scenario, loop_once=False)
+    if scenario.groups:
+        yield replace(scenario, groups=scenario.groups[:-1])
     for faults in _smaller_faults(scenario.faults):
         yield replace(scenario, faults=faults)
     for index, connection in enumerate(scenario.connections):
         if not isinstance(connection.client, PeerEnd) and not isinstance(
             connection.server, PeerEnd
         ):
-            yield _with_peer(scenario, index, f"s{index}", replace(connection, server=PeerEnd()))
-            yield _with_peer(scenario, index, f"c{index}", replace(connection, client=PeerEnd()))
+            bare = replace(connection, transport="socket", layers=())
+            yield _with_peer(scenario, index, f"s{index}", replace(bare, server=PeerEnd()))
+            yield _with_peer(scenario, index, f"c{index}", replace(bare, client=PeerEnd()))
         for smaller in _smaller_connections(connection):
             yield _with_connection(scenario, index, smaller)
 
@@ -111,6 +117,21 @@ def _smaller_connections(connection: Connection) -> Iterator[Connection]:
         yield replace(connection, client=client)
     for server in _smaller_ends(connection.server):
         yield replace(connection, server=server)
+    if connection.transport != "socket":
+        yield replace(connection, transport="socket")
+    for layers in _without_one(connection.layers):
+        yield replace(connection, layers=layers)
+    for index, layer in enumerate(connection.layers):
+        for smaller in _smaller_layers(layer):
+            layers = (*connection.layers[:index], smaller, *connection.layers[index + 1 :])
+            yield replace(connection, layers=layers)
+
+
+def _smaller_layers(layer: Layer) -> Iterator[Layer]:
+    default = Layer()
+    for name in ("kind", "read_high", "write_high"):
+        if getattr(layer, name) != getattr(default, name):
+            yield _with(layer, name, getattr(default, name))
 
 
 def _smaller_ends(end: End) -> Iterator[End]:
@@ -124,7 +145,9 @@ def _smaller_ends(end: End) -> Iterator[End]:
         yield from _with_defaults(end, dull, ("connects", "listens"))
         return
     yield from _with_defaults(
-        end, dull, ("on_read", "on_write", "on_event", "on_accept", "options", "after_reads")
+        end,
+        dull,
+        ("on_read", "on_write", "on_event", "on_accept", "options", "after_reads", "setfd"),
     )
     for setup in _without_one(end.setup):
         yield replace(end, setup=setup)

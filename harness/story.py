@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.failure import FailureFile
 from harness.program import program
-from harness.scenario import PeerEnd, ends
+from harness.scenario import Connection, PeerEnd, ends
 from harness.words import count, describe, milliseconds, moved, named, owners, plain
 from model.properties import PROPERTY
 from model.trace import Record
@@ -80,13 +80,23 @@ def _who(failure: FailureFile) -> str:
         times = getattr(client, "connects", 1)
         made = f" {times} times" if times > 1 else ""
         deaf = "" if getattr(server, "listens", True) else ", where nobody listens"
+        connection = failure.scenario.connections[index]
+        if connection.transport == "pair":
+            told.append(f"c{index} and s{index} are a bufferevent pair{_layers(connection)}")
+            continue
         told.append(
             f"c{index} ({_kind(client)}) connects{made} to s{index} ({_kind(server)}){deaf}"
+            f"{_layers(connection)}"
         )
     rest = len(failure.scenario.connections) - len(told)
     if rest:
         told.append(f"{count(rest, 'connection')} more")
     return "; ".join(told) + "."
+
+
+def _layers(connection: Connection) -> str:
+    kinds = ", ".join(layer.kind for layer in connection.layers)
+    return f" through {kinds}" if kinds else ""
 
 
 def _kind(end: object) -> str:
@@ -159,8 +169,8 @@ def _stop(failure: FailureFile) -> int:
 
 
 def _connection(end: str) -> str:
-    """The number of an end's connection: 3 of c3, l3 and s3.1."""
-    return end[1:].split(".", maxsplit=1)[0]
+    """The number of an end's connection: 3 of c3, l3, s3.1 and c3/0."""
+    return end[1:].split("/", maxsplit=1)[0].split(".", maxsplit=1)[0]
 
 
 def _choose(records: Sequence[Record], stop: int, most: int, concerned: str) -> list[int]:

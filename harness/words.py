@@ -10,6 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from model.bufferevent import (
+    SUSPEND_BW,
+    SUSPEND_BW_GROUP,
+    SUSPEND_FILT_READ,
+    SUSPEND_LOOKUP,
+)
 from model.errors import Errno, NtStatus, Win32Error
 from model.kernel import EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, mask_name
 from model.subject import (
@@ -26,7 +32,15 @@ TRIGGER_BITS = {
     "IGNORE_WATERMARKS": BEV_TRIG_IGNORE_WATERMARKS,
     "DEFER_CALLBACKS": BEV_TRIG_DEFER_CALLBACKS,
 }
-_WITH_MASK = ("enable", "disable", "setwatermark", "trigger")
+SUSPEND_BITS = {
+    "BW": SUSPEND_BW,
+    "BW_GROUP": SUSPEND_BW_GROUP,
+    "LOOKUP": SUSPEND_LOOKUP,
+    "FILT_READ": SUSPEND_FILT_READ,
+}
+_WITH_MASK = ("enable", "disable", "disable_hard", "setwatermark", "trigger", "flush")
+_MODES = ("NORMAL", "FLUSH", "FINISHED")
+_FILTER_RESULTS = ("OK", "NEED_MORE", "ERROR")
 CTL = {EPOLL_CTL_ADD: "ADD", EPOLL_CTL_DEL: "DEL", EPOLL_CTL_MOD: "MOD"}
 
 
@@ -163,9 +177,41 @@ def _operation(f: Fields) -> str:
     args = list(f["args"]) if isinstance(f["args"], (list, tuple)) else [f["args"]]
     if f["name"] in _WITH_MASK and args:
         args[0] = mask_text(args[0])
+    if f["name"] == "trigger_event" and len(args) == 2:
+        args = [what_text(args[0]), bits_text(args[1], TRIGGER_BITS)]
     if f["name"] == "trigger" and len(args) == 2:
         args[1] = bits_text(args[1], TRIGGER_BITS)
+    if f["name"] == "flush" and len(args) == 2:
+        args[1] = _one_of(_MODES, args[1])
     return f"{f['bev']}.{f['name']}({', '.join(plain(argument, 40) for argument in args)})"
+
+
+def _one_of(names: Sequence[str], value: Any) -> str:
+    known = isinstance(value, int) and 0 <= value < len(names)
+    return names[value] if known else plain(value, 20)
+
+
+def _buffer(f: Fields) -> str:
+    parts = [
+        f"{verb} {count(f[name], 'byte')}"
+        for name, verb in (("added", "gains"), ("deleted", "loses"))
+        if isinstance(f[name], int) and f[name]
+    ]
+    return f"{f['bev']}: its {f['which']} {' and '.join(parts) or 'stays'}"
+
+
+def _filter(f: Fields) -> str:
+    which = "input" if f["direction"] == "read" else "output"
+    return (
+        f"{f['bev']}: its {which} function takes {outcome_text(f['taken'])} and gives"
+        f" {outcome_text(f['given'])} bytes: {_one_of(_FILTER_RESULTS, f['result'])}"
+    )
+
+
+def _suspend(f: Fields) -> str:
+    reasons = f["reasons"]
+    told = f"suspended: {bits_text(reasons, SUSPEND_BITS)}" if reasons else "not suspended"
+    return f"{f['bev']}: {f['direction']} is {told}"
 
 
 def _written(f: Fields) -> str:
@@ -195,7 +241,18 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
     "ret": lambda f: f"{f['bev']}.{f['name']} returns {outcome_text(f['result'])}",
     "write": _written,
     "read": lambda f: f"{f['bev']} reads {outcome_text(f['result'])}",
+    "drain": lambda f: (
+        f"{f['bev']} throws its output away" + (", refused" if f["result"] == -1 else "")
+    ),
     "echo": lambda f: f"{f['bev']} moves {outcome_text(f['result'])} bytes from input to output",
+    "layer": lambda f: f"{f['bev']} sits on {f['underlying']}",
+    "buffer": _buffer,
+    "filter": _filter,
+    "tls": lambda f: (
+        f"{f['bev']}: TLS {f['operation']} {plain(f['size'])} -> {outcome_text(f['result'])}"
+    ),
+    "suspend": _suspend,
+    "memory": lambda f: f"{f['bev']} and what it sits on hold {outcome_text(f['bytes'])} bytes",
     "peer": _peer,
     "epoll_wait": _waited,
     "epoll_ctl": lambda f: (
@@ -206,10 +263,14 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
         f"{f['operation']} on descriptor {outcome_text(f['fd'])} completes:"
         f" {outcome_text(f['status'])}, {outcome_text(f['result'])}"
     ),
+    "bucket": lambda f: (
+        f"the bucket of {f['bev']} has {outcome_text(f['read_limit'])} bytes to read and"
+        f" {outcome_text(f['write_limit'])} to write"
+    ),
     "fault": lambda f: f"fault: {f['name']}" + _on_descriptor(f["fd"]),
     "pool": lambda f: (
-        f"of {outcome_text(f['size'])} pages of the pool at most {outcome_text(f['high'])} were"
-        f" locked, {outcome_text(f['held'])} still are"
+        f"of {outcome_text(f['size'])} pages of the kernel's memory at most"
+        f" {outcome_text(f['high'])} were taken, {outcome_text(f['held'])} are still locked"
     ),
     "on": lambda f: f"{f['thread']} goes on",
     "thread": lambda f: f"{f['operation']} of thread {f['thread']}",

@@ -23,6 +23,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
@@ -48,6 +49,10 @@ Starter: TypeAlias = Callable[[Sequence[str]], "subprocess.Popen[str]"]
 
 class WorkerFailed(DuopollError):
     """A worker process that did not start, died or hung."""
+
+
+class _NeverCame(WorkerFailed):
+    """It ended before it had connected."""
 
 
 class Answer(NamedTuple):
@@ -142,6 +147,13 @@ class Worker:
         return head, records
 
     def _launch(self) -> _Lines:
+        """A worker that has connected; a second one, if the first ends before that."""
+        try:
+            return self._start_one()
+        except _NeverCame:
+            return self._start_one()
+
+    def _start_one(self) -> _Lines:
         """Starts the process and waits until it has connected and said its token."""
         token = secrets.token_hex(16)
         self._output.clear()
@@ -154,6 +166,8 @@ class Worker:
             try:
                 self._lines = self._accept(server, token, monotonic() + START_S)
                 self.connected = True
+            except ConnectionError as error:
+                raise _NeverCame(self._obituary(error)) from None
             except (OSError, ValueError) as error:
                 raise WorkerFailed(self._obituary(error)) from None
         return self._lines
@@ -331,7 +345,8 @@ class _Lines:
 
 def serve(port: int, token: str) -> None:
     """Connects to the parent and answers jobs until the parent closes the connection."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+    connection = socket.create_connection(("127.0.0.1", port))  # what it raises is told
+    with connection, suppress(ConnectionError):  # the parent may go at any time
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection.makefile("rwb") as stream:
             stream.write(json.dumps({"token": token}).encode() + b"\n")
@@ -377,10 +392,7 @@ def _play_cases(job: dict[str, Any]) -> dict[str, Any]:
 def main(arguments: Sequence[str]) -> int:
     """`worker PORT TOKEN`."""
     port, token = arguments
-    try:
-        serve(int(port), token)
-    except ConnectionError:
-        return 0  # the parent has gone
+    serve(int(port), token)
     return 0
 
 

@@ -1,49 +1,95 @@
-"""The three operations of an asynchronous bufferevent, each used for one submission at a time."""
+"""The three operations of an asynchronous bufferevent, each used for one submission at a time.
+
+One that is still in flight when its bufferevent gets another descriptor becomes an *orphan*: its
+packet ends it and is heard by nobody.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.evbuffer import Launch
 from model.operation import Operation
 
 if TYPE_CHECKING:
     from model.bufferevent_async import AsyncBufferevent
 
 
-class ReadOperation(Operation):
+class _AsyncOperation(Operation):
+    """What the three have in common."""
+
+    __slots__ = ("bev", "orphan")
+
+    def __init__(self, bev: AsyncBufferevent) -> None:
+        super().__init__(bev.poller)
+        self.bev = bev
+        self.orphan = False
+
+    def end_orphan(self) -> None:
+        """The packet of an orphan: it held a reference."""
+        self.forget()
+        self.bev.decref()
+
+
+class ReadOperation(_AsyncOperation):
     """WSARecv into the bufferevent's read buffer."""
 
-    __slots__ = ("bev",)
-
-    def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
+    __slots__ = ()
 
     def complete(self) -> None:
-        self.bev.on_read(self.status, self.nbytes)
+        if self.orphan:
+            self.end_orphan()
+        else:
+            self.bev.on_read(self.status, self.nbytes)
 
 
-class WriteOperation(Operation):
-    """WSASend of the output's head."""
+class WriteOperation(_AsyncOperation):
+    """WSASend of the output's head: of what `launch` lends, while it is in flight."""
 
-    __slots__ = ("bev",)
+    __slots__ = ("launch",)
 
     def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
+        super().__init__(bev)
+        self.launch: Launch | None = None
 
     def complete(self) -> None:
-        self.bev.on_written(self.status, self.nbytes)
+        if self.orphan:
+            assert self.launch is not None
+            self.bev.output.give_back(self.launch)
+            self.end_orphan()
+        else:
+            self.bev.on_written(self.status, self.nbytes)
 
 
-class ConnectOperation(Operation):
+class ConnectOperation(_AsyncOperation):
     """ConnectEx."""
 
-    __slots__ = ("bev",)
-
-    def __init__(self, bev: AsyncBufferevent) -> None:
-        super().__init__(bev.poller)
-        self.bev = bev
+    __slots__ = ()
 
     def complete(self) -> None:
-        self.bev.on_connected(self.status)
+        if self.orphan:
+            self.end_orphan()
+        else:
+            self.bev.on_connected(self.status)
+
+
+def orphan_all(bev: AsyncBufferevent) -> None:
+    """What is in flight belongs to a socket that was given up: `bev` gets operations of its own,
+    and what the kernel was given to write is no more in its output."""
+    if bev.read_op.pending:
+        bev.read_op.orphan = True
+        bev.read_op = ReadOperation(bev)
+        bev.read_buffer = memoryview(b"")  # the old one is the kernel's
+        bev.input.end_frozen = False
+    if bev.write_op.pending:
+        bev.write_op.orphan = True
+        launch = bev.write_op.launch
+        assert launch is not None
+        bev.write_op = WriteOperation(bev)
+        bev.output.start_frozen = False
+        bev.output.drain_frozen(sum(map(len, launch.pieces)))  # its chains stay pinned
+    if bev.connecting and bev.connect_op is not None:
+        bev.connect_op.orphan = True
+        bev.connect_op = None
+        bev.connecting = False
+        bev.base.virtual_events -= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from model.choices import Choices
 from model.completion import CompletionPoller
 from model.errors import SimulatorError
 from model.event_base import EventBase
@@ -24,8 +25,12 @@ class _HasKernel(Protocol):
 
 
 def new_base(world: _HasKernel) -> EventBase:
-    """An event base on the world's kernel, readiness or completion."""
-    base = EventBase(world.now_ns)
+    """An event base on the world's kernel, readiness or completion.
+
+    A simulated world brings its `choices`, and the base's free decisions come from there.
+    """
+    choices = getattr(world, "choices", None)
+    base = EventBase(world.now_ns, choices.draw if isinstance(choices, Choices) else None)
     if world.readiness is not None:
         base.poller = ReadinessPoller(base, world.readiness)
     elif world.completion is not None:

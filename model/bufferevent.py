@@ -14,9 +14,13 @@ again, so an overrun stays undelivered; since then it calls again without end: i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from model import rate_limit
 from model.errors import SimulatorError
 from model.evbuffer import Evbuffer
 from model.event_base import EventBase
+from model.rate_limited import MAX_SINGLE_DEFAULT, RateLimited
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_OPT_CLOSE_ON_FREE,
@@ -27,51 +31,32 @@ from model.subject import (
     EV_WRITE,
     DataCallback,
     EventCallback,
-    KernelError,
+    Failure,
 )
+from model.transport import Transport
+
+if TYPE_CHECKING:
+    from model.layer import Callbacks, Underlying
 
 # Why a direction is suspended (bufferevent-internal.h). Reasons are independent of each other.
 SUSPEND_WM = 0x01  # the input is at its high watermark
-SUSPEND_BW = 0x02  # the bufferevent's own bucket is empty
-SUSPEND_BW_GROUP = 0x04  # its group's bucket is empty
+SUSPEND_BW = rate_limit.SUSPEND_BW  # the bufferevent's own bucket is empty
+SUSPEND_BW_GROUP = rate_limit.SUSPEND_BW_GROUP  # its group's bucket is empty
 SUSPEND_LOOKUP = 0x08  # a name is being resolved
 SUSPEND_FILT_READ = 0x10  # a filter above does not read
 
-MAX_SINGLE_DEFAULT = 16_384  # bytes of one kernel operation (bufferevent-internal.h)
 
-
-class Bufferevent:
+class Bufferevent(RateLimited, Transport):
     """What every bufferevent has. Implements `model.subject.Bufferevent`; see there.
 
-    Transports override the methods under "The transport" and call those under "For transports".
+    Its kinds override the methods of `Transport` and call those under "For transports".
     """
 
     __slots__ = (
-        "base",
-        "deferred_queued",
-        "enabled",
-        "error",
-        "eventcb",
-        "fd",
-        "input",
-        "max_single_read",
-        "max_single_write",
-        "options",
-        "output",
-        "pending",
-        "pending_error",
-        "pending_events",
-        "read_suspended",
-        "readcb",
-        "refcnt",
-        "timeout_read_ns",
-        "timeout_write_ns",
-        "wm_read_high",
-        "wm_read_low",
-        "wm_write_high",
-        "wm_write_low",
-        "write_suspended",
-        "writecb",
+        *("base", "deferred_queued", "enabled", "error", "eventcb", "fd", "input", "options"),
+        *("output", "pending", "pending_error", "pending_events", "priority", "read_suspended"),
+        *("readcb", "refcnt", "timeout_read_ns", "timeout_write_ns", "wm_read_high"),
+        *("wm_read_low", "wm_write_high", "wm_write_low", "write_suspended", "writecb"),
     )
 
     def __init__(self, base: EventBase, fd: int | None, options: int) -> None:
@@ -89,6 +74,8 @@ class Bufferevent:
         self.wm_write_low = self.wm_write_high = 0
         self.max_single_read = MAX_SINGLE_DEFAULT
         self.max_single_write = MAX_SINGLE_DEFAULT
+        self.limiter = None
+        self.on_suspend = None
         self.input = Evbuffer()
         self.output = Evbuffer()
         self.output.owner = self._output_changed
@@ -97,10 +84,11 @@ class Bufferevent:
         self.eventcb: EventCallback | None = None
         self.pending = 0  # EV_READ, EV_WRITE: deferred callbacks
         self.pending_events = 0
-        self.pending_error: KernelError | None = None
+        self.pending_error: Failure | None = None
         self.deferred_queued = False
-        self.error: KernelError | None = None
+        self.error: Failure | None = None
         self.refcnt = 1
+        self.priority = base.npriorities // 2  # of the deferred callback
         base.bufferevents += 1
 
     # The API.
@@ -128,8 +116,23 @@ class Bufferevent:
         self.enabled &= ~mask
         return self._stop(mask)
 
+    def disable_hard(self, mask: int) -> int:
+        return self.disable(mask)
+
     def get_enabled(self) -> int:
         return self.enabled
+
+    def getcb(self) -> Callbacks:
+        return self.readcb, self.writecb, self.eventcb
+
+    def flush(self, iotype: int, mode: int) -> int:
+        return 0
+
+    def get_underlying(self) -> Underlying | None:
+        return None
+
+    def get_partner(self) -> Bufferevent | None:
+        return None
 
     def write(self, data: bytes) -> int:
         self.output.append_frozen(data)
@@ -148,6 +151,9 @@ class Bufferevent:
     def output_length(self) -> int:
         return self.output.length
 
+    def drain_output(self) -> int:
+        return self.output.drain(self.output.length)
+
     def setwatermark(self, mask: int, low: int, high: int) -> None:
         if mask & EV_WRITE:
             self.wm_write_low, self.wm_write_high = low, high
@@ -160,19 +166,20 @@ class Bufferevent:
                 self.input.owner = None
                 self.unsuspend_read(SUSPEND_WM)
 
+    def getwatermark(self, direction: int) -> tuple[int, int] | int:
+        if direction == EV_READ:
+            return self.wm_read_low, self.wm_read_high
+        return (self.wm_write_low, self.wm_write_high) if direction == EV_WRITE else -1
+
+    def priority_set(self, priority: int) -> int:
+        """bufferevent_priority_set: -1 but for sockets over readiness."""
+        return -1
+
     def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int:
         self.timeout_read_ns = read_ns
         self.timeout_write_ns = write_ns
         self._adjust_timeouts()
         return 0
-
-    def set_max_single_read(self, size: int) -> None:
-        """bufferevent_set_max_single_read: bytes of one operation at most; 0: the default."""
-        self.max_single_read = size or MAX_SINGLE_DEFAULT
-
-    def set_max_single_write(self, size: int) -> None:
-        """bufferevent_set_max_single_write."""
-        self.max_single_write = size or MAX_SINGLE_DEFAULT
 
     def trigger(self, iotype: int, options: int) -> None:
         self.refcnt += 1
@@ -193,12 +200,14 @@ class Bufferevent:
     def setfd(self, fd: int | None) -> int:
         raise SimulatorError(f"{type(self).__name__} has no descriptor")
 
-    def socket_error(self) -> KernelError | None:
+    def socket_error(self) -> Failure | None:
         return self.error
 
     def free(self) -> None:
         self.setcb(None, None, None)
         self.enabled = 0  # whoever is at work on it does nothing more
+        if self.limiter is not None:
+            self.limiter.close()
         self._cancel_all()
         self.decref()
 
@@ -210,30 +219,54 @@ class Bufferevent:
         """bufferevent_decref: the last one unlinks now and finalises from the loop."""
         self.refcnt -= 1
         if not self.refcnt:
+            if self.limiter is not None:
+                self.limiter.close()
             self._unlink()
-            self.base.schedule_finalizer(Finalizer(self))
+            self.base.schedule_finalizer(self._finalize, self.priority)
+
+    def _finalize(self) -> None:
+        self.finalize()
+        self.input.free()  # what they refer to may have to be told, or closed
+        self.output.free()
+        self.base.bufferevents -= 1
+
+    def _forget_untold(self) -> None:
+        """What the old descriptor still had to tell is not told of a new one (a choice of ours:
+        libevent tells it)."""
+        self.pending = self.pending_events = 0
+        self.pending_error = self.error = None
 
     # Suspension.
 
     def suspend_read(self, why: int) -> None:
-        if not self.read_suspended:
+        was = self.read_suspended
+        self.read_suspended = was | why
+        if self.on_suspend is not None and why & ~was & ~SUSPEND_WM:
+            self.on_suspend("read", self.read_suspended & ~SUSPEND_WM)
+        if not was:
             self._stop(EV_READ)
-        self.read_suspended |= why
 
     def unsuspend_read(self, why: int) -> None:
         was = self.read_suspended
         self.read_suspended &= ~why
+        if self.on_suspend is not None and why & was & ~SUSPEND_WM:
+            self.on_suspend("read", self.read_suspended & ~SUSPEND_WM)
         if was and not self.read_suspended and self.enabled & EV_READ:
             self._start(EV_READ)
 
     def suspend_write(self, why: int) -> None:
-        if not self.write_suspended:
+        was = self.write_suspended
+        self.write_suspended = was | why
+        if self.on_suspend is not None and why & ~was:
+            self.on_suspend("write", self.write_suspended)
+        if not was:
             self._stop(EV_WRITE)
-        self.write_suspended |= why
 
     def unsuspend_write(self, why: int) -> None:
         was = self.write_suspended
         self.write_suspended &= ~why
+        if self.on_suspend is not None and why & was:
+            self.on_suspend("write", self.write_suspended)
         if was and not self.write_suspended and self.enabled & EV_WRITE:
             self._start(EV_WRITE)
 
@@ -291,7 +324,7 @@ class Bufferevent:
         else:
             self.writecb(self)
 
-    def run_eventcb(self, what: int, error: KernelError | None, options: int = 0) -> None:
+    def run_eventcb(self, what: int, error: Failure | None, options: int = 0) -> None:
         """bufferevent_run_eventcb_: `error` is what socket_error tells inside the callback."""
         if self.eventcb is None:
             return
@@ -346,42 +379,3 @@ class Bufferevent:
     @property
     def closes_on_free(self) -> bool:
         return bool(self.options & BEV_OPT_CLOSE_ON_FREE)
-
-    # The transport: bufferevent_ops of bufferevent-internal.h.
-
-    def _start(self, mask: int) -> int:
-        """be_enable: these directions run from now on (or again: it re-arms their timers)."""
-        raise SimulatorError(f"{type(self).__name__} does not say how it starts")
-
-    def _stop(self, mask: int) -> int:
-        """be_disable."""
-        raise SimulatorError(f"{type(self).__name__} does not say how it stops")
-
-    def _output_changed(self, added: int, deleted: int) -> None:
-        """The application changed the output."""
-        raise SimulatorError(f"{type(self).__name__} does not look at its output")
-
-    def _adjust_timeouts(self) -> None:
-        """be_adj_timeouts: the timeouts were set."""
-
-    def _cancel_all(self) -> None:
-        """BEV_CTRL_CANCEL_ALL, at free."""
-
-    def _unlink(self) -> None:
-        """be_unlink and the removal of its events: the last reference is gone."""
-
-    def finalize(self) -> None:
-        """be_destruct, from the loop: closes the descriptor if that was asked for."""
-
-
-class Finalizer:
-    """Runs a bufferevent's end from the active queue (event_callback_finalize_)."""
-
-    __slots__ = ("bufferevent",)
-
-    def __init__(self, bufferevent: Bufferevent) -> None:
-        self.bufferevent = bufferevent
-
-    def run(self) -> None:
-        self.bufferevent.finalize()
-        self.bufferevent.base.bufferevents -= 1

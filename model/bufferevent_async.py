@@ -17,16 +17,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.async_operations import ConnectOperation, ReadOperation, WriteOperation
-from model.bufferevent import Bufferevent
+from model.async_operations import ConnectOperation, ReadOperation, WriteOperation, orphan_all
 from model.errors import WSA_ERROR_OF_STATUS, NtStatus, Win32Error
-from model.event_base import TimerEvent
+from model.generic_timeouts import GenericBufferevent
+from model.rate_limit import READ, WRITE
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
     BEV_EVENT_ERROR,
     BEV_EVENT_READING,
-    BEV_EVENT_TIMEOUT,
     BEV_EVENT_WRITING,
     BEV_OPT_DEFER_CALLBACKS,
     BEV_OPT_THREADSAFE,
@@ -38,23 +37,12 @@ if TYPE_CHECKING:
     from model.completion import CompletionPoller
 
 
-class AsyncBufferevent(Bufferevent):
+class AsyncBufferevent(GenericBufferevent):
     """A bufferevent on a socket of a completion kernel."""
 
     __slots__ = (
-        "connect_op",
-        "connecting",
-        "ok",
-        "poller",
-        "read_added",
-        "read_buffer",
-        "read_op",
-        "read_timer",
-        "untold",
-        "untold_error",
-        "write_added",
-        "write_op",
-        "write_timer",
+        *("connect_op", "connecting", "ok", "poller", "read_added", "read_buffer"),
+        *("read_op", "untold", "untold_error", "write_added", "write_op"),
     )
 
     def __init__(self, poller: CompletionPoller, fd: int | None, options: int) -> None:
@@ -67,8 +55,6 @@ class AsyncBufferevent(Bufferevent):
         self.connect_op: ConnectOperation | None = None
         self.read_buffer = memoryview(b"")  # writable, as large as the largest read so far
         self.read_added = self.write_added = False  # virtual events
-        self.read_timer = TimerEvent(self.base, self._read_timeout)
-        self.write_timer = TimerEvent(self.base, self._write_timeout)
         self.untold = 0  # EV_READ: bytes not told; BEV_EVENT_*: a failure not told
         self.untold_error: Win32Error | None = None
         self.ok = fd is not None and poller.adopt(fd) is None
@@ -83,12 +69,14 @@ class AsyncBufferevent(Bufferevent):
             self._add_read(False)
             return
         size = self.max_single_read
+        if self.limiter is not None:
+            size = self.limiter.allowance(READ, size)
         if self.wm_read_high:
             size = min(size, self.wm_read_high - self.input.length)
-            if size <= 0:
-                self._add_read(False)
-                return
-        self._launch_read(size)
+        if size <= 0:
+            self._add_read(False)
+        else:
+            self._launch_read(size)
 
     def _launch_read(self, size: int) -> None:
         assert self.fd is not None
@@ -103,6 +91,8 @@ class AsyncBufferevent(Bufferevent):
             self.poller.kernel.wsa_recv(self.fd, self.read_op.overlapped, buffer)
         )
         if failure is None:
+            if self.limiter is not None:
+                self.limiter.launched(READ, size)
             self._add_read(True)
             return
         self.input.end_frozen = False
@@ -114,22 +104,25 @@ class AsyncBufferevent(Bufferevent):
         self.input.end_frozen = False
         if nbytes:
             self.input.append_frozen(self.read_buffer[:nbytes].tobytes())
-        if self.ok:
-            if status is not NtStatus.SUCCESS:
-                self._reading_failed(BEV_EVENT_ERROR, status)
-            elif not nbytes:
-                self._reading_failed(BEV_EVENT_EOF, status)
-            else:
-                self._received()
+        if self.ok and nbytes and status is NtStatus.SUCCESS:
+            self._received(nbytes)
+        else:
+            if self.ok:
+                failed = status is not NtStatus.SUCCESS
+                self._reading_failed(BEV_EVENT_ERROR if failed else BEV_EVENT_EOF, status)
+            if self.limiter is not None:
+                self.limiter.settle(READ, nbytes)
         self.decref()
 
-    def _received(self) -> None:
+    def _received(self, nbytes: int) -> None:
         if self.enabled & EV_READ:
             if self.timeout_read_ns is not None and not self.read_suspended:
                 self.read_timer.start(self.timeout_read_ns)
             self.trigger_nolock(EV_READ, 0)
         else:
             self.untold |= EV_READ
+        if self.limiter is not None:  # once they are told: it may read on, and that may fail
+            self.limiter.settle(READ, nbytes)
         self._consider_reading()
 
     def _reading_failed(self, cause: int, status: NtStatus) -> None:
@@ -167,25 +160,33 @@ class AsyncBufferevent(Bufferevent):
             self._add_write(False)
             return
         assert self.fd is not None
+        size = self.max_single_write
+        if self.limiter is not None:
+            size = self.limiter.allowance(WRITE, size)
+            if self.write_suspended:
+                return
+        launch = self.output.launch_write(size)
+        assert launch is not None, "no write is in flight, and there are bytes"
         self.refcnt += 1
-        self.output.start_frozen = True
-        failure = self.write_op.submitted(
-            self.poller.kernel.wsa_send(
-                self.fd, self.write_op.overlapped, self.output.peek(self.max_single_write, 16)
-            )
+        operation = self.write_op
+        operation.launch = launch
+        failure = operation.submitted(
+            self.poller.kernel.wsa_send(self.fd, operation.overlapped, launch.pieces)
         )
         if failure is None:
+            if self.limiter is not None:
+                self.limiter.launched(WRITE, sum(map(len, launch.pieces)))
             self._add_write(True)
             return
-        self.output.start_frozen = False
+        self.output.commit_write(launch, 0)
         self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, failure)
         self.decref()
 
     def on_written(self, status: NtStatus, nbytes: int) -> None:
         """write_complete."""
-        self.output.start_frozen = False
-        if nbytes:
-            self.output.drain_frozen(nbytes)
+        launch = self.write_op.launch
+        assert launch is not None
+        self.output.commit_write(launch, nbytes)
         if self.ok:
             if status is not NtStatus.SUCCESS:
                 self._die(BEV_EVENT_WRITING | BEV_EVENT_ERROR, WSA_ERROR_OF_STATUS[status])
@@ -194,7 +195,10 @@ class AsyncBufferevent(Bufferevent):
             else:
                 self._restart_write_timer()
                 self.trigger_nolock(EV_WRITE, 0)
-                self._consider_writing()
+        if self.limiter is not None:
+            self.limiter.settle(WRITE, nbytes)
+        if self.ok:
+            self._consider_writing()
         self.decref()
 
     # Both.
@@ -202,8 +206,7 @@ class AsyncBufferevent(Bufferevent):
     def _die(self, what: int, error: Win32Error | None) -> None:
         """Neither direction moves again; `enabled` stays."""
         self.ok = False
-        self.read_timer.stop()
-        self.write_timer.stop()
+        self._stop_timers()
         self._add_read(False)
         self._add_write(False)
         self.run_eventcb(what, error)
@@ -224,23 +227,14 @@ class AsyncBufferevent(Bufferevent):
             assert self.timeout_read_ns is not None
             self.read_timer.start(self.timeout_read_ns)
             return
-        self.disable(EV_READ)
-        self.run_eventcb(BEV_EVENT_READING | BEV_EVENT_TIMEOUT, None)
+        super()._read_timeout()
 
     def _write_timeout(self) -> None:
         if self.write_op.result:
             assert self.timeout_write_ns is not None
             self.write_timer.start(self.timeout_write_ns)
             return
-        self.disable(EV_WRITE)
-        self.run_eventcb(BEV_EVENT_WRITING | BEV_EVENT_TIMEOUT, None)
-
-    def _restart_write_timer(self) -> None:
-        """The write timer runs while there is output that may be written."""
-        if self.timeout_write_ns is not None and self.writes and self.output.length:
-            self.write_timer.start(self.timeout_write_ns)
-        else:
-            self.write_timer.stop()
+        super()._write_timeout()
 
     # The transport.
 
@@ -251,8 +245,7 @@ class AsyncBufferevent(Bufferevent):
         if not self.ok:
             return -1
         if mask & EV_READ:
-            if self.timeout_read_ns is not None:
-                self.read_timer.start(self.timeout_read_ns)
+            self._restart_read_timer()
             if self.untold:
                 self._tell_untold_end()
             self._consider_reading()
@@ -278,25 +271,18 @@ class AsyncBufferevent(Bufferevent):
     def _output_changed(self, added: int, deleted: int) -> None:
         """bev_async_outbuf_callback."""
         if added and self.ok and self.writes and not self.write_op.pending:
-            if self.timeout_write_ns is not None and not self.write_timer.added:
-                self.write_timer.start(self.timeout_write_ns)
+            self._start_write_timer()
             self._consider_writing()
 
     def _adjust_timeouts(self) -> None:
-        """bufferevent_generic_adj_timeouts_."""
-        if not self.ok or self.connecting:
-            return
-        if self.timeout_read_ns is not None and self.reads:
-            self.read_timer.start(self.timeout_read_ns)
-        else:
-            self.read_timer.stop()
-        self._restart_write_timer()
+        """bufferevent_generic_adj_timeouts_, once there is something to time."""
+        if self.ok and not self.connecting:
+            super()._adjust_timeouts()
 
     def _cancel_all(self) -> None:
         """BEV_CTRL_CANCEL_ALL: each operation in flight still gives its one packet, unheard."""
         self.ok = False
-        self.read_timer.stop()
-        self.write_timer.stop()
+        self._stop_timers()
         self._add_read(False)
         self._add_write(False)
         if self.fd is None:
@@ -306,10 +292,6 @@ class AsyncBufferevent(Bufferevent):
             self.fd = None
         elif self.read_op.pending or self.write_op.pending or self.connecting:
             self.poller.kernel.cancel_io_ex(self.fd, None)
-
-    def _unlink(self) -> None:
-        self.read_timer.stop()
-        self.write_timer.stop()
 
     def finalize(self) -> None:
         """be_async_destruct: nothing is in flight, or there would be a reference."""
@@ -369,15 +351,17 @@ class AsyncBufferevent(Bufferevent):
             return
         self.ok = True
         self.run_eventcb(BEV_EVENT_CONNECTED, None)
-        runnable = self.enabled
-        if self.read_suspended:
-            runnable &= ~EV_READ
-        if self.write_suspended:
-            runnable &= ~EV_WRITE
-        self._start(runnable)
+        self.enable(self.enabled)
 
     def setfd(self, fd: int | None) -> int:
-        """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once."""
+        """BEV_CTRL_SET_FD: the new socket is tied to the port and used at once.
+
+        What is in flight on another socket stays there, unheard. The same socket goes on as it was.
+        """
+        if fd is None or fd != self.fd or not self.poller.is_adopted(fd):
+            self._abandon()
+        elif not self.ok:
+            return 0
         self.fd = fd
         self.ok = fd is not None and self.poller.adopt(fd) is None
         if self.ok:
@@ -385,3 +369,10 @@ class AsyncBufferevent(Bufferevent):
         else:
             self._stop(EV_READ | EV_WRITE)
         return 0
+
+    def _abandon(self) -> None:
+        """Gives up the socket: bytes that the kernel was given to write are gone with it."""
+        self._forget_untold()
+        self.untold = 0
+        self.untold_error = None
+        orphan_all(self)

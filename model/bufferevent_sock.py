@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from model.bufferevent import SUSPEND_WM, Bufferevent
 from model.errors import Errno
+from model.evbuffer import FLAG_DRAINS_TO_FD
 from model.event_base import Event
+from model.rate_limit import READ, WRITE
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -143,18 +145,18 @@ class _WriteEvent(_IoEvent):
 class SocketBufferevent(Bufferevent):
     """A bufferevent on a socket of a readiness kernel."""
 
-    __slots__ = ("connect_error", "connecting", "ev_read", "ev_write", "poller")
+    __slots__ = ("connect_error", "connecting", "connection", "ev_read", "ev_write", "poller")
 
     def __init__(self, poller: ReadinessPoller, fd: int | None, options: int) -> None:
         super().__init__(poller.base, fd, options)
         self.poller = poller
         self.connecting = False
         self.connect_error: Errno | None = None
+        self.connection = 0  # counts the descriptors it was given up for
         self.ev_read = _ReadEvent(self)
         self.ev_write = _WriteEvent(self)
-        # Nobody but us may put data into the input or take data from the output.
-        self.input.end_frozen = True
-        self.output.start_frozen = True
+        self.output.flags = FLAG_DRAINS_TO_FD
+        self._freeze(True)
 
     # Readiness.
 
@@ -169,6 +171,8 @@ class SocketBufferevent(Bufferevent):
 
     def _read_once(self) -> None:
         size = self.max_single_read
+        if self.limiter is not None:
+            size = self.limiter.allowance(READ, size)
         if self.wm_read_high:
             room = self.wm_read_high - self.input.length
             if room <= 0:
@@ -182,6 +186,8 @@ class SocketBufferevent(Bufferevent):
             self._recv_failed(data)
         elif data:
             self.input.append_frozen(data)
+            if self.limiter is not None:
+                self.limiter.charge(READ, len(data))
             self.trigger_nolock(EV_READ, 0)
         else:
             self._fail_reading(BEV_EVENT_EOF, None)
@@ -223,7 +229,10 @@ class SocketBufferevent(Bufferevent):
             self.ev_read.remove()
             self.run_eventcb(BEV_EVENT_ERROR, error)
             return
+        connection = self.connection
         self.run_eventcb(BEV_EVENT_CONNECTED, None)
+        if connection != self.connection:
+            return  # the callback has given the socket up
         if not self.writes:
             self.ev_write.remove()
         else:
@@ -233,15 +242,25 @@ class SocketBufferevent(Bufferevent):
         output = self.output
         sent = 0
         if output.length:
-            if self.fd is None:
+            size = self.max_single_write
+            if self.limiter is not None:
+                size = self.limiter.allowance(WRITE, size)
+            if self.fd is None or self.write_suspended:
                 return
-            answer = self.poller.kernel.send(self.fd, output.peek(self.max_single_write))
+            kernel = self.poller.kernel
+            chunks = output.peek(size)
+            if chunks:
+                answer = kernel.send(self.fd, chunks)
+            else:  # a piece of a file
+                answer = output.sendfile_head(kernel, self.fd, size)
             if not isinstance(answer, int):
                 self._send_failed(answer)
                 return
             sent = answer
             output.drain_frozen(sent)
-        if output.length:
+            if self.limiter is not None:
+                self.limiter.charge(WRITE, sent)
+        if output.length and not self.write_suspended:
             self.ev_write.arm()
         else:
             self.ev_write.remove()
@@ -292,6 +311,20 @@ class SocketBufferevent(Bufferevent):
         if self.ev_write.added and self.writes:
             self.ev_write.time(self.timeout_write_ns)
 
+    def disable_hard(self, mask: int) -> int:
+        """bufferevent_disable_hard_: the write event goes even where it waits for the connect."""
+        if mask & EV_WRITE:
+            self.connecting = False
+            self.connect_error = None
+        return self.disable(mask)
+
+    def priority_set(self, priority: int) -> int:
+        """bufferevent_priority_set: -1 as well when one of its events is active."""
+        if self.ev_read.priority_set(priority) or self.ev_write.priority_set(priority):
+            return -1
+        self.priority = priority
+        return 0
+
     def _cancel_all(self) -> None:
         """From free on nobody watches: without CLOSE_ON_FREE the descriptor is the owner's now."""
         self.ev_read.remove()
@@ -335,16 +368,28 @@ class SocketBufferevent(Bufferevent):
     def _attach(self, fd: int) -> None:
         if self.fd is None:
             self.fd = fd
+            self._freeze(True)
             if self.reads:
                 self.ev_read.add()
 
+    def _freeze(self, frozen: bool) -> None:
+        """Nobody but us may put data into the input or take data from the output of a socket."""
+        self.input.end_frozen = self.output.start_frozen = frozen
+
     def setfd(self, fd: int | None) -> int:
-        """bufferevent_setfd: forgets the old descriptor without closing it."""
+        """bufferevent_setfd: forgets the old descriptor without closing it. Given the same one
+        again, it goes on connecting if it did."""
         self.ev_read.remove()
         self.ev_write.remove()
-        self.connecting = False
-        self.connect_error = None
+        if fd != self.fd:
+            self.connection += 1
+            self.connecting = False
+            self.connect_error = None
+            self._forget_untold()
         self.fd = fd
+        self._freeze(fd is not None)  # be_socket_setfd
         if fd is not None:
             self.enable(self.enabled)
+            if self.connecting:
+                self.ev_write.arm()  # whatever is enabled
         return 0

@@ -48,6 +48,11 @@ class CompletionPoller:
             return error
         return self.kernel.set_skip_on_success(handle)
 
+    def is_adopted(self, handle: int) -> bool:
+        """Whether a socket was tied already; now it is."""
+        error = self.kernel.associate(handle, self.port, handle)
+        return error is Win32Error.ERROR_INVALID_PARAMETER
+
     def poll(self, timeout_ns: int | None) -> None:
         packets = self.kernel.get_queued_completion_status(self.port, PACKETS_MAX, timeout_ns)
         if isinstance(packets, Win32Error):
@@ -70,9 +75,9 @@ class CompletionPoller:
         return AsyncBufferevent(self, fd, options)
 
     def listener(
-        self, callback: AcceptCallback | None, port: int, backlog: int
+        self, callback: AcceptCallback | None, port: int, backlog: int, flags: int
     ) -> Listener | KernelError:
-        return CompletionListener.bind(self, callback, port, backlog)
+        return CompletionListener.bind(self, callback, port, backlog, flags)
 
     def close_fd(self, fd: int) -> None:
         self.kernel.closesocket(fd)

@@ -13,6 +13,8 @@ from functools import cache
 TABLE_SIZE = 1 << 20
 _STREAM_STRIDE = 61_681  # odd, so that streams start in different places for 2**20 streams
 _MATCH_BYTES = 8
+_ZEROS = bytes(16)
+_ZEROS_MAX = 1 << 24  # bytes that one name of zeros may stand for
 
 
 @cache
@@ -38,7 +40,8 @@ def content(stream: int, offset: int, size: int) -> bytes:
 
 
 class ContentEncoder:
-    """Writes bytes as places in the table: `64@1000`, `3@7+5@90`, `hex:0a0b`; empty bytes as ``.
+    """Writes bytes as places in the table: `64@1000`, `3@7+5@90`, `hex:0a0b`; empty bytes as ``;
+    16 and more zeros, the trace's stand-in for what is encrypted, as `zeros:700`.
 
     Remembers where earlier content ended, so that short pieces are named as what they continue.
     """
@@ -48,6 +51,8 @@ class ContentEncoder:
 
     def encode(self, data: bytes) -> str:
         """A lossless name of `data`."""
+        if data[:16] == _ZEROS and not data.strip(b"\0"):
+            return f"zeros:{len(data)}"
         parts: list[str] = []
         rest = data
         while rest:
@@ -97,6 +102,11 @@ def decode_content(name: str) -> bytes:
         return b""
     if name.startswith("hex:"):
         return bytes.fromhex(name[4:])
+    if name.startswith("zeros:"):
+        count = int(name[6:])
+        if not 0 < count <= _ZEROS_MAX:
+            raise ValueError(f"no content {name!r}: 1 to {_ZEROS_MAX} zeros")
+        return bytes(count)
     noise = table()
     parts = []
     for part in name.split("+"):

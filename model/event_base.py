@@ -3,7 +3,8 @@
 A pass, in this order: leave if asked to; compute how long to wait (not at all if something is
 active, else until the nearest timer); leave if there is nothing to wait for; what was put off
 becomes active; poll; update the cached time; due timers become active; run the active queue,
-first in first out, with what is added meanwhile.
+first in first out, with what is added meanwhile. With several priorities (0 is the highest) a pass
+runs the highest that has something, and is over when something higher becomes active.
 
 Three things differ from libevent, on purpose:
 
@@ -23,88 +24,30 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
-from model.errors import SimulatorError
+from model.event import Event, Finalizer, Runnable, TimerEvent
 from model.subject import (
     EV_TIMEOUT,
     EVLOOP_NO_EXIT_ON_EMPTY,
     EVLOOP_NONBLOCK,
     EVLOOP_ONCE,
+    LEV_OPT_CLOSE_ON_FREE,
     AcceptCallback,
     KernelError,
 )
 
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
+    from model.bufferevent_ssl import SslBufferevent
+    from model.layer import Filters, Underlying
     from model.listener import Listener
+    from model.rate_limit import RateLimitConfig
+    from model.rate_limit_group import RateLimitGroup
+    from model.tls import SslState, TlsEngine
+
+__all__ = ["MAX_DEFERREDS_QUEUED", "Event", "EventBase", "Poller", "Runnable", "TimerEvent"]
 
 MAX_DEFERREDS_QUEUED = 32  # event.c: deferreds beyond these wait for the next pass
-
-
-class Runnable(Protocol):
-    """Something the active queue can run: an event, a deferred callback, a finaliser."""
-
-    def run(self) -> None: ...
-
-
-class Event:
-    """A descriptor's direction, or a bare timer, with an optional timeout (libevent: struct event).
-
-    Subclasses say what happens in `fire`. `result` holds the EV_* bits of an activation that has
-    not run yet; clearing it takes the event out of the active queue.
-    """
-
-    __slots__ = ("added", "base", "deadline_ns", "heap_ns", "last_pass", "result", "timeout_ns")
-
-    def __init__(self, base: EventBase) -> None:
-        self.base = base
-        self.added = False
-        self.result = 0
-        self.timeout_ns: int | None = None  # restarts at every activation for I/O
-        self.deadline_ns: int | None = None
-        self.heap_ns: int | None = None  # the deadline under which the timer heap holds us
-        self.last_pass = -1  # the pass in which it last ran
-
-    def run(self) -> None:
-        result = self.result
-        if result:
-            self.result = 0
-            self.last_pass = self.base.pass_number
-            if self.timeout_ns is not None and self.added and result != EV_TIMEOUT:
-                self.base.start_timer(self, self.timeout_ns)
-            self.fire(result)
-
-    def fire(self, result: int) -> None:
-        raise SimulatorError(f"{type(self).__name__} does not say what it fires")
-
-
-class TimerEvent(Event):
-    """A one-shot timer that calls a function."""
-
-    __slots__ = ("callback",)
-
-    def __init__(self, base: EventBase, callback: Callable[[], None]) -> None:
-        super().__init__(base)
-        self.callback = callback
-
-    def start(self, timeout_ns: int) -> None:
-        """evtimer_add: (re)starts it; one that is due and has not run yet is taken back."""
-        if not self.added:
-            self.added = True
-            self.base.event_count += 1
-        self.result = 0
-        self.base.start_timer(self, timeout_ns)
-
-    def stop(self) -> None:
-        """evtimer_del."""
-        if self.added:
-            self.added = False
-            self.base.event_count -= 1
-        self.deadline_ns = None
-        self.result = 0
-
-    def fire(self, result: int) -> None:
-        self.stop()
-        self.callback()
+PRIORITIES_MAX = 256  # event_struct.h: EVENT_MAX_PRIORITIES
 
 
 class Poller(Protocol):
@@ -116,7 +59,7 @@ class Poller(Protocol):
     def bufferevent(self, fd: int | None, options: int) -> Bufferevent: ...
 
     def listener(
-        self, callback: AcceptCallback | None, port: int, backlog: int
+        self, callback: AcceptCallback | None, port: int, backlog: int, flags: int
     ) -> Listener | KernelError: ...
 
     def close_fd(self, fd: int) -> None: ...
@@ -128,9 +71,13 @@ class Poller(Protocol):
 class EventBase:
     """The loop. Implements `model.subject.Base`."""
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, now_ns: Callable[[], int], pick: Callable[[str, int], int] | None = None
+    ) -> None:
         self.now_ns = now_ns
-        self.active: list[Runnable] = []
+        self.npriorities = 1
+        self.active: list[Runnable] = []  # of all priorities, in the order of activation
+        self.pick = pick  # the world's choices: a name and a bound; None in a real world
         self.later: list[Runnable] = []
         self.event_count = 0  # events added, timers included
         self.virtual_events = 0  # what keeps the loop alive without an event (event.c)
@@ -141,7 +88,17 @@ class EventBase:
         self._timers: list[tuple[int, int, Event]] = []  # deadline, insertion number
         self._timer_number = 0
         self._deferreds_queued = 0
-        self._break = False
+        self._break = False  # leave after the callback that runs
+        self._exit = False  # leave after the pass that runs
+        self._continue = False  # scan again after the callback that runs
+
+    def priority_init(self, npriorities: int) -> int:
+        """event_base_priority_init: 0, or -1 when something is active or the number is not 1 to
+        255. What is made from now on gets the middle one, `npriorities` // 2."""
+        if self.active or self.later or not 1 <= npriorities < PRIORITIES_MAX:
+            return -1
+        self.npriorities = npriorities
+        return 0
 
     # The active queue.
 
@@ -170,25 +127,57 @@ class EventBase:
         else:
             self.later.append(deferred)
 
-    def schedule_finalizer(self, finalizer: Runnable) -> None:
+    def schedule_finalizer(self, callback: Callable[[], None], priority: int) -> None:
         """event_callback_finalize_: finalisers run from the active queue."""
-        self.active.append(finalizer)
+        self.active.append(Finalizer(callback, priority))
 
-    def _run_active(self) -> int:
+    def finalize(self, timer: TimerEvent, callback: Callable[[], None]) -> None:
+        """event_finalize: the timer calls back no more; `callback` runs once, from the loop, when
+        its last callback is over. Legal inside that callback."""
+        timer.stop()
+        self.schedule_finalizer(callback, timer.priority)
+
+    def _run_active(self) -> bool:
+        """Runs all that is active: whether that was anything at all."""
         active = self.active
         count = 0
+        ran = False
         self.running = True
         try:
             while count < len(active):
                 item = active[count]
                 count += 1
-                item.run()
-                if self._break:
-                    break
+                if item.run() is not False:
+                    ran = True
+                    if self._break or self._continue:
+                        break
         finally:
             self.running = False
             del active[:count]
-        return count
+        return ran
+
+    def _run_highest(self) -> bool:
+        """event_process_active: the highest priority only; over when a higher one is active."""
+        active = self.active
+        level = min((item.priority for item in active), default=0)
+        position = 0
+        ran = False
+        self.running = True
+        try:
+            while position < len(active):
+                if active[position].priority > level:
+                    position += 1
+                    continue
+                item = active.pop(position)
+                known = len(active)
+                ran |= item.run() is not False
+                if self._break or self._continue:
+                    break
+                if any(each.priority < level for each in active[known:]):
+                    break
+        finally:
+            self.running = False
+        return ran
 
     # Timers.
 
@@ -243,18 +232,27 @@ class EventBase:
     # The loop.
 
     def loop(self, flags: int = 0) -> int:
-        """event_base_loop. 0 after a break (or one pass of ONCE or NONBLOCK), 1 without events."""
-        self._break = False
-        while not self._break:
+        """event_base_loop: 1 when no events are left, else 0.
+
+        0 after a break or an exit; with ONCE after a pass that ran something and left nothing
+        active; with NONBLOCK, which never waits, after one in which nothing was active.
+        """
+        self._break = self._exit = False
+        while not (self._break or self._exit):
             busy = self.active or self.later
             empty = not (self.event_count or self.virtual_events or busy)
             if empty and not flags & EVLOOP_NO_EXIT_ON_EMPTY:
                 return 1
             ran = self._pass(0 if busy or flags & EVLOOP_NONBLOCK else self._wait_ns())
-            idle = not self.active and not self.later
-            if (flags & EVLOOP_ONCE and ran and idle) or (flags & EVLOOP_NONBLOCK and idle):
+            if flags and self._is_done(flags, ran):
                 return 0
         return 0
+
+    def _is_done(self, flags: int, ran: bool) -> bool:
+        """Whether a pass ends a loop with these flags."""
+        if self.active or self.later:
+            return False
+        return bool(flags & EVLOOP_ONCE if ran else flags & EVLOOP_NONBLOCK)
 
     def _wait_ns(self) -> int | None:
         if not self._timers:
@@ -268,19 +266,32 @@ class EventBase:
         wait_ns = deadline - self.now_ns()
         return wait_ns if wait_ns > 0 else 0
 
-    def _pass(self, timeout_ns: int | None) -> int:
+    def _pass(self, timeout_ns: int | None) -> bool:
         self.pass_number += 1
         self._deferreds_queued = 0
+        self._continue = False
         if self.later:
             self.active += self.later
             self.later.clear()
         self.poller.poll(timeout_ns)
         self._run_timers()
-        return self._run_active()
+        return self._run_active() if self.npriorities == 1 else self._run_highest()
 
     def loopbreak(self) -> None:
         """event_base_loopbreak: leaves after the callback that runs."""
         self._break = True
+
+    def loopexit(self, timeout_ns: int = 0) -> None:
+        """event_base_loopexit: leaves `timeout_ns` from now, when that pass is over."""
+
+        def leave() -> None:
+            self._exit = True
+
+        self.once(timeout_ns, leave)
+
+    def loopcontinue(self) -> None:
+        """event_base_loopcontinue: after the callback that runs, a new pass begins."""
+        self._continue = True
 
     def once(self, timeout_ns: int, callback: Callable[[], None]) -> None:
         """event_base_once with a timeout."""
@@ -292,11 +303,51 @@ class EventBase:
         """A bufferevent over this base's kernel; `fd` None until it connects or is given one."""
         return self.poller.bufferevent(fd, options)
 
+    def bufferevent_pair_new(self, options: int) -> tuple[Bufferevent, Bufferevent]:
+        """Two bufferevents joined in this process."""
+        from model.bufferevent_pair import pair_new
+
+        return pair_new(self, options)
+
+    def bufferevent_filter_new(
+        self, underlying: Underlying, filters: Filters, options: int
+    ) -> Bufferevent:
+        """A bufferevent over another one."""
+        from model.bufferevent_filter import FilterBufferevent
+
+        return FilterBufferevent(self, underlying, filters, options)
+
+    def bufferevent_ssl_filter_new(
+        self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
+    ) -> SslBufferevent:
+        """TLS over another bufferevent."""
+        from model.bufferevent_ssl import SslBufferevent
+
+        return SslBufferevent(self, underlying, engine, state, options)
+
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int
+    ) -> SslBufferevent:
+        """TLS over this base's kernel."""
+        from model.bufferevent_ssl import ssl_socket_new
+
+        return ssl_socket_new(self, fd, engine, state, options)
+
     def listener_new(
-        self, callback: AcceptCallback | None, port: int, backlog: int
+        self,
+        callback: AcceptCallback | None,
+        port: int,
+        backlog: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
     ) -> Listener | KernelError:
-        """A listener on 127.0.0.1:`port` (0: any), enabled."""
-        return self.poller.listener(callback, port, backlog)
+        """A listener on 127.0.0.1:`port` (0: any), enabled unless LEV_OPT_DISABLED."""
+        return self.poller.listener(callback, port, backlog, flags)
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup:
+        """bufferevent_rate_limit_group_new."""
+        from model.rate_limit_group import RateLimitGroup  # which needs our timers
+
+        return RateLimitGroup(self, cfg)
 
     def close_fd(self, fd: int) -> None:
         """evutil_closesocket."""
@@ -313,6 +364,7 @@ class EventBase:
     def run_outstanding(self) -> None:
         """Runs what is active and what was put off, without polling."""
         while self.active or self.later:
+            self._continue = False
             self.active += self.later
             self.later.clear()
             self._run_active()

@@ -41,14 +41,15 @@ FAULTS: dict[str, str] = {
     "spurious": "epoll_wait reports a descriptor that is not ready",
     "eintr": "epoll_wait is interrupted",
     "eagain": "accept, recv and send give EAGAIN after readiness was told",
-    "econnaborted": "a connection is gone when accept takes it",
+    "econnaborted": "a connection is gone when accept takes it; AcceptEx fails with its packet",
     "emfile": "no descriptors for a while: accept and socket fail",
     "enobufs": "a send fails with ENOBUFS; WSARecv and WSASend with WSAENOBUFS",
     "reset": "both ends of a connection get a reset",
     "reordering": "a segment is overtaken by those of other connections",
     "stall": "a peer's kernel says nothing for a while",
     "zero_window": "a receiver offers no window for a while",
-    "pool": "overlapped operations lock their pages in a pool of `pool_pages`",
+    "pool": "locked buffers and copies of sends share `pool_pages` of the kernel's memory",
+    "connect_at_once": "a connect has its outcome at once, as on BSD kernels and Unix sockets",
 }
 
 KINDS: tuple[str, ...] = (*CONDITIONS, *FAULTS)

@@ -16,9 +16,12 @@ A real kernel (`real.epoll`, `real.iocp`) is a thin adapter with no policy; a si
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from model.errors import Errno, NtStatus, Win32Error
+
+if TYPE_CHECKING:
+    from model.files import File
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Shutdown: TypeAlias = Literal["RD", "WR", "RDWR"]
@@ -100,6 +103,12 @@ class ReadinessKernel(Protocol):
     def send(self, fd: int, chunks: Sequence[Buffer]) -> int | Errno:
         """sendmsg(2) with MSG_NOSIGNAL, gathering `chunks`; the number of bytes taken."""
 
+    def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
+        """readv(2) into writable `buffers`, in order; the number of bytes, 0 at end of file."""
+
+    def sendfile(self, fd: int, file: File, offset: int, size: int) -> int | Errno:
+        """sendfile(2) of `size` bytes of `file` from `offset`; the number of bytes taken."""
+
     def so_error(self, fd: int) -> Errno | None:
         """getsockopt(SO_ERROR): reads and clears the pending error."""
 
@@ -170,6 +179,12 @@ class CompletionKernel(Protocol):
 
     def shutdown(self, handle: int, how: Shutdown) -> Win32Error | None:
         """shutdown(SD_RECEIVE, SD_SEND, SD_BOTH)."""
+
+    def set_send_buffer(self, handle: int, size: int) -> Win32Error | None:
+        """setsockopt(SO_SNDBUF): bytes that sends may have buffered; 0: none, they are not copied.
+
+        A send that is not copied pends until all of it is acknowledged.
+        """
 
     def closesocket(self, handle: int) -> Win32Error | None:
         """closesocket; every pending operation still yields exactly one (failed) packet."""

@@ -5,10 +5,10 @@ outstanding on sockets made beforehand. Once disabled, in its own callback too, 
 more: what is queued stays in the kernel's backlog, and what AcceptEx has already taken is kept
 until the listener is enabled again, or closed with it. A connection nobody wants is closed.
 
-Where the kernel cannot give what an accept needs (a descriptor, memory), the listener rests for a
-while and tries again, each time for twice as long. libevent calls its error callback and leaves it
-at that; then over readiness the loop spins, since the connection stays in the queue, and over
-completion nobody ever accepts again.
+Where an accept fails for a reason that lasts (no descriptors, no memory, no listening socket), the
+error callback is told, if there is one, and the listener rests for a while and tries again, each
+time for twice as long. libevent leaves it at the callback; then over readiness the loop spins,
+since the connection stays in the queue, and over completion nobody ever accepts again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Protocol
 from model.errors import Errno, NtStatus, Win32Error
 from model.event_base import Event, EventBase, TimerEvent
 from model.operation import Operation
-from model.subject import AcceptCallback
+from model.subject import (
+    LEV_OPT_CLOSE_ON_FREE,
+    LEV_OPT_DISABLED,
+    AcceptCallback,
+    AcceptErrorCallback,
+)
 
 if TYPE_CHECKING:
     from model.completion import CompletionPoller
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
 PAUSE_NS = 10_000_000  # the first pause while descriptors or memory are wanting
 PAUSE_MAX_NS = 320_000_000
-_WANTING = frozenset({Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM})
+_RETRIABLE = frozenset({Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED})  # listener.c
 ACCEPTS_OUTSTANDING = 4  # listener.c: N_SOCKETS_PER_LISTENER
 
 
@@ -40,6 +45,10 @@ class Listener(Protocol):
     def enable(self) -> int: ...
 
     def disable(self) -> int: ...
+
+    def set_cb(self, callback: AcceptCallback | None) -> None: ...
+
+    def set_error_cb(self, callback: AcceptErrorCallback | None) -> None: ...
 
     def free(self) -> None: ...
 
@@ -66,22 +75,35 @@ class _Pause(TimerEvent):
 class ReadinessListener(Event):
     """evconnlistener over accept4: its own read event."""
 
-    __slots__ = ("callback", "enabled", "fd", "pause", "poller", "port")
+    __slots__ = ("callback", "enabled", "error_callback", "fd", "flags", "pause", "poller", "port")
 
     def __init__(
-        self, poller: ReadinessPoller, callback: AcceptCallback | None, fd: int, port: int
+        self,
+        poller: ReadinessPoller,
+        callback: AcceptCallback | None,
+        fd: int,
+        port: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
     ) -> None:
+        """evconnlistener_new: on a descriptor that listens; not enabled yet."""
         super().__init__(poller.base)
         self.poller = poller
         self.callback = callback
+        self.error_callback: AcceptErrorCallback | None = None
         self.fd: int | None = fd
         self.port = port
+        self.flags = flags
         self.enabled = False
         self.pause = _Pause(poller.base, self._resume)
 
     @classmethod
     def bind(
-        cls, poller: ReadinessPoller, callback: AcceptCallback | None, port: int, backlog: int
+        cls,
+        poller: ReadinessPoller,
+        callback: AcceptCallback | None,
+        port: int,
+        backlog: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
     ) -> ReadinessListener | Errno:
         """evconnlistener_new_bind."""
         kernel = poller.kernel
@@ -92,8 +114,9 @@ class ReadinessListener(Event):
         if isinstance(bound, Errno):
             kernel.close(fd)
             return bound
-        listener = cls(poller, callback, fd, bound)
-        listener.enable()
+        listener = cls(poller, callback, fd, bound, flags)
+        if not flags & LEV_OPT_DISABLED:
+            listener.enable()
         return listener
 
     def enable(self) -> int:
@@ -116,27 +139,38 @@ class ReadinessListener(Event):
         self.pause.over()
         return 0
 
+    def set_cb(self, callback: AcceptCallback | None) -> None:
+        self.callback = callback
+
+    def set_error_cb(self, callback: AcceptErrorCallback | None) -> None:
+        self.error_callback = callback
+
     def free(self) -> None:
         self.disable()
-        self.callback = None
-        if self.fd is not None:
+        self.callback = self.error_callback = None
+        if self.fd is not None and self.flags & LEV_OPT_CLOSE_ON_FREE:
             self.poller.kernel.close(self.fd)
-            self.fd = None
+        self.fd = None
 
     def fire(self, result: int) -> None:
         """listener_read_cb."""
         while self.enabled and self.fd is not None:
             accepted = self.poller.kernel.accept(self.fd)
             if isinstance(accepted, Errno):
-                if accepted in _WANTING:
-                    self.poller.unwatch_read(self.fd)
-                    self.pause.begin()
+                if accepted not in _RETRIABLE:
+                    self._failed(self.fd, accepted)
                 return
             self.pause.over()
             if self.callback is None:
                 self.poller.kernel.close(accepted.fd)
             else:
                 self.callback(self, accepted.fd, accepted.peer_port)
+
+    def _failed(self, fd: int, error: Errno) -> None:
+        self.poller.unwatch_read(fd)
+        self.pause.begin()
+        if self.error_callback is not None:
+            self.error_callback(self, error)
 
     def _resume(self) -> None:
         """The pause is over: what waits in the queue makes the descriptor readable again."""
@@ -162,17 +196,27 @@ class CompletionListener:
     """evconnlistener over AcceptEx (listener.c: accepting_socket)."""
 
     __slots__ = (
-        *("callback", "enabled", "fd", "handing", "held"),
-        *("pause", "poller", "port", "slots"),
+        *("callback", "enabled", "error", "error_callback", "fd", "flags", "handing", "held"),
+        *("pause", "poller", "port", "slots", "telling"),
     )
 
     def __init__(
-        self, poller: CompletionPoller, callback: AcceptCallback | None, fd: int, port: int
+        self,
+        poller: CompletionPoller,
+        callback: AcceptCallback | None,
+        fd: int,
+        port: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
     ) -> None:
+        """evconnlistener_new_async: on a socket that listens; not enabled yet."""
         self.poller = poller
         self.callback = callback
+        self.error_callback: AcceptErrorCallback | None = None
+        self.error: Win32Error | None = None  # what the error callback has yet to be told
+        self.telling = TimerEvent(poller.base, self._tell_error)
         self.fd: int | None = fd
         self.port = port
+        self.flags = flags
         self.enabled = False
         self.slots = [_Accept(self) for _ in range(ACCEPTS_OUTSTANDING)]
         self.held: list[int] = []  # accepted while disabled
@@ -181,7 +225,12 @@ class CompletionListener:
 
     @classmethod
     def bind(
-        cls, poller: CompletionPoller, callback: AcceptCallback | None, port: int, backlog: int
+        cls,
+        poller: CompletionPoller,
+        callback: AcceptCallback | None,
+        port: int,
+        backlog: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
     ) -> CompletionListener | Win32Error:
         """evconnlistener_new_async, bound."""
         kernel = poller.kernel
@@ -194,8 +243,9 @@ class CompletionListener:
         if failure is not None or isinstance(bound, Win32Error):
             kernel.closesocket(fd)
             return failure or Win32Error.WSAEINVAL
-        listener = cls(poller, callback, fd, bound)
-        listener.enable()
+        listener = cls(poller, callback, fd, bound, flags)
+        if not flags & LEV_OPT_DISABLED:
+            listener.enable()
         return listener
 
     def enable(self) -> int:
@@ -210,17 +260,27 @@ class CompletionListener:
 
     def disable(self) -> int:
         self.pause.over()
+        self.telling.stop()
         if self.enabled:
             self.enabled = False
             self.poller.base.virtual_events -= 1
         return 0
 
+    def set_cb(self, callback: AcceptCallback | None) -> None:
+        self.callback = callback
+
+    def set_error_cb(self, callback: AcceptErrorCallback | None) -> None:
+        self.error_callback = callback
+
     def free(self) -> None:
         if self.fd is None:
             return
         self.disable()
-        self.callback = None
-        self.poller.kernel.closesocket(self.fd)  # every outstanding AcceptEx fails now
+        self.callback = self.error_callback = None
+        if self.flags & LEV_OPT_CLOSE_ON_FREE:
+            self.poller.kernel.closesocket(self.fd)  # every outstanding AcceptEx fails now
+        elif any(slot.pending for slot in self.slots):
+            self.poller.kernel.cancel_io_ex(self.fd, None)
         self.fd = None
         for handle in self.held:
             self.poller.kernel.closesocket(handle)
@@ -245,19 +305,29 @@ class CompletionListener:
         if slot.acceptor is None:
             acceptor = kernel.socket()
             if isinstance(acceptor, Win32Error):
-                self._start_failed()
+                self._start_failed(acceptor)
                 return
             slot.acceptor = acceptor
         assert self.fd is not None
-        if slot.submitted(kernel.accept_ex(self.fd, slot.acceptor, slot.overlapped)) is not None:
-            self._start_failed()
+        failure = slot.submitted(kernel.accept_ex(self.fd, slot.acceptor, slot.overlapped))
+        if failure is not None:
+            self._start_failed(failure)
         else:
             self.pause.over()
 
-    def _start_failed(self) -> None:
+    def _start_failed(self, error: Win32Error) -> None:
         """Nothing is given up while another accept is outstanding: its end tries again."""
-        if not any(slot.pending for slot in self.slots):
-            self.pause.begin()
+        if any(slot.pending for slot in self.slots):
+            return
+        if not self.pause.added and self.error_callback is not None:
+            self.error = error
+            self.telling.start(0)  # from the loop: this may be inside enable
+        self.pause.begin()
+
+    def _tell_error(self) -> None:
+        """listener.c:accepted_socket_invoke_error_cb."""
+        if self.error_callback is not None and self.error is not None:
+            self.error_callback(self, self.error)
 
     def on_accepted(self, slot: _Accept) -> None:
         """accepted_socket_cb: a new connection, an aborted one, or the end of the listener."""

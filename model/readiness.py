@@ -116,9 +116,9 @@ class ReadinessPoller:
         return SocketBufferevent(self, fd, options)
 
     def listener(
-        self, callback: AcceptCallback | None, port: int, backlog: int
+        self, callback: AcceptCallback | None, port: int, backlog: int, flags: int
     ) -> Listener | KernelError:
-        return ReadinessListener.bind(self, callback, port, backlog)
+        return ReadinessListener.bind(self, callback, port, backlog, flags)
 
     def close_fd(self, fd: int) -> None:
         self.kernel.close(fd)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from model.content import ContentEncoder, decode_content
 from model.errors import Errno, NtStatus, UsageError, Win32Error
+from model.tls import TlsResult
 
 Record: TypeAlias = tuple[Any, ...]  # (t_ns: int, kind: str, *fields)
 
@@ -45,6 +46,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "close_port": ("port", "result"),
     "associate": ("fd", "port", "key", "result"),
     "skip_on_success": ("fd", "result"),
+    "set_send_buffer": ("fd", "size", "result"),  # SO_SNDBUF
     "wsa_recv": ("fd", "overlapped", "size", "result"),  # result: bytes done at once, or an error
     "wsa_send": ("fd", "overlapped", "size", "result"),
     "accept_ex": ("fd", "acceptor", "overlapped", "result"),
@@ -59,19 +61,37 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # The base and its bufferevents.
     "loop": ("flags",),
     "loop_end": ("result",),
-    "new": ("bev", "type", "options", "fd"),  # type: socket, listener
+    "new": ("bev", "type", "options", "fd"),  # type: socket, pair, filter, ssl, listener
     "attach": ("bev", "fd"),  # the bufferevent's descriptor became known
     "op": ("bev", "name", "args"),  # a call begins
     "ret": ("bev", "name", "result"),  # it returned something else than 0, or a connect returned
     "write": ("bev", "data", "result"),  # bytes given to the output by the application
     "read": ("bev", "size", "result"),  # bytes taken from the input by the application
+    "drain": ("bev", "result"),  # the application throws its output away; -1: refused
     "echo": ("bev", "result"),  # bytes moved from the input to the output
-    # which: read, write, event, accept; what: event bits, or the fd accepted; error: the kernel
-    # error readable in the callback; enabled: the mask when the callback starts.
+    # Stacks and pairs: c0 sits on c0/1, that on c0/0; each writes the records of its own.
+    "layer": ("bev", "underlying"),
+    # which: input, output; bytes that came or went without a call of the application: by the
+    # partner of a pair, by a filter function, by the layer above
+    "buffer": ("bev", "which", "added", "deleted"),
+    # one call of a filter function, direction read or write: bytes taken from its source, given to
+    # its destination; result: a FilterResult
+    "filter": ("bev", "direction", "mode", "taken", "given", "result"),
+    # one call of a TLS engine: handshake, read, write, shutdown; size: bytes asked for or offered;
+    # result: 0 (handshake and shutdown), the plaintext read, the bytes taken, or an outcome
+    "tls": ("bev", "operation", "size", "result"),
+    "suspend": ("bev", "direction", "reasons"),  # SUSPEND_* bits but for WM, from now on
+    # of a stack, under its top's name: bytes in all its buffers, the memory under them, and how
+    # much of that the kernel holds
+    "memory": ("bev", "bytes", "capacity", "pinned"),
+    # which: read, write, event, accept, error (a listener's); what: event bits, or the fd accepted;
+    # error: the kernel error readable in the callback; enabled: the mask when the callback starts.
     "cb": ("bev", "which", "what", "error", "input_length", "output_length", "enabled"),
     "cb_end": ("bev", "which", "input_length", "output_length"),
+    # bytes that may move now, by the bucket of a bufferevent or of a group ("g0")
+    "bucket": ("bev", "read_limit", "write_limit"),
     # Simulated worlds with faults: one that happens now, before the call that meets it; and when a
-    # port is closed, its non-paged pool in pages: the size, the most ever locked, still locked.
+    # port is closed, the kernel's memory in pages: the size, the most ever taken, still locked.
     "fault": ("name", "fd"),
     "pool": ("size", "high", "held"),
     # Threads (`model.threads`). The records after `on` are that thread's, at first main's.
@@ -94,15 +114,17 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 _NAMED: dict[str, Any] = {
-    member.name: member for enumeration in (NtStatus, Win32Error, Errno) for member in enumeration
+    member.name: member
+    for enumeration in (TlsResult, NtStatus, Win32Error, Errno)
+    for member in enumeration
 }
-_ENUMS = (Errno, Win32Error, NtStatus)
+_ENUMS = (Errno, Win32Error, NtStatus, TlsResult)
 
 #: fields that hold text; every other text in a trace file is an outcome's name or content
 _TEXT_FIELDS = frozenset(
     {
-        *("how", "bev", "name", "type", "which", "operation", "peer", "do"),
-        *("message", "where", "error_type"),
+        *("how", "bev", "name", "type", "which", "operation", "peer", "do", "underlying"),
+        *("message", "where", "error_type", "direction"),
         *("thread", "lock", "condition", "holds"),
     }
 )
@@ -113,15 +135,20 @@ class BudgetExceeded(Exception):
 
 
 class Trace:
-    """An append-only list of records with a clock and a budget."""
+    """An append-only list of records with a clock and a budget.
 
-    __slots__ = ("append", "budget", "now_ns", "records")
+    `opaque` holds the descriptors whose contents are encrypted, hence random: their records in the
+    kernel's vocabulary have zeros of the same length.
+    """
+
+    __slots__ = ("append", "budget", "now_ns", "opaque", "records")
 
     def __init__(self, now_ns: Callable[[], int], budget: int = 50_000) -> None:
         self.records: list[Record] = []
         self.append = self.records.append
         self.now_ns = now_ns
         self.budget = budget
+        self.opaque: set[int] = set()
 
     def emit(self, kind: str, *fields: object) -> None:
         """Writes one record, stamped with the world's time."""

@@ -8,53 +8,73 @@ written when it begins, so that what the kernel is asked within it follows it in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.errors import Errno, Win32Error
+from model.rate_limit import RateLimitConfig
 from model.subject import (
+    LEV_OPT_CLOSE_ON_FREE,
     AcceptCallback,
+    AcceptErrorCallback,
     Base,
     Bufferevent,
     DataCallback,
     EventCallback,
+    Failure,
     KernelError,
     Listener,
 )
+from model.tls import SslState
 from model.trace import Trace
 from model.traced_kernel import TracedCompletion, TracedReadiness
+from model.traced_rates import TracedGroup, TracedRates
 
-__all__ = ["TracedBase", "TracedBufferevent", "TracedCompletion", "TracedReadiness"]
+if TYPE_CHECKING:
+    from model.layer import Callbacks, Filters, Underlying
+    from model.tls import TlsEngine
+    from model.traced_layers import TracedLayer
+    from model.traced_tls import TracedTls
+
+__all__ = [
+    "TracedBase",
+    "TracedBufferevent",
+    "TracedCompletion",
+    "TracedGroup",
+    "TracedReadiness",
+]
 
 
-class TracedBufferevent:
+class TracedBufferevent(TracedRates):
     """A bufferevent that writes its calls and callbacks under a name. See `model.subject`."""
 
     __slots__ = (
         "_append",
-        "_inner",
+        "_callbacks",
         "_now",
-        "_trace",
         "freed",
         "get_enabled",
         "getfd",
+        "getwatermark",
         "input_length",
-        "name",
         "output_length",
         "socket_error",
     )
 
     def __init__(self, inner: Bufferevent, trace: Trace, name: str) -> None:
         self._inner = inner
+        self._callbacks: Callbacks = (None, None, None)
         self._append = trace.append
         self._now = trace.now_ns
         self._trace = trace
         self.name = name
         self.freed = False
+        self.getwatermark = inner.getwatermark
         self.input_length = inner.input_length
         self.output_length = inner.output_length
         self.getfd = inner.getfd
         self.get_enabled = inner.get_enabled
         self.socket_error = inner.socket_error
+        self._init_rates(inner)
 
     def _call(self, name: str, call: Callable[..., int | None], *args: Any) -> int:
         self._append((self._now(), "op", self.name, name, args))
@@ -68,6 +88,12 @@ class TracedBufferevent:
 
     def disable(self, mask: int) -> int:
         return self._call("disable", self._inner.disable, mask)
+
+    def disable_hard(self, mask: int) -> int:
+        return self._call("disable_hard", self._inner.disable_hard, mask)
+
+    def priority_set(self, priority: int) -> int:
+        return self._call("priority_set", self._inner.priority_set, priority)
 
     def setwatermark(self, mask: int, low: int, high: int) -> None:
         self._call("setwatermark", self._inner.setwatermark, mask, low, high)
@@ -84,9 +110,24 @@ class TracedBufferevent:
     def setfd(self, fd: int | None) -> int:
         return self._call("setfd", self._inner.setfd, fd)
 
+    def flush(self, iotype: int, mode: int) -> int:
+        return self._call("flush", self._inner.flush, iotype, mode)
+
+    def get_underlying(self) -> Underlying | None:
+        return self._inner.get_underlying()
+
+    def get_partner(self) -> Bufferevent | None:
+        return self._inner.get_partner()
+
     def free(self) -> None:
         self.freed = True
         self._call("free", self._inner.free)
+
+    def incref(self) -> None:
+        self._call("incref", self._inner.incref)
+
+    def decref(self) -> None:
+        self._call("decref", self._inner.decref)
 
     def socket_connect(self, port: int) -> int:
         """Its result is always written, and the descriptor that it made."""
@@ -97,7 +138,11 @@ class TracedBufferevent:
         fd = self._inner.getfd()
         if fd is not None:
             self._append((now, "attach", self.name, fd))
+            self._attached(fd)
         return result
+
+    def _attached(self, fd: int) -> None:
+        """Its descriptor is known."""
 
     def write(self, data: bytes) -> int:
         result = self._inner.write(data)
@@ -107,6 +152,11 @@ class TracedBufferevent:
     def read(self, size: int) -> bytes:
         result = self._inner.read(size)
         self._append((self._now(), "read", self.name, size, result))
+        return result
+
+    def drain_output(self) -> int:
+        result = self._inner.drain_output()
+        self._append((self._now(), "drain", self.name, result))
         return result
 
     def write_input(self) -> int:
@@ -124,14 +174,20 @@ class TracedBufferevent:
     ) -> None:
         given = tuple(int(callback is not None) for callback in (readcb, writecb, eventcb))
         self._append((self._now(), "op", self.name, "setcb", given))
+        self._callbacks = readcb, writecb, eventcb
         self._inner.setcb(
             None if readcb is None else self._traced_data("read", readcb),
             None if writecb is None else self._traced_data("write", writecb),
             None if eventcb is None else self._traced_event(eventcb),
         )
 
-    def _begin(self, which: str, what: int, error: KernelError | None) -> None:
+    def getcb(self) -> Callbacks:
+        return self._callbacks
+
+    def _begin(self, which: str, what: int, error: Failure | None) -> None:
         self._trace.check_budget()
+        if self.limited:
+            self._buckets()
         inside, outside = self.input_length(), self.output_length()
         enabled = self.get_enabled()
         self._append((self._now(), "cb", self.name, which, what, error, inside, outside, enabled))
@@ -150,6 +206,8 @@ class TracedBufferevent:
         def traced(_: Bufferevent) -> None:  # the hot one: what _begin and _end do, in one place
             if len(trace.records) > trace.budget:
                 trace.check_budget()
+            if self.limited:
+                self._buckets()
             append((now(), "cb", name, which, 0, None, inside(), outside(), get_enabled()))
             callback(self)
             if self.freed:
@@ -169,30 +227,63 @@ class TracedBufferevent:
 
 
 class TracedListener:
-    """A listener that writes its calls under a name."""
+    """A listener that writes its calls and callbacks under a name."""
 
     __slots__ = ("_inner", "_trace", "name")
 
-    def __init__(self, inner: Listener, trace: Trace, name: str) -> None:
-        self._inner = inner
+    def __init__(self, trace: Trace, name: str) -> None:
+        self._inner: Listener | None = None
         self._trace = trace
         self.name = name
 
+    def wrap(self, inner: Listener) -> None:
+        """Says whose calls these are; a listener's callbacks are needed before it exists."""
+        self._inner = inner
+
     @property
     def port(self) -> int:
-        return self._inner.port
+        return self._listener().port
+
+    def _listener(self) -> Listener:
+        assert self._inner is not None
+        return self._inner
 
     def enable(self) -> int:
         self._trace.emit("op", self.name, "enable", ())
-        return self._inner.enable()
+        return self._listener().enable()
 
     def disable(self) -> int:
         self._trace.emit("op", self.name, "disable", ())
-        return self._inner.disable()
+        return self._listener().disable()
+
+    def set_cb(self, callback: AcceptCallback | None) -> None:
+        self._trace.emit("op", self.name, "set_cb", (int(callback is not None),))
+        self._listener().set_cb(self.traced_accept(callback))
+
+    def set_error_cb(self, callback: AcceptErrorCallback | None) -> None:
+        def failed(_: Listener, error: KernelError) -> None:
+            assert callback is not None
+            self._trace.emit("cb", self.name, "error", 0, error, 0, 0, 0)
+            callback(self, error)
+            self._trace.emit("cb_end", self.name, "error", 0, 0)
+
+        self._trace.emit("op", self.name, "set_error_cb", (int(callback is not None),))
+        self._listener().set_error_cb(None if callback is None else failed)
+
+    def traced_accept(self, callback: AcceptCallback | None) -> AcceptCallback | None:
+        """The callback with its records around it."""
+
+        def accepted(_: Listener, fd: int, peer_port: int) -> None:
+            assert callback is not None
+            self._trace.emit("cb", self.name, "accept", fd, None, 0, 0, 0)
+            callback(self, fd, peer_port)
+            self._trace.emit("cb_end", self.name, "accept", 0, 0)
+
+        return None if callback is None else accepted
 
     def free(self) -> None:
         self._trace.emit("op", self.name, "free", ())
-        self._inner.free()
+        self._listener().free()
 
 
 class TracedBase:
@@ -203,7 +294,16 @@ class TracedBase:
         self._trace = trace
         self.once = inner.once
         self.loopbreak = inner.loopbreak
+        self.loopexit = inner.loopexit
+        self.loopcontinue = inner.loopcontinue
+        self.priority_init = inner.priority_init
         self.close_fd = inner.close_fd
+        self._groups = 0
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> TracedGroup:
+        """Groups are named in the order in which they are made: g0, g1, ..."""
+        number, self._groups = self._groups, self._groups + 1
+        return TracedGroup(self._inner.rate_limit_group_new(cfg), self._trace, number, cfg)
 
     def bufferevent_socket_new(
         self, fd: int | None, options: int, name: str = "?"
@@ -211,24 +311,74 @@ class TracedBase:
         self._trace.emit("new", name, "socket", options, fd)
         return TracedBufferevent(self._inner.bufferevent_socket_new(fd, options), self._trace, name)
 
+    def bufferevent_bottom_new(self, fd: int | None, options: int, name: str) -> TracedLayer:
+        """A socket bufferevent that a layer is going to sit on."""
+        self._trace.emit("new", name, "socket", options, fd)
+        inner = self._inner.bufferevent_socket_new(fd, options)
+        from model.traced_layers import TracedLayer
+
+        return TracedLayer(inner, self._trace, name, None, socket=True)
+
+    def bufferevent_pair_new(
+        self, options: int, names: tuple[str, str] = ("?", "?")
+    ) -> tuple[TracedLayer, TracedLayer]:
+        from model.traced_layers import TracedLayer
+
+        for name in names:
+            self._trace.emit("new", name, "pair", options, None)
+        first, second = [
+            TracedLayer(inner, self._trace, name, None, socket=False)
+            for inner, name in zip(self._inner.bufferevent_pair_new(options), names, strict=True)
+        ]
+        return first, second
+
+    def bufferevent_filter_new(
+        self, underlying: TracedLayer, filters: Filters, options: int, name: str = "?"
+    ) -> TracedLayer:
+        self._trace.emit("new", name, "filter", options, None)
+        self._trace.emit("layer", name, underlying.name)
+        from model.traced_layers import TracedLayer, traced_filters
+
+        underlying.above = True
+        functions = traced_filters(filters, self._trace, name)
+        inner = self._inner.bufferevent_filter_new(underlying, functions, options)
+        return TracedLayer(inner, self._trace, name, underlying, socket=False)
+
+    def bufferevent_ssl_filter_new(
+        self,
+        underlying: TracedLayer,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        name: str = "?",
+    ) -> TracedTls:
+        self._trace.emit("new", name, "ssl", options, None)
+        self._trace.emit("layer", name, underlying.name)
+        from model.traced_tls import TracedEngine, TracedTls
+
+        underlying.above = True
+        underlying.conceal()
+        traced = TracedEngine(engine, self._trace, name)
+        if state is SslState.OPEN:
+            self._trace.emit("tls", name, "open", 0, 0)
+        inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
+        return TracedTls(inner, self._trace, name, underlying)
+
     def listener_new(
-        self, callback: AcceptCallback | None, port: int, backlog: int, name: str = "?"
+        self,
+        callback: AcceptCallback | None,
+        port: int,
+        backlog: int,
+        flags: int = LEV_OPT_CLOSE_ON_FREE,
+        name: str = "?",
     ) -> TracedListener | KernelError:
         self._trace.emit("new", name, "listener", 0, None)
-        traced: TracedListener | None = None
-
-        def accepted(_: Listener, fd: int, peer_port: int) -> None:
-            assert traced is not None
-            assert callback is not None
-            self._trace.emit("cb", name, "accept", fd, None, 0, 0, 0)
-            callback(traced, fd, peer_port)
-            self._trace.emit("cb_end", name, "accept", 0, 0)
-
-        inner = self._inner.listener_new(None if callback is None else accepted, port, backlog)
+        traced = TracedListener(self._trace, name)
+        inner = self._inner.listener_new(traced.traced_accept(callback), port, backlog, flags)
         if isinstance(inner, (Errno, Win32Error)):
             self._trace.emit("ret", name, "listen", inner)
             return inner
-        traced = TracedListener(inner, self._trace, name)
+        traced.wrap(inner)
         return traced
 
     def loop(self, flags: int = 0) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.errors import Errno, NtStatus, Win32Error
+from model.files import File
 from model.kernel import (
     Accepted,
     Buffer,
@@ -25,6 +26,7 @@ class TracedReadiness:
         self._append = trace.append
         self._now = trace.now_ns
         self._check_budget = trace.check_budget
+        self._opaque = trace.opaque
         self.getsockname = kernel.getsockname  # tells nothing about the run
 
     def socket(self) -> int | Errno:
@@ -50,14 +52,32 @@ class TracedReadiness:
 
     def recv(self, fd: int, size: int) -> bytes | Errno:
         result = self._kernel.recv(fd, size)
-        self._append((self._now(), "recv", fd, size, result))
+        told = bytes(len(result)) if fd in self._opaque and isinstance(result, bytes) else result
+        self._append((self._now(), "recv", fd, size, told))
         return result
 
     def send(self, fd: int, chunks: Sequence[Buffer]) -> int | Errno:
         result = self._kernel.send(fd, chunks)
         data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+        if fd in self._opaque:
+            data = bytes(len(data))
         taken = data[:result] if isinstance(result, int) else result
         self._append((self._now(), "send", fd, len(data), taken))
+        return result
+
+    def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
+        """Bytes received are bytes received: written as a `recv` of as much as fits."""
+        result = self._kernel.readv(fd, buffers)
+        size = sum(len(buffer) for buffer in buffers)
+        got = b"".join(buffers)[:result] if isinstance(result, int) else result
+        self._append((self._now(), "recv", fd, size, got))
+        return result
+
+    def sendfile(self, fd: int, file: File, offset: int, size: int) -> int | Errno:
+        """Written as a `send` of the file's bytes."""
+        result = self._kernel.sendfile(fd, file, offset, size)
+        taken = file.read(offset, result) if isinstance(result, int) else result
+        self._append((self._now(), "send", fd, size, taken))
         return result
 
     def so_error(self, fd: int) -> Errno | None:
@@ -72,6 +92,7 @@ class TracedReadiness:
 
     def close(self, fd: int) -> Errno | None:
         result = self._kernel.close(fd)
+        self._opaque.discard(fd)
         self._append((self._now(), "close", fd, result))
         return result
 
@@ -121,8 +142,10 @@ class TracedCompletion:
         self._append = trace.append
         self._now = trace.now_ns
         self._check_budget = trace.check_budget
+        self._opaque = trace.opaque
         self._skips: set[int] = set()
-        self._flights: dict[int, tuple[int, str, Any]] = {}  # overlapped: fd, operation, buffer
+        # overlapped: fd, operation, buffer, whether its contents are encrypted
+        self._flights: dict[int, tuple[int, str, Any, bool]] = {}
         self.getsockname = kernel.getsockname
         self.getpeername = kernel.getpeername
 
@@ -146,9 +169,15 @@ class TracedCompletion:
         self._append((self._now(), "shutdown", handle, how, result))
         return result
 
+    def set_send_buffer(self, handle: int, size: int) -> Win32Error | None:
+        result = self._kernel.set_send_buffer(handle, size)
+        self._append((self._now(), "set_send_buffer", handle, size, result))
+        return result
+
     def closesocket(self, handle: int) -> Win32Error | None:
         result = self._kernel.closesocket(handle)
         self._skips.discard(handle)
+        self._opaque.discard(handle)
         self._append((self._now(), "close", handle, result))
         return result
 
@@ -239,12 +268,16 @@ class TracedCompletion:
         self, fd: int, overlapped: int, operation: str, buffer: Any, result: int | Win32Error
     ) -> None:
         if isinstance(result, int) and fd in self._skips:
-            self._flights[overlapped] = (fd, operation, buffer)
+            self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
             self._completed(self._now(), overlapped, result, NtStatus.SUCCESS)
         elif isinstance(result, int) or result is Win32Error.WSA_IO_PENDING:
-            self._flights[overlapped] = (fd, operation, buffer)
+            self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
 
     def _completed(self, now: int, overlapped: int | None, nbytes: int, status: NtStatus) -> None:
-        fd, operation, buffer = self._flights.pop(overlapped or 0, (None, "post", None))
+        fd, operation, buffer, opaque = self._flights.pop(
+            overlapped or 0, (None, "post", None, False)
+        )
         data = None if buffer is None else bytes(buffer[:nbytes])
+        if data is not None and opaque:
+            data = bytes(len(data))
         self._append((now, "completion", fd, overlapped, operation, status, data))

@@ -108,7 +108,7 @@ from harness.failure import FailureFile, save_in
 from harness.fuzz import fuzz
 from harness.story import story
 
-found = fuzz(("sim-epoll", "sim-iocp"), runs=4000, seed=1, mutant="LE-172", stop_at_first=True)
+found = fuzz(("sim-epoll", "sim-iocp"), runs=4000, seed=5, mutant="LE-172", stop_at_first=True)
 (first,) = found.failures
 failure = FailureFile.of(first.outcome, first.property, [other.world for other in first.others])
 path = save_in(tempfile.mkdtemp(), failure)

@@ -29,6 +29,7 @@ from os import write as _write
 from typing import TypeVar
 
 from model.errors import Errno, SimulatorError
+from model.files import File
 from model.kernel import (
     EPOLL_CTL_ADD,
     EPOLL_CTL_DEL,
@@ -135,6 +136,24 @@ class RealEpoll:
             if len(chunks) == 1:
                 return _write(fd, chunks[0])
             return os.writev(fd, chunks if len(chunks) <= _IOV_MAX else chunks[:_IOV_MAX])
+        except BlockingIOError:
+            return Errno.EAGAIN
+        except OSError as error:
+            return _outcome(error)
+
+    def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
+        """readv(2)."""
+        try:
+            return os.readv(fd, buffers)
+        except BlockingIOError:
+            return Errno.EAGAIN
+        except OSError as error:
+            return _outcome(error)
+
+    def sendfile(self, fd: int, file: File, offset: int, size: int) -> int | Errno:
+        """sendfile(2)."""
+        try:
+            return os.sendfile(fd, file.fd, offset, size)
         except BlockingIOError:
             return Errno.EAGAIN
         except OSError as error:

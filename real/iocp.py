@@ -127,6 +127,15 @@ class RealIocp:
         """shutdown."""
         return _last_error() if winsock.shutdown(handle, winsock.SD[how]) else None
 
+    def set_send_buffer(self, handle: int, size: int) -> Win32Error | None:
+        """SO_SNDBUF."""
+        value = ctypes.c_int(size)
+        failed = winsock.setsockopt(
+            *(handle, winsock.SOL_SOCKET, winsock.SO_SNDBUF),
+            *(addressof(value), ctypes.sizeof(value)),
+        )
+        return _last_error() if failed else None
+
     def closesocket(self, handle: int) -> Win32Error | None:
         """closesocket; slots of pending operations stay until their packets were dequeued."""
         self._handles.discard(handle)

@@ -185,6 +185,14 @@ class Sockets:
     def do_rcvbuf(self, s: str, size: int) -> Any:
         return self._set(s, more.SO_RCVBUF, size)
 
+    def do_pool(self, pages: int) -> Any:
+        """Nothing: how much a running kernel locks is not for a program to say."""
+        return "ok"
+
+    def do_pool_used(self) -> Any:
+        """Nothing: a running kernel does not tell."""
+        return None
+
     def do_so_error(self, s: str) -> Any:
         value = more.option(self.handle(s), more.SO_ERROR)
         return ctypes.get_last_error() if value is None else value

@@ -23,6 +23,7 @@ from time import perf_counter_ns
 from model.errors import Errno, SimulatorError, UsageError, WorldUnavailable
 from model.kernel import CompletionKernel, ReadinessKernel
 from real import raw
+from real.files import RealFile
 from real.threads import RealThreads
 
 if sys.platform == "linux":
@@ -115,6 +116,10 @@ class RealWorld:
             self._application = RealThreads(self.now_ns)
         return self._application
 
+    def open_file(self, path: str) -> RealFile | Errno:
+        """A file that buffers of this world can send pieces of."""
+        return RealFile.open(path)
+
     # Peers.
 
     def spawn(self, name: str, target: Callable[[], None]) -> None:
@@ -168,8 +173,11 @@ class RealWorld:
         """Ends and closes all; the names of the threads that outlive the bound."""
         self._peers.wake()
         deadline = time.monotonic() + JOIN_S
-        for thread in self._threads.values():
-            thread.join(max(0.0, deadline - time.monotonic()))
+        joined: list[threading.Thread] = []
+        while left := [each for each in list(self._threads.values()) if each not in joined]:
+            for thread in left:  # one of them may have started another meanwhile
+                thread.join(max(0.0, deadline - time.monotonic()))
+            joined += left
         self._peers.close()
         self._release_kernel()
         late = [name for name, thread in self._threads.items() if thread.is_alive()]

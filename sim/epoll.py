@@ -23,12 +23,14 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from model.errors import Errno
+from model.files import File as OpenFile
 from model.kernel import Accepted, Buffer, Shutdown
 from sim.eventpoll import Epoll
 from sim.files import File
 from sim.network import Network
 from sim.pipes import EventFd
 from sim.scheduler import Scheduler
+from sim.stream import scatter
 from sim.tcp import Endpoint
 
 FIRST_FD = 3
@@ -141,6 +143,18 @@ class SimEpoll:
         if type(file) is Endpoint:
             return file.send(chunks)
         return Errno.EBADF if file is None else Errno.ENOTSOCK
+
+    def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
+        """readv(2)."""
+        data = self.recv(fd, sum(len(buffer) for buffer in buffers))
+        return scatter(data, buffers) if isinstance(data, bytes) else data
+
+    def sendfile(self, fd: int, file: OpenFile, offset: int, size: int) -> int | Errno:
+        """sendfile(2): 0 at the end of the file."""
+        data = file.read(offset, size)
+        if not isinstance(data, bytes):
+            return data
+        return self.send(fd, (data,))
 
     def so_error(self, fd: int) -> Errno | None:
         """getsockopt(SO_ERROR)."""

@@ -8,12 +8,7 @@ first and then met by the call itself.
 Spurious readiness is never EPOLLOUT of a connect in progress: SO_ERROR would then read as success
 (connect(2)), which Linux's tcp_poll does not do.
 
-The pool (completion): an operation locks the pages of its buffers from its submission until its
-packet is dequeued; a submission that does not fit fails with WSAENOBUFS and has no packet
-(Microsoft, WSARecv and WSASend). Buffers count as page-aligned: each takes its size, rounded up to
-pages of 4,096 bytes. A zero-byte receive locks nothing. AcceptEx locks the page of its addresses,
-ConnectEx nothing. The port has no socket options, so SO_SNDBUF 0 cannot be asked for, and the
-kernel's own copies of what is sent are not charged.
+The pool (completion) is the kernel's own: `sim.iocp_pool`.
 """
 
 from __future__ import annotations
@@ -22,7 +17,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from model.errors import Errno, Win32Error
-from model.faults import CALLS, PAGE
+from model.faults import CALLS
+from model.files import File
 from model.kernel import (
     EPOLL_CTL_DEL,
     EPOLLIN,
@@ -34,9 +30,9 @@ from model.kernel import (
 from sim.epoll import SimEpoll
 from sim.faults import Injector, break_connection
 from sim.files import KEY_IN
-from sim.iocp import SimIocp
+from sim.iocp_pool import PooledIocp
 from sim.segments import ESTABLISHED, LISTEN, Connection
-from sim.stream import SHORT_WRITE_PAUSE_NS
+from sim.stream import SHORT_WRITE_PAUSE_NS, scatter
 from sim.tcp import Endpoint
 
 if TYPE_CHECKING:
@@ -73,7 +69,15 @@ class FaultyReadiness:
     def connect(self, fd: int, port: int) -> Errno | None:
         """connect(2)."""
         outcome = self._injector.nth("connect", fd)
-        return self._kernel.connect(fd, port) if outcome is None else outcome
+        if outcome is not None:
+            return outcome
+        outcome = self._kernel.connect(fd, port)
+        endpoint = self._kernel.endpoint(fd)
+        if outcome is Errno.EINPROGRESS and endpoint is not None:
+            if self._injector.draw("connect_at_once", 2) == 1:
+                self._injector.injected("connect_at_once", fd)
+                return endpoint.connect_now()
+        return outcome
 
     def close(self, fd: int) -> Errno | None:
         """close(2)."""
@@ -143,6 +147,16 @@ class FaultyReadiness:
             return outcome
         return self._kernel.send(fd, chunks)
 
+    def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
+        """readv(2), with the faults of recv."""
+        data = self.recv(fd, sum(len(buffer) for buffer in buffers))
+        return scatter(data, buffers) if isinstance(data, bytes) else data
+
+    def sendfile(self, fd: int, file: File, offset: int, size: int) -> int | Errno:
+        """sendfile(2), with the faults of send."""
+        data = file.read(offset, size)
+        return self.send(fd, (data,)) if isinstance(data, bytes) else data
+
     def epoll_ctl(self, epfd: int, op: int, fd: int, mask: int) -> Errno | None:
         """epoll_ctl(2)."""
         error = self._kernel.epoll_ctl(epfd, op, fd, mask)
@@ -204,19 +218,15 @@ class FaultyReadiness:
 
 
 class FaultyCompletion:
-    """model.kernel.CompletionKernel over `SimIocp`, with faults.
+    """model.kernel.CompletionKernel over `PooledIocp`, with faults; `pool_pages`: its pool."""
 
-    `pool_high` and `pool_held` are pages of the pool: most ever locked, and locked now.
-    """
-
-    def __init__(self, kernel: SimIocp, injector: Injector, pool_pages: int | None) -> None:
+    def __init__(self, kernel: PooledIocp, injector: Injector, pool_pages: int | None) -> None:
         self._kernel = kernel
         self._injector = injector
-        self._skips: set[int] = set()
-        self._locked: dict[int, int] = {}  # overlapped -> pages
-        self.pool_pages = pool_pages
-        self.pool_high = 0
-        self.pool_held = 0
+        if pool_pages is not None:
+            kernel.limit(pool_pages, lambda handle: injector.injected("pool", handle))
+        if "econnaborted" in injector.kinds:
+            kernel.abort_accepts(lambda listener: injector.drawn("econnaborted", listener))
         self.bind = kernel.bind
         self.listen = kernel.listen
         self.getsockname = kernel.getsockname
@@ -224,6 +234,9 @@ class FaultyCompletion:
         self.shutdown = kernel.shutdown
         self.create_port = kernel.create_port
         self.associate = kernel.associate
+        self.closesocket = kernel.closesocket
+        self.set_send_buffer = kernel.set_send_buffer
+        self.set_skip_on_success = kernel.set_skip_on_success
         self.update_accept_context = kernel.update_accept_context
         self.update_connect_context = kernel.update_connect_context
         self.cancel_io_ex = kernel.cancel_io_ex
@@ -231,8 +244,9 @@ class FaultyCompletion:
 
     def close_port(self, port: int) -> Win32Error | None:
         """CloseHandle on a port; the pool's record is written here, near the end of a run."""
-        if self.pool_pages is not None:
-            self._injector.emit("pool", self.pool_pages, self.pool_high, self.pool_held)
+        pool = self._kernel.pool
+        if pool is not None:
+            self._injector.emit("pool", pool.size, pool.high, pool.locked)
         return self._kernel.close_port(port)
 
     def _nth(self, call: str, handle: int | None) -> Win32Error | None:
@@ -249,37 +263,15 @@ class FaultyCompletion:
             return Win32Error.WSAEMFILE
         return self._kernel.socket()
 
-    def closesocket(self, handle: int) -> Win32Error | None:
-        """closesocket; the number may be another socket's from now on."""
-        self._skips.discard(handle)
-        return self._kernel.closesocket(handle)
-
-    def set_skip_on_success(self, handle: int) -> Win32Error | None:
-        """FILE_SKIP_COMPLETION_PORT_ON_SUCCESS."""
-        error = self._kernel.set_skip_on_success(handle)
-        if error is None:
-            self._skips.add(handle)
-        return error
-
     def wsa_recv(self, handle: int, overlapped: int, buffer: memoryview) -> int | Win32Error:
         """WSARecv."""
         failure = self._transfer_fault("recv", handle)
-        if failure is None:
-            failure = self._lock(overlapped, pages(len(buffer)), handle)
-        if failure is not None:
-            return failure
-        result = self._kernel.wsa_recv(handle, overlapped, buffer)
-        return self._submitted(handle, overlapped, result)
+        return self._kernel.wsa_recv(handle, overlapped, buffer) if failure is None else failure
 
     def wsa_send(self, handle: int, overlapped: int, chunks: Sequence[Buffer]) -> int | Win32Error:
         """WSASend."""
         failure = self._transfer_fault("send", handle)
-        if failure is None:
-            failure = self._lock(overlapped, sum(pages(len(each)) for each in chunks), handle)
-        if failure is not None:
-            return failure
-        result = self._kernel.wsa_send(handle, overlapped, chunks)
-        return self._submitted(handle, overlapped, result)
+        return self._kernel.wsa_send(handle, overlapped, chunks) if failure is None else failure
 
     def _transfer_fault(self, call: str, handle: int) -> Win32Error | None:
         outcome = self._nth(call, handle)
@@ -297,11 +289,8 @@ class FaultyCompletion:
 
     def accept_ex(self, listener: int, acceptor: int, overlapped: int) -> int | Win32Error:
         """AcceptEx."""
-        failure = self._nth("accept", listener) or self._lock(overlapped, 1, listener)
-        if failure is not None:
-            return failure
-        result = self._kernel.accept_ex(listener, acceptor, overlapped)
-        return self._submitted(listener, overlapped, result)
+        failure = self._nth("accept", listener)
+        return failure or self._kernel.accept_ex(listener, acceptor, overlapped)
 
     def connect_ex(self, handle: int, port: int, overlapped: int) -> int | Win32Error:
         """ConnectEx."""
@@ -311,46 +300,10 @@ class FaultyCompletion:
     def get_queued_completion_status(
         self, port: int, max_entries: int, timeout_ns: int | None
     ) -> list[Completion] | Win32Error:
-        """GetQueuedCompletionStatusEx: what it dequeues unlocks its pages."""
+        """GetQueuedCompletionStatusEx."""
         if self._injector.network.live:
             self._injector.reset_one(self._kernel.connections())
-        packets = self._kernel.get_queued_completion_status(port, max_entries, timeout_ns)
-        if not isinstance(packets, Win32Error):
-            for packet in packets:
-                self._unlock(packet.overlapped)
-        return packets
-
-    # -- the pool -------------------------------------------------------------------------------
-
-    def _lock(self, overlapped: int, count: int, handle: int) -> Win32Error | None:
-        """Charges the pool for an operation; WSAENOBUFS when it does not fit."""
-        if self.pool_pages is None:
-            return None
-        if self.pool_held + count > self.pool_pages:
-            self._injector.injected("pool", handle)
-            return Win32Error.WSAENOBUFS
-        self._locked[overlapped] = count
-        self.pool_held += count
-        self.pool_high = max(self.pool_high, self.pool_held)
-        return None
-
-    def _unlock(self, overlapped: int | None) -> None:
-        if overlapped is not None:
-            self.pool_held -= self._locked.pop(overlapped, 0)
-
-    def _submitted(
-        self, handle: int, overlapped: int, result: int | Win32Error
-    ) -> int | Win32Error:
-        """What will have no packet holds nothing."""
-        pending = result is Win32Error.WSA_IO_PENDING
-        if not pending and (isinstance(result, Win32Error) or handle in self._skips):
-            self._unlock(overlapped)
-        return result
-
-
-def pages(size: int) -> int:
-    """Pages that a page-aligned buffer touches."""
-    return -(-size // PAGE)
+        return self._kernel.get_queued_completion_status(port, max_entries, timeout_ns)
 
 
 if TYPE_CHECKING:

@@ -20,25 +20,25 @@ late), "iocp.handle_reuse" (1: a new socket gets the number of the socket closed
 "iocp.reset_seen" (Wine 8; 1: a reset after the peer's FIN does end the pending sends),
 "iocp.reset_taken" (Wine 8; 1: a pending send takes the error of a reset, and the receives behind
 it end as at end of file), "iocp.close_number_reused" (Wine 8; 1: the number of a closed socket
-with sends pending belongs to something else already).
+with sends pending belongs to something else already), "iocp.close_loses" (1: a receive or an
+AcceptEx that could end had done so before closesocket), "iocp.close_takes" (Wine 8; 1: it
+has taken its connection, and is cancelled all the same), "iocp.close_meets_reset" (Wine 8; 1: a
+reset after closesocket ends a receive first), "iocp.reset_told" (Wine 8; 1: a receive fails with
+the error of a reset).
 
-The rules of operations are in `sim.iocp_socket`, those of ports in `sim.iocp_port`; the switches
-between NT and Wine 8 in `sim.iocp_profile`, with their sources. `sim.iocp_winsock` adds the calls
-that the contract does not have.
+Operations are ruled in `sim.iocp_socket`, ports in `sim.iocp_port`; what NT and Wine 8 do otherwise
+in `sim.iocp_profile`, with sources. `sim.iocp_winsock` adds the calls that the contract lacks.
 
 Where it differs from a real NT, and why:
 
 * Two threads never run at once, and a thread changes only where it blocks: a packet cannot arrive
   between two instructions of the subject. Its order against other packets is still free.
-* The pool of locked memory is endless, unless a run limits it (`sim.faulty_kernels`).
-* A concurrency value of 0 sets no limit (`sim.iocp_port`).
+* Kernel memory is endless, unless limited (`sim.iocp_pool`); a concurrency value of 0 has no limit.
 * A receive pending at shutdown(SD_RECEIVE) stays pending; Microsoft does not say what happens.
 * closesocket with a receive pending and nothing unread sends FIN; NT may reset (inferred).
 * A cancelled send that TCP has taken is still delivered; documentation leaves the prefix open.
 * SO_RCVBUF 0 does not make arrival depend on a posted receive (Microsoft, SO_RCVBUF).
-* A receive on a socket whose connect was refused fails; on Wine 8 it is end of file.
-* A receive or send on a listening socket fails, as on an unconnected one; on Wine 8 it pends.
-* A ConnectEx that was cancelled leaves an unconnected socket, bound as before (inferred).
+* A cancelled ConnectEx leaves an unconnected socket, bound as before (inferred).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class SimIocp(Handles):
         if sock is None:
             return _NOTSOCK
         if not sock.receivable:
-            return self._not_ready(sock, Win32Error.WSAENOTCONN)  # rule U3
+            return self._recv_unconnected(sock, overlapped, buffer, peek)
         endpoint = sock.endpoint
         if (endpoint.inbox_size or not endpoint.plain) and not sock.receives:
             outcome = self._recv_at_once(sock, overlapped, buffer, peek)
@@ -101,6 +101,8 @@ class SimIocp(Handles):
             if status is not SUCCESS and self._host.profile.reset_fails_receives:
                 reset = status is NtStatus.CONNECTION_RESET  # rule R7
                 return Win32Error.WSAECONNRESET if reset else Win32Error.WSAECONNABORTED
+            if status is not SUCCESS and self._reset_told(sock):
+                return Win32Error.WSAECONNRESET
         if self.network.live and self.network.draw("iocp.sync", 2):
             sock.receive_due = True
             self.scheduler.call_later(self._host.delay(), sock.pump_receives)
@@ -108,6 +110,15 @@ class SimIocp(Handles):
         nbytes = sock.fill(buffer, peek) if sock.endpoint.inbox_size else 0
         self._ended_at_once(sock, overlapped, nbytes)
         return nbytes
+
+    def _reset_told(self, sock: Socket) -> bool:
+        """Wine 8: whether a receive finds the error of a reset before its server has taken it."""
+        if not self.network.live or sock.endpoint.error is None:
+            return False
+        if not self.network.draw("iocp.reset_told", 2):
+            return False
+        sock.endpoint.take_error()
+        return True
 
     def wsa_send(
         self, handle: int, overlapped: int, chunks: Sequence[Buffer], silent: bool = False
@@ -117,7 +128,7 @@ class SimIocp(Handles):
         if sock is None:
             return _NOTSOCK
         if not sock.sendable:
-            return self._not_ready(sock, self._host.profile.send_unconnected)
+            return self._send_unconnected(sock, overlapped, b"".join(chunks), silent)
         endpoint = sock.endpoint
         if (
             self._whole
@@ -217,6 +228,38 @@ class SimIocp(Handles):
         self.scheduler.call_later(self._host.delay(), sock.pump_sends)
         return _PENDING
 
+    def _recv_unconnected(
+        self, sock: Socket, overlapped: int, buffer: memoryview, peek: bool
+    ) -> int | Win32Error:
+        """A receive on a socket that has, or had, no connection."""
+        profile = self._host.profile
+        listening = sock.endpoint.state is LISTEN
+        if listening and profile.listener_pends:
+            waits = any(isinstance(each, Receive) for each in sock.idle)
+            if waits or not sock.endpoint.accept_queue:
+                task = self.scheduler.current
+                return self._idle(sock, Receive(overlapped, buffer, len(buffer), task, peek))
+        if sock.refused and profile.refused_reads_eof:
+            self._ended_at_once(sock, overlapped, 0)  # rule R9
+            return 0
+        return self._not_ready(sock, Win32Error.WSAENOTCONN)  # rule U3
+
+    def _send_unconnected(
+        self, sock: Socket, overlapped: int, data: bytes, silent: bool
+    ) -> Win32Error:
+        """A send on a socket that has, or had, no connection."""
+        profile = self._host.profile
+        if sock.endpoint.state is LISTEN and profile.listener_pends:
+            return self._idle(sock, Send(overlapped, data, 0, self.scheduler.current, silent))
+        return self._not_ready(sock, profile.send_unconnected)
+
+    def _idle(self, sock: Socket, operation: Receive | Send) -> Win32Error:
+        """An operation on a listening socket that only a cancel or a close ends."""
+        sock.idle = (*sock.idle, operation)  # rule U8
+        if self._host.blocks is not None:
+            self._host.blocks[operation.overlapped] = (NtStatus.PENDING, 0)
+        return _PENDING
+
     def _not_ready(self, sock: Socket, unconnected: Win32Error) -> Win32Error:
         """Why a socket cannot receive or send: shut down by us, or not connected."""
         if sock.connected:
@@ -283,11 +326,13 @@ class SimIocp(Handles):
         if not self._host.profile.context_needed:
             return None
         sock = self._sockets.get(acceptor)
-        if sock is None or listener not in self._sockets:
+        listening = self._sockets.get(listener)
+        if sock is None or listening is None:
             return _NOTSOCK
         if not sock.connected:
             return Win32Error.WSAENOTCONN
         sock.context = True  # rule K2
+        sock.endpoint.sndbuf = listening.endpoint.sndbuf  # rule K3
         return None
 
     def connect_ex(

@@ -244,10 +244,20 @@ class Machine:
         return plain(self.kernel.shutdown(self.handle(s), how))
 
     def do_sndbuf(self, s: str, size: int) -> Any:
-        return plain(self.kernel.set_sndbuf(self.handle(s), size))
+        return plain(self.kernel.set_send_buffer(self.handle(s), size))
 
     def do_rcvbuf(self, s: str, size: int) -> Any:
         return plain(self.kernel.set_rcvbuf(self.handle(s), size))
+
+    def do_pool(self, pages: int) -> Any:
+        """Kernel memory has so many pages from now on, where it has an end."""
+        self.kernel.limit(pages)
+        return "ok"
+
+    def do_pool_used(self) -> Any:
+        """[pages taken now, the most ever]; null where memory has no end."""
+        pool = self.kernel.pool
+        return None if pool is None else [pool.held, pool.high]
 
     def do_so_error(self, s: str) -> Any:
         error = self.kernel.so_error(self.handle(s))

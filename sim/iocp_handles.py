@@ -6,6 +6,8 @@ behaves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from model.errors import Errno, Win32Error
 from model.kernel import Completion, Shutdown
 from sim.iocp_operation import Host
@@ -20,6 +22,7 @@ from sim.tcp import ESTABLISHED, Endpoint
 
 INVALID_HANDLE_VALUE = -1
 FIRST_HANDLE = 0x100  # handles are multiples of 4
+LEAST_SNDBUF = 16_384  # Linux takes about as much with SO_SNDBUF 0 (measured under Wine 8)
 
 _NOTSOCK = Win32Error.WSAENOTSOCK
 
@@ -82,6 +85,14 @@ class Handles:
             for handle, sock in self._sockets.items()
             if sock.endpoint.state is ESTABLISHED
         ]
+
+    def abort_accepts(self, aborts: Callable[[int], bool]) -> None:
+        """`aborts(listener)` says of each connection whether it is gone when AcceptEx takes it.
+
+        The packet is then a failure with CONNECTION_RESET, for which Microsoft's AcceptEx has
+        WSAECONNRESET: the peer ended a connection that had been indicated.
+        """
+        self._host.aborts = aborts
 
     # -- sockets --------------------------------------------------------------------------------
 
@@ -160,6 +171,14 @@ class Handles:
                 sock.fin_wanted = True  # rule S3
             elif sock.endpoint.state is ESTABLISHED:
                 sock.endpoint.shutdown("WR")
+        return None
+
+    def set_send_buffer(self, handle: int, size: int) -> Win32Error | None:
+        """SO_SNDBUF. On NT 0 means that nothing is copied; Wine has Linux's least buffer."""
+        sock = self._sockets.get(handle)
+        if sock is None:
+            return _NOTSOCK
+        sock.endpoint.sndbuf = size if self._whole else max(size, LEAST_SNDBUF)  # rule S10
         return None
 
     def closesocket(self, handle: int) -> Win32Error | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,6 +14,7 @@ from sim.task import Task
 from sim.tcp import Endpoint
 
 if TYPE_CHECKING:
+    from sim.iocp_pool import Pool
     from sim.iocp_socket import Socket
 
 #: ns between what an operation waited for and its packet ("iocp.completion_delay")
@@ -28,15 +30,21 @@ STATUS_OF_CONNECT = {
 
 
 class Host:
-    """What all sockets of a kernel share. `blocks`: status blocks by overlapped, if kept."""
+    """What all sockets of a kernel share.
 
-    __slots__ = ("blocks", "network", "profile", "scheduler")
+    `blocks`: status blocks by overlapped, if kept; `pool`: kernel memory, if it has an end;
+    `aborts`: whether a listener's connection is gone when AcceptEx takes it, if that happens.
+    """
+
+    __slots__ = ("aborts", "blocks", "network", "pool", "profile", "scheduler")
 
     def __init__(self, scheduler: Scheduler, network: Network, profile: Profile) -> None:
         self.scheduler = scheduler
         self.network = network
         self.profile = profile
         self.blocks: dict[int, tuple[NtStatus, int]] | None = None
+        self.pool: Pool | None = None
+        self.aborts: Callable[[int], bool] | None = None  # asked with the listener's handle
 
     def delay(self) -> int:
         """Draws how long a packet takes, in ns."""

@@ -49,6 +49,7 @@ class Port:
         "newest",
         "newest_ns",
         "newest_owner",
+        "newest_run",
         "packets",
         "profile",
         "scheduler",
@@ -72,6 +73,7 @@ class Port:
         self.newest: Completion | None = None  # the last packet that the network made
         self.newest_owner: object = None
         self.newest_ns = -1
+        self.newest_run = 0  # packets of that owner and instant in a row
 
     # -- packets in ---------------------------------------------------------------------------
 
@@ -84,20 +86,23 @@ class Port:
 
     def add_drawn(self, packet: Completion, owner: object) -> None:
         """A packet of an operation that the network ended, while the tape lasts. The order of
-        packets of one `owner` is fixed.
+        packets of one `owner` is fixed. Where threads complete apart, it may overtake all of an
+        owner's, else the last.
         """
         packets = self.packets
         now = self.scheduler.now
-        if (
-            packets
-            and packets[-1] is self.newest
-            and self.newest_owner != owner
-            and self.newest_ns == now
-            and self.network.draw("iocp.completion_order", 2)
-        ):
-            packets.insert(len(packets) - 1, packet)
-            return
+        run = 0
+        if packets and packets[-1] is self.newest and self.newest_ns == now:
+            run = self.newest_run
+            if self.newest_owner != owner:
+                apart = self.profile.threads_complete_apart
+                moved = self.network.draw("iocp.completion_order", run + 1 if apart else 2)
+                if moved:
+                    packets.insert(len(packets) - moved, packet)
+                    return
+                run = 0
         self.newest, self.newest_owner, self.newest_ns = packet, owner, now
+        self.newest_run = run + 1
         self.add(packet)
 
     def put_in_order(self, before: int, ahead: bool, tell: Callable[[], None]) -> None:

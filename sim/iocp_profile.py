@@ -85,6 +85,18 @@ class Profile:
     send_unconnected: Win32Error = _switch(
         "a send on a socket that never was connected: inferred for NT; EPIPE of Linux on Wine 8"
     )
+    listener_pends: bool = _switch(
+        "a receive or send on a listening socket pends until it is cancelled: observed on Wine 8,"
+        " which waits for poll(2) to say something; WSAENOTCONN: Microsoft, WSARecv"
+    )
+    refused_reads_eof: bool = _switch(
+        "a receive on a socket whose connect was refused is end of file: observed on Wine 8, where"
+        " Linux says so; WSAENOTCONN: Microsoft, WSARecv"
+    )
+    connect_error_stays: bool = _switch(
+        "SO_ERROR tells a failed connect until one succeeds: observed on Wine 8; reading it clears"
+        " it: Microsoft, getsockopt"
+    )
     accept_checks_sockets: bool = _switch(
         "AcceptEx on a socket that does not listen, or into one that is bound or connected, gives"
         " WSAEINVAL: Wine's test_AcceptEx (todo_wine); pending on Wine 8"
@@ -109,6 +121,10 @@ class Profile:
     close_aborts_sends: bool = _switch(
         "closesocket with sends that TCP has not delivered resets the connection: inferred for"
         " NT, which unlocks their buffers; Wine 8 leaves what Linux took to be delivered"
+    )
+    memory_limited: bool = _switch(
+        "locked pages and non-paged pool have an end, WSAENOBUFS: Microsoft, WSARecv and WSASend;"
+        " Wine locks nothing (source only)"
     )
     disconnect_always_queues: bool = _switch(
         "DisconnectEx queues a packet in spite of skip-on-success: Wine's"
@@ -150,12 +166,16 @@ NT = Profile(
     cancel_all_newest_first=False,
     failed_send_counts_written=False,
     send_unconnected=Win32Error.WSAENOTCONN,
+    listener_pends=False,
+    refused_reads_eof=False,
+    connect_error_stays=False,
     accept_checks_sockets=True,
     context_needed=True,
     connect_again_after_refusal=True,
     send_overshoots=True,
     send_waits_for_ack=True,
     close_aborts_sends=True,
+    memory_limited=True,
     disconnect_always_queues=True,
     accept_connects_early=False,
     accept_of_reset_fails=False,
@@ -180,12 +200,16 @@ WINE_8 = Profile(
     cancel_all_newest_first=True,
     failed_send_counts_written=True,
     send_unconnected=Win32Error.WSAECONNRESET,
+    listener_pends=True,
+    refused_reads_eof=True,
+    connect_error_stays=True,
     accept_checks_sockets=False,
     context_needed=False,
     connect_again_after_refusal=False,
     send_overshoots=False,
     send_waits_for_ack=False,
     close_aborts_sends=False,
+    memory_limited=False,
     disconnect_always_queues=False,
     accept_connects_early=True,
     accept_of_reset_fails=True,

@@ -1,8 +1,8 @@
 """What the simulated completion kernel keeps to, rule by rule, with sources.
 
 Letters: P ports, H handles, U submissions, R receives, S sends, A AcceptEx, N ConnectEx,
-K contexts, C cancels, X closing, D DisconnectEx, T threads, O results, B plain calls. Where NT and
-Wine 8 differ the rule says NT first; the switch is in `sim.iocp_profile`.
+K contexts, C cancels, X closing, D DisconnectEx, T threads, O results, B plain calls, M memory.
+Where NT and Wine 8 differ the rule says NT first; the switch is in `sim.iocp_profile`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _DISCONNECT = "Microsoft, DisconnectEx"
 _SHUTDOWN = "Microsoft, shutdown"
 _TESTS = "Wine, dlls/ws2_32/tests/sock.c"
 _AFD = "Wine, dlls/ws2_32/tests/afd.c"
+_SCALABLE = "Microsoft, Write scalable Winsock apps using completion ports (MSDN, October 2000)"
 _OBSERVED = "observed on Wine 8.0; inferred for NT"
 
 
@@ -72,6 +73,11 @@ RULES = (
         ("U4", "an event with its low bit set: no packet", _GQCS),
         ("U5", "an operation that pends has status PENDING from its submission", _TESTS),
         ("U6", "no receive or send without a connection: WSAENOTCONN (Wine 8: send 10054)", _RECV),
+        (
+            "U8",
+            "Wine 8: a receive or send on a listening socket pends; no connection ends it",
+            _OBSERVED,
+        ),
         ("U7", "no receive or send after our own shutdown: WSAESHUTDOWN", _SHUTDOWN),
     ),
     *_rules(
@@ -87,6 +93,7 @@ RULES = (
         ("R6", "a receive that finds data, or end of file, ends in its call", _TESTS),
         ("R7", "after a reset a receive fails at once; on Wine 8 it is end of file", _TESTS),
         ("R8", "a receive without data pends", _RECV),
+        ("R9", "Wine 8: a receive after a refused connect is end of file", _OBSERVED),
     ),
     *_rules(
         ("S1", "sends end whole or fail; the next one starts when the one before has ended", _SEND),
@@ -105,6 +112,11 @@ RULES = (
         ("S6", "a reset fails all pending sends with CONNECTION_RESET", _TESTS),
         ("S7", "after a reset a send fails at once with WSAECONNRESET", _TESTS),
         ("S9", "Wine 8: a send never ends that pends when a reset follows the FIN", _OBSERVED),
+        (
+            "S10",
+            "SO_SNDBUF is what may be buffered; 0: no send is copied (Wine 8: Linux's least)",
+            "Microsoft, Design issues: sending small data segments over TCP with Winsock",
+        ),
         ("S8", "the packets of one reset: Wine 8 has the oldest send first", _OBSERVED),
     ),
     *_rules(
@@ -125,6 +137,7 @@ RULES = (
         ("N5", "a socket may try again after a refusal; WSAECONNABORTED on Wine 8", _OBSERVED),
         ("N6", "the first data of a ConnectEx is sent, and counted", _CONNECT),
         ("K1", "names and shutdown need SO_UPDATE_*_CONTEXT: WSAENOTCONN; not on Wine 8", _ACCEPT),
+        ("K3", "an acceptor has the listener's options only after its context update", _ACCEPT),
         ("K2", "SO_UPDATE_ACCEPT_CONTEXT and SO_UPDATE_CONNECT_CONTEXT give it", _ACCEPT),
     ),
     *_rules(
@@ -145,7 +158,13 @@ RULES = (
         ("X2", "closing a listener cancels its AcceptEx", _TESTS),
         ("X3", "closing an acceptor cancels its AcceptEx", _TESTS),
         ("X4", "closesocket with sends pending resets; Wine 8 delivers what was taken", _OBSERVED),
+        (
+            "X6",
+            "Wine 8: nothing ends on a closed listening socket that has a send pending",
+            _OBSERVED,
+        ),
         ("X5", "SO_LINGER with time 0 makes closesocket a reset", "Microsoft, closesocket"),
+        ("X7", "its packets need not come all at once: a dequeue may find some of them", _OBSERVED),
     ),
     *_rules(
         ("D1", "DisconnectEx sends FIN and queues a packet", _DISCONNECT),
@@ -158,12 +177,35 @@ RULES = (
         ("O1", "WSAGetOverlappedResult gives the status's Winsock name", _TESTS),
         ("O2", "GetOverlappedResult and the dequeue give its Win32 name", _TESTS),
         ("O3", "SO_ERROR stays 0, also after a reset", _TESTS),
+        ("O4", "but it tells a failed connect, once; Wine 8: always", "Microsoft, getsockopt"),
     ),
     *_rules(
         ("B1", "shutdown of an unconnected socket gives WSAENOTCONN", _SHUTDOWN),
         ("B2", "a plain receive without data blocks, or gives WSAEWOULDBLOCK", "Microsoft, recv"),
         ("B3", "a plain send is whole: NT takes none of it where there is no room", _TESTS),
         ("B4", "a plain connect to nobody gives WSAECONNREFUSED", "Microsoft, connect"),
+        (
+            "B6",
+            "a connect that would block gives WSAEWOULDBLOCK, and goes on",
+            "Microsoft, connect",
+        ),
         ("B5", "a plain accept without a connection blocks, or gives WSAEWOULDBLOCK", _ACCEPT),
+    ),
+    *_rules(
+        ("M1", "a receive that pends has the pages of its buffer locked until it ends", _SCALABLE),
+        ("M2", "a zero-byte receive locks nothing", _SCALABLE),
+        ("M3", "a receive that ends in its call locks nothing: inferred", _SCALABLE),
+        (
+            "M4",
+            "a send that finds room is copied; the copy takes memory until it is acknowledged",
+            "Microsoft, Design issues: sending small data segments over TCP with Winsock",
+        ),
+        (
+            "M5",
+            "a send that is not copied, as all with SO_SNDBUF 0, has its pages locked till it ends",
+            _SCALABLE,
+        ),
+        ("M6", "what has no memory fails with WSAENOBUFS in its call; not on Wine 8", _SEND),
+        ("M7", "AcceptEx has its buffer and addresses locked, a page at least: inferred", _ACCEPT),
     ),
 )

@@ -11,11 +11,15 @@ and the operation can still be cancelled, closed or overtaken by more data.
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeAlias
 
 from model.errors import Errno, NtStatus
 from sim.iocp_operation import STATUS_OF_CONNECT, Accept, Connect, Host, Operation, Receive, Send
 from sim.iocp_stream import SUCCESS, Stream
 from sim.tcp import CLOSED, SYN_SENT, Endpoint
+
+#: an operation that ended with its handle: the bytes, and the status if that is known by then
+End: TypeAlias = tuple[Operation, int, NtStatus | None]
 
 
 class Socket(Stream):
@@ -36,6 +40,7 @@ class Socket(Stream):
         """Connected from now on; `context` says whether shutdown and names work already."""
         self.connected = self.receivable = self.sendable = True
         self.context = context or not self.host.profile.context_needed
+        self.connect_error = None
 
     # -- wakes ----------------------------------------------------------------------------------
 
@@ -77,7 +82,7 @@ class Socket(Stream):
         self.connect = None
         error = self.endpoint.error if self.endpoint.state is CLOSED else None
         if error is not None and not self.endpoint.reset:
-            self.endpoint.take_error()
+            self.connect_error = self.endpoint.take_error()
             status = STATUS_OF_CONNECT.get(error, NtStatus.UNSUCCESSFUL)
             self.finish(connect, 0, status)  # rule N2
             return
@@ -96,7 +101,9 @@ class Socket(Stream):
             if isinstance(child, Errno):
                 return
             accept.child = child
-            if accept.buffer is None or not len(accept.buffer):
+            if self.host.aborts is not None and self.host.aborts(self.handle):
+                self._end_accept(accept, child, 0, NtStatus.CONNECTION_RESET)
+            elif accept.buffer is None or not len(accept.buffer):
                 self._end_accept(accept, child, 0, SUCCESS)  # rule A1
             else:
                 if self.host.profile.accept_connects_early:
@@ -136,9 +143,10 @@ class Socket(Stream):
             nbytes, status = 0, NtStatus.INVALID_CONNECTION  # rule A8
         self.finish(accept, nbytes, status, silent)
 
-    @staticmethod
-    def _connect_acceptor(acceptor: Socket, child: Endpoint) -> None:
+    def _connect_acceptor(self, acceptor: Socket, child: Endpoint) -> None:
         """The acceptor is connected from now on."""
+        if self.host.profile.context_needed:
+            child.sndbuf = acceptor.endpoint.sndbuf  # rule K3
         acceptor.endpoint.close()
         acceptor.attach(child)
         acceptor.establish(context=False)
@@ -158,7 +166,7 @@ class Socket(Stream):
 
     def pending(self) -> list[Operation]:
         """All operations in flight; oldest first within a kind."""
-        operations: list[Operation] = [*self.receives, *self.sends, *self.accepts]
+        operations: list[Operation] = [*self.receives, *self.sends, *self.accepts, *self.idle]
         if self.connect is not None:
             operations.append(self.connect)
         return operations
@@ -177,12 +185,14 @@ class Socket(Stream):
             delay = self.host.delay()
             if delay:
                 operation.marked = True
-                self.host.scheduler.call_later(delay, lambda: self.end_cancelled(operation))
+                self.host.scheduler.call_later(delay, partial(self.end_cancelled, operation))
                 return
         self.end_cancelled(operation)
 
     def _may_win(self, operation: Operation) -> bool:
         """Whether `operation` could end by itself now, so that a cancel may come too late."""
+        if operation in self.idle:
+            return False
         if isinstance(operation, Receive):
             return self.endpoint.inbox_size > 0 or self.receive_end() is not None
         if isinstance(operation, Accept):
@@ -214,7 +224,9 @@ class Socket(Stream):
 
     def forget(self, operation: Operation) -> None:
         """Takes `operation` out of its queue."""
-        if isinstance(operation, Receive):
+        if operation in self.idle:
+            self.idle = tuple(each for each in self.idle if each is not operation)
+        elif isinstance(operation, Receive):
             self.receives.remove(operation)
         elif isinstance(operation, Send):
             self.sends.remove(operation)
@@ -234,11 +246,11 @@ class Socket(Stream):
         if self.accepting is not None:
             listener, accept = self.accepting
             listener.end_cancelled(accept)  # rule X3
-        operations = self.pending()
-        for operation in operations:
-            self.forget(operation)
-        if operations:
-            self.after(host.delay() if host.network.live else 0, lambda: self._fail_all(operations))
+        if any(isinstance(each, Send) for each in self.idle):
+            self.idle = ()  # rule X6
+        ends = self._ends_at_close()
+        if ends:
+            self._end_later(ends)
         if linger_zero:
             self.endpoint.close(linger_zero=True)  # rule X5
         elif aborts:
@@ -246,18 +258,78 @@ class Socket(Stream):
         else:
             self.endpoint.close()
 
-    def _fail_all(self, operations: list[Operation]) -> None:
-        """The packets after closesocket: CANCELLED for AcceptEx, else the profile's status."""
-        profile = self.host.profile
-        if profile.sends_fail_first:
+    def _ends_at_close(self) -> list[End]:
+        """What is pending when the handle is closed, and how it ends.
+
+        A receive or an AcceptEx that could end by now may have done so, its packet on its way
+        ("iocp.close_loses"); what was cancelled before stays so.
+        """
+        ends = [self._ended_receive(receive) for receive in tuple(self.receives)]
+        ends += [self._ended_accept(accept) for accept in tuple(self.accepts)]
+        operations = self.pending()
+        if self.host.profile.sends_fail_first:
             operations.sort(key=lambda operation: not isinstance(operation, Send))
+        known = {end[0].serial: end for end in ends if end is not None}
         for operation in operations:
-            if isinstance(operation, Accept):
-                self.finish(operation, 0, NtStatus.CANCELLED)  # rule X2
-            elif isinstance(operation, Send):
-                self.finish(operation, 0, self._close_send_status(), operation.silent)  # rule X1
-            else:
-                self.finish(operation, 0, profile.close_status)  # rule X1
+            self.forget(operation)
+            if operation.marked:
+                known.setdefault(operation.serial, (operation, 0, NtStatus.CANCELLED))
+        return [known.get(each.serial, (each, 0, None)) for each in operations]
+
+    def _ended_receive(self, receive: Receive) -> End | None:
+        """The end of a receive that has come before the close, if that is drawn."""
+        endpoint = self.endpoint
+        network = self.host.network
+        end = SUCCESS if endpoint.inbox_size else self.receive_end()
+        if not network.live or receive.marked or end is None:
+            return None
+        if not network.draw("iocp.close_loses", 2):
+            return None
+        return receive, self.fill(receive.buffer, receive.peek), end
+
+    def _ended_accept(self, accept: Accept) -> End | None:
+        """The same for an AcceptEx that need not wait for data."""
+        network = self.host.network
+        waits = accept.marked or accept.child is not None or accept.buffer is not None
+        if waits or not network.live or not self.endpoint.accept_queue:
+            return None
+        if not network.draw("iocp.close_loses", 2):
+            return None
+        child = self.endpoint.accept()
+        if isinstance(child, Errno):
+            return None
+        self._keep_connection(accept, child, succeeded=True)
+        if self.host.profile.accept_connects_early and network.draw("iocp.close_takes", 2):
+            return accept, 0, NtStatus.CANCELLED
+        return accept, 0, SUCCESS
+
+    def _end_later(self, ends: list[End]) -> None:
+        """The packets after closesocket, one after the other: a dequeue may come between two."""
+        host = self.host
+        self.after(host.delay() if host.network.live else 0, partial(self._end_next, ends))
+
+    def _end_next(self, ends: list[End]) -> None:
+        """One packet after closesocket: CANCELLED for AcceptEx, else the profile's status."""
+        operation, nbytes, status = ends.pop(0)
+        silent = isinstance(operation, Send) and operation.silent
+        if status is None and isinstance(operation, Accept):
+            status = NtStatus.CANCELLED  # rule X2
+        elif status is None and isinstance(operation, Send):
+            status = self._close_send_status()  # rule X1
+        elif status is None:
+            status = self._close_receive_status()  # rule X1
+        self.finish(operation, nbytes, status, silent)
+        if ends:
+            self._end_later(ends)  # rule X7
+
+    def _close_receive_status(self) -> NtStatus:
+        """Wine 8 may keep a closed connection until its sends have ended, and meet a reset."""
+        status = self.host.profile.close_status
+        network = self.host.network
+        if status is NtStatus.HANDLES_CLOSED and network.live and self.endpoint.reset:
+            if network.draw("iocp.close_meets_reset", 2):
+                return NtStatus.CONNECTION_RESET
+        return status
 
     def _close_send_status(self) -> NtStatus:
         """Wine 8 looks for the handle, whose number may be something else's by then."""

@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from model.errors import NtStatus
+from model.errors import Errno, NtStatus
 from model.kernel import Completion
 from sim.iocp_operation import Accept, Connect, Host, Operation, Receive, Send
 from sim.iocp_port import Port
+from sim.segments import CONNECTING
 from sim.task import Task
-from sim.tcp import ESTABLISHED, Endpoint
+from sim.tcp import CLOSED, ESTABLISHED, Endpoint
 
 if TYPE_CHECKING:
     from sim.iocp_socket import Socket
@@ -38,12 +39,14 @@ class Stream:
         "bound",
         "connect",
         "connect_due",
+        "connect_error",
         "connected",
         "context",
         "endpoint",
         "fin_wanted",
         "handle",
         "host",
+        "idle",
         "key",
         "nonblocking",
         "port",
@@ -74,6 +77,8 @@ class Stream:
         self.sends: deque[Send] = deque()
         self.accepts: deque[Accept] = deque()
         self.connect: Connect | None = None
+        self.connect_error: Errno | None = None  # why the last connect failed: O4
+        self.idle: tuple[Receive | Send, ...] = ()  # on a listening socket: U8
         self.accepting: tuple[Socket, Accept] | None = None  # the AcceptEx that we are for
         self.receive_due = False  # a timer or a caller further up sees to the queue
         self.send_due = False
@@ -98,6 +103,8 @@ class Stream:
         host = self.host
         if host.blocks is not None:
             host.blocks[operation.overlapped] = (status, nbytes)
+        if host.pool is not None:
+            host.pool.unlock(operation.overlapped)
         port = self.port
         if port is None or silent:
             return
@@ -109,6 +116,12 @@ class Stream:
             port.add(packet)
         else:
             port.packets.append(packet)  # rule P1
+
+    @property
+    def refused(self) -> bool:
+        """A connect has failed, and no other was tried since."""
+        endpoint = self.endpoint
+        return endpoint.state is CLOSED and endpoint.connecting is CONNECTING and not self.connected
 
     # -- receiving ------------------------------------------------------------------------------
 
@@ -243,6 +256,11 @@ class Stream:
             endpoint.nospace = True
             return True
         return False
+
+    def copied(self) -> int:
+        """Bytes of sends that were copied and are not acknowledged; others follow behind them."""
+        own = sum(send.written for send in self.sends if not send.buffered)
+        return max(0, self.endpoint.queued - own)
 
     def fail_send(self, send: Send, status: NtStatus) -> None:
         counted = send.written if self.host.profile.failed_send_counts_written else 0  # rule C5

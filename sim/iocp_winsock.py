@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from model.errors import WSA_ERROR_OF_STATUS, Errno, NtStatus, Win32Error
 from model.kernel import Buffer, Completion
-from sim.iocp import SimIocp
 from sim.iocp_handles import WSA_ERROR_OF_ERRNO
+from sim.iocp_pool import PooledIocp
 from sim.iocp_profile import NT, Profile
 from sim.iocp_socket import Socket
 from sim.iocp_stream import SUCCESS
@@ -22,7 +22,6 @@ from sim.tcp import ESTABLISHED, LISTEN, SYN_SENT
 
 TF_REUSE_SOCKET = 2
 LEAST_BUFFER = 2_304  # SOCK_MIN_RCVBUF (include/net/sock.h): what Linux makes of less
-LEAST_SNDBUF = 16_384  # Linux takes about as much with SO_SNDBUF 0 (measured under Wine 8)
 
 #: RtlNtStatusToDosError: what GetQueuedCompletionStatus and GetOverlappedResult report
 DOS_ERROR_OF_STATUS = {
@@ -41,7 +40,7 @@ DOS_ERROR_OF_STATUS = {
 }
 
 
-class SimWinsock(SimIocp):
+class SimWinsock(PooledIocp):
     """`SimIocp` with the rest of Winsock. Blocking calls park the current task."""
 
     __slots__ = ()
@@ -109,14 +108,6 @@ class SimWinsock(SimIocp):
         sock.nonblocking = True
         return None
 
-    def set_sndbuf(self, handle: int, size: int) -> Win32Error | None:
-        """SO_SNDBUF; NT takes 0 for unbuffered, Wine has Linux's least buffer."""
-        sock = self._sockets.get(handle)
-        if sock is None:
-            return Win32Error.WSAENOTSOCK
-        sock.endpoint.sndbuf = size if self.profile.send_overshoots else max(size, LEAST_SNDBUF)
-        return None
-
     def set_rcvbuf(self, handle: int, size: int) -> Win32Error | None:
         """SO_RCVBUF, at least Linux's least buffer: see the differences in `sim.iocp`."""
         sock = self._sockets.get(handle)
@@ -126,8 +117,16 @@ class SimWinsock(SimIocp):
         return None
 
     def so_error(self, handle: int) -> Win32Error | None:
-        """SO_ERROR: None, also after a reset (Wine's test_tcp_reset)."""
-        return None if handle in self._sockets else Win32Error.WSAENOTSOCK  # rule O3
+        """SO_ERROR: why a connect failed; None after a reset (Wine's test_tcp_reset)."""
+        sock = self._sockets.get(handle)
+        if sock is None:
+            return Win32Error.WSAENOTSOCK
+        error = sock.connect_error
+        if error is None:
+            return None  # rule O3
+        if not self.profile.connect_error_stays:
+            sock.connect_error = None
+        return WSA_ERROR_OF_ERRNO[error]  # rule O4
 
     def close_reset(self, handle: int) -> Win32Error | None:
         """closesocket with SO_LINGER 0: a reset for the peer."""
@@ -151,7 +150,7 @@ class SimWinsock(SimIocp):
         return not scheduler.ending
 
     def connect(self, handle: int, port: int) -> Win32Error | None:
-        """connect, blocking. Queues no packet."""
+        """connect: blocks, or goes on alone with WSAEWOULDBLOCK. Queues no packet."""
         sock = self._sockets.get(handle)
         if sock is None:
             return Win32Error.WSAENOTSOCK
@@ -160,16 +159,33 @@ class SimWinsock(SimIocp):
         if sock.connected:
             return Win32Error.WSAEISCONN
         error = sock.endpoint.connect(port)
+        if error is Errno.ECONNABORTED and self.profile.connect_again_after_refusal:
+            error = sock.endpoint.connect(port)  # rule N5
         if error not in {None, Errno.EINPROGRESS}:
             return WSA_ERROR_OF_ERRNO[error or Errno.EINVAL]
+        sock.bound = True
+        sock.connect_error = None
+        if sock.nonblocking:
+            sock.endpoint.watch(lambda _key: self._connected(sock))
+            self._connected(sock)
+            return Win32Error.WSAEWOULDBLOCK  # rule B6
         while sock.endpoint.state is SYN_SENT:
             if not self._wait(sock):
                 return Win32Error.WSAECONNABORTED
-        if sock.endpoint.state is not ESTABLISHED and not sock.endpoint.reset:
-            return WSA_ERROR_OF_ERRNO[sock.endpoint.take_error() or Errno.ECONNREFUSED]  # rule B4
-        sock.bound = True
-        sock.establish(context=True)
-        return None
+        failed = self._connected(sock)
+        return None if failed is None else WSA_ERROR_OF_ERRNO[failed]  # rule B4
+
+    @staticmethod
+    def _connected(sock: Socket) -> Errno | None:
+        """The end of a plain connect, if it has come; its failure."""
+        endpoint = sock.endpoint
+        if sock.connected or endpoint.state is SYN_SENT:
+            return None
+        if endpoint.state is ESTABLISHED or endpoint.reset:
+            sock.establish(context=True)
+        elif sock.connect_error is None:
+            sock.connect_error = endpoint.take_error() or Errno.ECONNREFUSED
+        return sock.connect_error
 
     def accept(self, listener: int) -> int | Win32Error:
         """accept, blocking: the handle of the new socket, which has no port."""
@@ -197,6 +213,8 @@ class SimWinsock(SimIocp):
         sock = self._sockets.get(handle)
         if sock is None:
             return Win32Error.WSAENOTSOCK
+        if sock.refused and self.profile.refused_reads_eof:
+            return b""  # rule R9
         if not sock.receivable:
             return Win32Error.WSAESHUTDOWN if sock.connected else Win32Error.WSAENOTCONN
         while not sock.endpoint.inbox_size:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from model.errors import Errno
@@ -261,7 +262,7 @@ class Connection(File):
         if isinstance(kind, bytes):
             self.flight -= size
             peer._arrive_data(kind, size)
-            self._later(self.network.latency("tcp.ack_latency"), lambda: self._acked(size))
+            self._later(self.network.latency("tcp.ack_latency"), partial(self._acked, size))
         elif kind == "FIN":
             peer._arrive_fin()
             self._later(self.network.latency("tcp.ack_latency"), self._fin_acked)

@@ -25,6 +25,16 @@ from sim.segments import CLOSED, ESTABLISHED, LISTEN, LOOPBACK_MSS, SYN_SENT, Co
 SHORT_WRITE_PAUSE_NS = 1_000
 
 
+def scatter(data: bytes, buffers: Sequence[memoryview]) -> int:
+    """Fills `buffers` with `data`, front to back (readv(2)); the number of bytes."""
+    start = 0
+    for buffer in buffers:
+        piece = data[start : start + len(buffer)]
+        buffer[: len(piece)] = piece
+        start += len(piece)
+    return start
+
+
 class Stream(Connection):
     """A connection, with the calls that move its bytes. Non-blocking; outcomes are values."""
 

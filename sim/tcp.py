@@ -15,6 +15,7 @@ listener has the connection), "tcp.latency", "tcp.ack_latency" and "tcp.segment"
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
 from model.errors import Errno
 from model.kernel import EPOLLERR, Shutdown
@@ -118,8 +119,14 @@ class Endpoint(Stream):
         self.connecting = CONNECTING
         self.state = SYN_SENT
         self.peer_port = port
-        self._later(self.network.latency("tcp.connect_latency"), lambda: self._syn(port, 0))
+        self._later(self.network.latency("tcp.connect_latency"), partial(self._syn, port, 0))
         return Errno.EINPROGRESS  # rule TC10
+
+    def connect_now(self) -> Errno | None:
+        """The outcome of a connect in progress before the call returns, as FreeBSD's connect(2)
+        gives it on the loopback interface; EINPROGRESS still where a full queue drops the SYN."""
+        self._syn(self.peer_port, 0)
+        return self.connect(self.peer_port) if self.state is not SYN_SENT else Errno.EINPROGRESS
 
     def accept(self) -> Endpoint | Errno:
         """The oldest connection in the queue, even one that was reset since; EAGAIN, EINVAL."""
@@ -142,7 +149,7 @@ class Endpoint(Stream):
                 self._die(Errno.ETIMEDOUT)
             else:
                 delay = SYN_RETRY_NS << retries  # rule TQ7
-                self.network.scheduler.call_later(delay, lambda: self._syn(port, retries + 1))
+                self.network.scheduler.call_later(delay, partial(self._syn, port, retries + 1))
             return
         child = Endpoint(self.network)
         child.sndbuf, child.rcvbuf, child.rcvlowat = (
@@ -160,7 +167,7 @@ class Endpoint(Stream):
         self.refresh()
         listener.handshakes += 1
         self.wake_all(KEY_STATE)  # rule TK5
-        self._transmit((lambda: child._join(listener), 0), "tcp.accept_latency")
+        self._transmit((partial(child._join, listener), 0), "tcp.accept_latency")
 
     def _join(self, listener: Endpoint) -> None:
         """The last segment of the handshake: this child joins the accept queue."""

@@ -13,6 +13,8 @@ is cheap to make. Virtual time begins at 0 and moves only while nothing can run.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from model.choices import Choices
@@ -23,7 +25,9 @@ from sim.epoll import SimEpoll
 from sim.faults import FaultyNetwork, Injector
 from sim.faulty_kernels import FaultyCompletion, FaultyReadiness
 from sim.iocp import SimIocp
+from sim.iocp_pool import PooledIocp
 from sim.iocp_profile import find_profile
+from sim.memory_file import MemoryFile
 from sim.network import Network
 from sim.peers import SimRawListener, SimRawSocket, raw_listen
 from sim.scheduler import Scheduler
@@ -33,6 +37,8 @@ from sim.threads import SimThreads
 
 if TYPE_CHECKING:
     from model.world import SimulatedWorld
+
+_now = attrgetter("now")  # virtual time; no frame of Python's
 
 BUFFER = 131_072  # bytes; a socket's send and receive buffer unless the scenario says otherwise
 
@@ -51,6 +57,7 @@ class SimWorld:
         "injector",
         "name",
         "network",
+        "now_ns",
         "readiness",
         "scheduler",
     )
@@ -77,6 +84,7 @@ class SimWorld:
         self.injector: Injector | None = None
         self._threads: SimThreads | None = None
         scheduler = self.scheduler = Scheduler(self.choices, pool)
+        self.now_ns: Callable[[], int] = partial(_now, scheduler)  # asked for every record
         flavour: Literal["linux", "nt"] = "linux" if kind == "epoll" else "nt"
         if faults != NONE:
             self._make_faulty(flavour, sndbuf, rcvbuf, profile, faults)
@@ -105,7 +113,7 @@ class SimWorld:
         else:
             pool_pages = faults.pool_pages if "pool" in faults.kinds else None
             self.completion = FaultyCompletion(
-                SimIocp(self.scheduler, network, find_profile(profile)),
+                PooledIocp(self.scheduler, network, find_profile(profile)),
                 network.injector,
                 pool_pages,
             )
@@ -122,13 +130,13 @@ class SimWorld:
         if self.injector is not None:
             self.injector.emit = emit
 
-    def now_ns(self) -> int:
-        """Virtual time."""
-        return self.scheduler.now
-
     def sleep(self, duration_ns: int) -> None:
         """Blocks the current task, at most until the run is over."""
         self.scheduler.park(duration_ns)
+
+    def open_file(self, data: bytes) -> MemoryFile:
+        """A file with these bytes, that buffers of this world can send pieces of."""
+        return MemoryFile(data)
 
     def spawn(self, name: str, target: Callable[[], None]) -> None:
         """A peer's thread; it runs when the current task parks."""

@@ -1,4 +1,5 @@
-"""Hypothesis profiles, and the rule that continuous integration has every world.
+"""Hypothesis profiles, and two rules: continuous integration has every world, and what a real
+kernel did in a test the simulated one could have done (`tests.explained`).
 
 `--hypothesis-profile` chooses: `dev` (the default, seconds), `ci` (what a change must pass: the
 same examples for every run of the same tests; `make fuzz` and `make hunt` draw new ones) or `hunt`
@@ -8,9 +9,12 @@ same examples for every run of the same tests; `make fuzz` and `make hunt` draw 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.explained import explaining_real_runs
 
 _COMMON = settings(
     deadline=None,  # the machine is shared; a run has its own record budget
@@ -32,3 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     missing = [f"{name}: {why}" for name in ("epoll", "iocp") if (why := why_not(name))]
     if missing:
         raise pytest.UsageError("CI=true needs every world; " + "; ".join(missing))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _real_runs_are_explained() -> Iterator[None]:
+    with explaining_real_runs():
+        yield

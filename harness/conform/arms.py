@@ -20,6 +20,8 @@ from model.errors import UsageError
 
 Steps = Sequence[Step]
 
+TOGETHER = 24  # cases in one job of a worker: one that hangs is given up the sooner
+
 
 class Arm(Protocol):
     """What the names of one case stand for on one kernel."""
@@ -92,7 +94,9 @@ def play_real(kernel: str, batch: Sequence[Steps], pace: float = 1.0) -> list[li
     if is_remote(world):
         from harness.worker import remote_cases  # sockets and processes: only where needed
 
-        return remote_cases(kernel, batch, pace)
+        starts = range(0, len(batch), TOGETHER)
+        parts = [remote_cases(kernel, batch[at : at + TOGETHER], pace) for at in starts]
+        return [results for part in parts for results in part]
     check_available(world)
     return [play_here(kernel, steps, pace) for steps in batch]
 

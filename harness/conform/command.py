@@ -29,8 +29,10 @@ from harness.conform.blame import Run, Suspect, suspects
 from harness.conform.cases import Case, Difference, differences, load, own_cases, save
 from harness.conform.differential import Report, compare
 from harness.conform.rules import watching
+from harness.inclusion.tightness import DECISIONS, never, told_never
 from harness.words import count, plain
 from harness.worlds import why_not
+from model.choices import Decision
 from model.errors import UsageError, WorldUnavailable
 from sim.rules import rules
 
@@ -297,6 +299,7 @@ def _told_random(report: Report) -> list[str]:
     known = f"{explained} explained, {report.late} late, {report.lost} lost"
     lines = [f"{done}, seed {report.seed}: {known}, {verdict} ({report.seconds:.0f} s)"]
     lines += [f"  explained by {name}: {times}" for name, times in report.explained.items()]
+    lines.append("  in explanations " + told_never(never(report.kernel, _asked(report))))
     found = report.found
     if found is not None:
         differs = Disagreement(
@@ -311,6 +314,12 @@ def _told_random(report: Report) -> list[str]:
         lines += _told_difference(differs, f"step {report.step} of {len(found.steps)}")
         lines.append(json.dumps(found.to_json()))
     return lines
+
+
+def _asked(report: Report) -> list[Decision]:
+    """The decisions of a kernel's explanations, and all dull ones: a plain agreement is those."""
+    dull = [Decision(name, bound, 0) for name, bound in DECISIONS[report.kernel].items()]
+    return [*dull, *report.decisions]
 
 
 def as_json(report: Conformity) -> dict[str, Any]:
@@ -338,7 +347,12 @@ def as_json(report: Conformity) -> dict[str, Any]:
     if report.random is not None:
         found = report.random.found
         told["random"] = {
-            **{name: value for name, value in vars(report.random).items() if name != "tried"},
+            **{
+                name: value
+                for name, value in vars(report.random).items()
+                if name not in ("tried", "decisions")
+            },
+            "never": never(report.kernel, _asked(report.random)),
             "found": None if found is None else found.to_json(),
         }
     return told

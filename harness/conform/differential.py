@@ -15,6 +15,7 @@ gave.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -31,7 +32,7 @@ from harness.conform.blame import Run
 from harness.conform.cases import OVERRIDES, Case, Step
 from harness.conform.explain import explain
 from harness.conform.rules import watching
-from model.choices import Choices
+from model.choices import Choices, Decision
 from model.errors import UsageError
 
 PACES = (0.5, 4.0)  # how long the real kernel may settle, at first and in doubt
@@ -48,6 +49,7 @@ class Report:
     runs: int = 0
     operations: int = 0
     explained: dict[str, int] = field(default_factory=dict)  # by what it is that is free
+    decisions: Counter[Decision] = field(default_factory=Counter)  # those of the explanations
     late: int = 0
     lost: int = 0  # plays that the real kernel's process did not survive
     tried: list[Run] = field(default_factory=list)  # the rules of each program
@@ -137,11 +139,11 @@ class _Comparison:
         self, steps: list[Step], simulated: list[Any], real: list[Any], exploring: bool
     ) -> bool:
         """Whether no explanation is found for a difference; keeps the smallest such."""
-        explained = self._explained(steps, real)
+        explained = self._explained(steps, real, exploring)
         if explained is None:
             real = self._real(steps, PACES[1])
             late = simulated == real
-            explained = None if late else self._explained(steps, real)
+            explained = None if late else self._explained(steps, real, exploring)
             if late or explained:
                 self.report.late += exploring
                 return False
@@ -174,7 +176,7 @@ class _Comparison:
         comparable = getattr(self.loose, "comparable", None)
         return list(results) if comparable is None else list(comparable(steps, results))
 
-    def _explained(self, steps: list[Step], real: list[Any]) -> str | None:
+    def _explained(self, steps: list[Step], real: list[Any], counts: bool) -> str | None:
         """The freedoms with which the simulated kernel gives the real results, by name."""
 
         def play(choices: Choices, before: Callable[[int], object] | None) -> list[Any]:
@@ -186,7 +188,11 @@ class _Comparison:
         if len(real) != len(steps):
             return None  # it did not come to its end
         decisions = explain(play, real, self.loose.DECISIONS)
-        return None if decisions is None else str(self.loose.named(decisions))
+        if decisions is None:
+            return None
+        if counts:
+            self.report.decisions.update(decisions)
+        return str(self.loose.named(decisions))
 
     def _take_steps_out(self) -> None:
         """Leaves out steps, from the last, as long as the difference stays."""

@@ -1,7 +1,6 @@
 """Random programs in the vocabulary of the epoll cases, for comparing kernels.
 
-A program is drawn through one function, `pick(n)`: an integer below n, where 0 is the dull answer;
-so whatever draws integers can draw programs. A program first makes things (pairs, listeners, pipes,
+A program (`harness.conform.drawing`) first makes things (pairs, listeners, pipes,
 eventfds, epolls), then does some twenty operations on them, and ends with a look at everything.
 
 What the operations may race with is settled before the next one: after an operation that moves
@@ -12,13 +11,11 @@ small or whole, and filling a buffer beside a waiting thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-Pick = Callable[[int], int]
+from harness.conform.drawing import OPERATIONS_MAX, THREADS_MAX, Drawing, Pick
 
-OPERATIONS_MAX = 24
-THREADS_MAX = 2
 SMALL = {"sndbuf": 16384, "rcvbuf": 16384}
 
 _BITS = ("IN", "OUT", "RDHUP", "PRI", "HUP", "RDNORM", "WRNORM")
@@ -31,37 +28,19 @@ _MAXEVENTS = (16, 16, 1, 2)
 _HOW = ("WR", "RD", "RDWR")
 
 
-class Program:
+class Program(Drawing):
     """A program that is being drawn: its steps, and what its names stand for."""
 
     def __init__(self, pick: Pick) -> None:
-        self.pick = pick
-        self.steps: list[list[Any]] = []
+        super().__init__(pick)
         self.epolls: list[str] = []
         self.tcp: list[str] = []
         self.unix: list[str] = []
         self.listeners: list[str] = []
         self.others: list[str] = []
         self.closed: list[str] = []
-        self.threads: list[str] = []
         self.same: dict[str, tuple[str, str]] = {}  # a TCP end, or a dup of it -> its pair
         self.full: set[tuple[str, str]] = set()  # pairs whose buffers were filled
-        self.made = 0
-
-    def one(self, things: Sequence[Any]) -> Any:
-        """One of these."""
-        return things[self.pick(len(things))]
-
-    def new(self, kind: str) -> str:
-        """A name that nothing has had."""
-        self.made += 1
-        return f"{kind}{self.made}"
-
-    def add(self, *step: Any, moves: bool = False) -> None:
-        """A step; one that `moves` something is followed by a settle."""
-        self.steps.append(list(step))
-        if moves or self.threads:
-            self.steps.append(["settle"])
 
     # -- making ---------------------------------------------------------------------------------
 
@@ -132,16 +111,6 @@ class Program:
         if self.pick(14) == 13:
             bits = [bit for bit in bits if bit in {"IN", "OUT", "ET"}] + ["EXCLUSIVE"]
         return "|".join(bits) or "-"
-
-    def act(self) -> None:
-        """One operation."""
-        total = sum(weight for weight, _ in _ACTIONS)
-        point = self.pick(total)
-        for weight, action in _ACTIONS:
-            point -= weight
-            if point < 0:
-                action(self)
-                return
 
     def watch(self) -> None:
         nested = len(self.epolls) > 1 and self.pick(4) == 3
@@ -340,7 +309,7 @@ def program(pick: Pick) -> list[list[Any]]:
         made.epolls.append(e)
     made.watch()
     for _ in range(4 + pick(OPERATIONS_MAX - 4)):
-        made.act()
+        made.weighed(_ACTIONS)(made)
         if not made.sockets():
             made.make_unix()
     made.end()

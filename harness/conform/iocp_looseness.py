@@ -24,10 +24,16 @@ LOOSE = (
     ),
     Loose(
         "reset",
-        "whether a pending send or the receives beside it get to know of a reset, and whether it"
-        " comes in time after a FIN",
+        "which of sends and receives, pending or new, get to know of a reset, and whether it comes"
+        " in time after a FIN",
         "observed on Wine 8: Linux tells the error once, and Wine looks no more after a hang-up",
-        ("iocp.reset_taken", "iocp.reset_seen"),
+        ("iocp.reset_taken", "iocp.reset_seen", "iocp.reset_told", "iocp.close_meets_reset"),
+    ),
+    Loose(
+        "late",
+        "whether what can end has ended when its handle is closed, its packet on its way",
+        "observed on Wine 8, where the calling process queues the packet",
+        ("iocp.close_loses", "iocp.close_takes"),
     ),
     Loose(
         "number",

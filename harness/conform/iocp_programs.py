@@ -1,25 +1,21 @@
 """Random programs in the vocabulary of the iocp cases, for comparing kernels.
 
-A program is drawn through one function, `pick(n)`: an integer below n, where 0 is the dull answer;
-so whatever draws integers can draw programs. It makes a port, a pair or two and perhaps a listener,
+A program (`harness.conform.drawing`) makes a port, a pair or two and perhaps a listener,
 does some twenty operations on them, and ends with a look at every packet that is left.
 
 An operation that moves something, and every one while a thread waits, is followed by a `settle`.
 What is left to chance even so is named in `harness.conform.iocp_looseness`. Never drawn are calls
-that may block for ever, operations on listening and on refused sockets (see `sim.iocp`), and
-closing a socket with a large send pending: Wine's packets then come when Linux next looks at the
-socket, any time.
+that may block for ever, and closing a socket with a large send pending: Wine's packets then come
+when Linux next looks at the socket, any time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-Pick = Callable[[int], int]
+from harness.conform.drawing import OPERATIONS_MAX, THREADS_MAX, Drawing, Pick
 
-OPERATIONS_MAX = 24
-THREADS_MAX = 2
 LARGE = 8_000_000  # bytes; no buffers of Linux take so much
 ENDLESS_MS = 60_000
 
@@ -28,35 +24,18 @@ _KEYS = (7, 0, 1, 1 << 40)
 _HOW = ("WR", "RD", "RDWR")
 
 
-class Program:
+class Program(Drawing):
     """A program that is being drawn: its steps, and what its names stand for."""
 
     def __init__(self, pick: Pick) -> None:
-        self.pick = pick
-        self.steps: list[list[Any]] = [["port", "p"]]
+        super().__init__(pick)
+        self.add("port", "p")
         self.streams: list[str] = []
         self.plain: set[str] = set()  # non-blocking: plain calls on them come back
         self.large: set[str] = set()  # with a large send pending, perhaps
         self.listeners: list[str] = []
         self.fresh: list[str] = []  # sockets not yet connected
         self.operations: list[tuple[str, str, int]] = []  # socket, overlapped, size
-        self.threads: list[str] = []
-        self.made = 0
-
-    def one(self, things: Sequence[Any]) -> Any:
-        """One of these."""
-        return things[self.pick(len(things))]
-
-    def new(self, kind: str) -> str:
-        """A name that nothing has had."""
-        self.made += 1
-        return f"{kind}{self.made}"
-
-    def add(self, *step: Any, moves: bool = False) -> None:
-        """A step; one that `moves` something is followed by a settle."""
-        self.steps.append(list(step))
-        if moves or self.threads:
-            self.steps.append(["settle"])
 
     def submit(self, operation: str, s: str, *args: Any, size: int = 0, moves: bool = True) -> None:
         """An overlapped operation with an overlapped of its own, before the last arguments."""
@@ -183,7 +162,11 @@ class Program:
             return self.make_listener()
         self.make_socket()
         s, to = self.one(self.fresh), self.one(self.listeners)
-        if self.pick(3) == 2:
+        kind = self.pick(4)
+        if kind == 3:
+            self.add("nonblocking", s)
+            self.plain.add(s)
+        if kind > 1:
             self.add("connect", s, to, moves=True)
         else:
             self.submit("connectex", s, to, Program, self.one((0, 0, 5)))
@@ -195,7 +178,21 @@ class Program:
         nobody, s = self.new("n"), self.new("s")
         self.steps += [["closed_port", nobody], ["socket", s], ["bind", s]]
         self.add("assoc", "p", s, self.one(_KEYS))
-        self.submit("connectex", s, nobody, Program, 0)
+        if self.pick(2):
+            self.add("connect", s, nobody, moves=True)
+        else:
+            self.submit("connectex", s, nobody, Program, 0)
+        if self.pick(2):
+            self.add("nonblocking", s)
+            self.plain.add(s)
+        self.streams.append(s)
+
+    def listening(self) -> None:
+        """A receive or send on a listening socket."""
+        if self.listeners:
+            kind = self.one(("recv", "recv", "send", "send_event_lowbit", "recv_in_thread"))
+            s, size = self.one(self.listeners), self.one(_SIZES)
+            self.submit(kind, s, Program, size, size=size if kind.startswith("recv") else 0)
 
     def update(self) -> None:
         s = self.one(self.streams)
@@ -215,16 +212,6 @@ class Program:
         self.submit("recv_in_thread", s, Program, size, size=size)
 
     # -- the whole ------------------------------------------------------------------------------
-
-    def act(self) -> None:
-        """One operation."""
-        total = sum(weight for weight, _ in _ACTIONS)
-        point = self.pick(total)
-        for weight, action in _ACTIONS:
-            point -= weight
-            if point < 0:
-                action(self)
-                return
 
     def end(self) -> None:
         """Ends the threads, and looks at every packet that is left."""
@@ -252,7 +239,8 @@ _ACTIONS: tuple[tuple[int, Callable[[Program], None]], ...] = (
     (2, Program.send_large),
     (2, Program.disconnect),
     (2, Program.update),
-    (1, Program.refuse),
+    (2, Program.refuse),
+    (2, Program.listening),
     (2, Program.thread),
     (1, Program.tie),
     (1, Program.die),
@@ -268,6 +256,6 @@ def program(pick: Pick) -> list[list[Any]]:
     if pick(3) == 2:
         made.make_listener()
     for _ in range(4 + pick(OPERATIONS_MAX - 4)):
-        made.act()
+        made.weighed(_ACTIONS)(made)
     made.end()
     return made.steps

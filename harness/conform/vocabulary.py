@@ -37,6 +37,7 @@ _IOCP = """
     settle; sleep ms
     socket name; bind name; listen name / count; closed_port name; connect name name
     accept name name; tcp_pair name name; nonblocking name; close name; close_rst name
+    pool count; pool_used
     shutdown name how; sndbuf name size; rcvbuf name size; so_error name; getpeername name
     raw_send name size; raw_send_str name text; raw_recv name size; raw_recv_exact name size
     recv name name size / number; send name name size; send_event_lowbit name name size

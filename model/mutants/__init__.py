@@ -12,16 +12,36 @@ from contextlib import contextmanager
 
 from model.errors import UsageError
 from model.mutants.historical import HISTORICAL
+from model.mutants.historical_connections import HISTORICAL_CONNECTIONS
+from model.mutants.historical_tls import HISTORICAL_TLS
 from model.mutants.mutant import Mutant
 from model.mutants.planted_callbacks import CALLBACKS
+from model.mutants.planted_evbuffer import EVBUFFER
+from model.mutants.planted_layers import LAYERS
 from model.mutants.planted_progress import PROGRESS
+from model.mutants.planted_tls import TLS
+from model.mutants.rates import HISTORICAL_RATES, RATES
 
-__all__ = ["MUTANTS", "Mutant", "active", "find"]
+__all__ = ["BUFFER_MUTANTS", "MUTANTS", "Mutant", "active", "find", "patched"]
 
 #: by name, the historical ones first
 MUTANTS: Mapping[str, Mutant] = {
-    mutant.name: mutant for mutant in (*HISTORICAL, *CALLBACKS, *PROGRESS)
+    mutant.name: mutant
+    for mutant in (
+        *sorted(
+            (*HISTORICAL, *HISTORICAL_CONNECTIONS, *HISTORICAL_RATES, *HISTORICAL_TLS),
+            key=lambda mutant: mutant.name,
+        ),
+        *CALLBACKS,
+        *PROGRESS,
+        *RATES,
+        *LAYERS,
+        *TLS,
+    )
 }
+
+#: those that the stateful test of the evbuffer finds, and no run
+BUFFER_MUTANTS: Mapping[str, Mutant] = {mutant.name: mutant for mutant in EVBUFFER}
 
 
 def find(name: str) -> Mutant:
@@ -37,7 +57,14 @@ def active(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
-    patches = find(name).patches
+    with patched(find(name)):
+        yield
+
+
+@contextmanager
+def patched(mutant: Mutant) -> Iterator[None]:
+    """The model with a mutant's bug, inside the `with`."""
+    patches = mutant.patches
     saved = [(owner, attribute, owner.__dict__[attribute]) for owner, attribute, _ in patches]
     for owner, attribute, replacement in patches:
         setattr(owner, attribute, replacement)

@@ -5,11 +5,15 @@ Each function is the model's own method of that name with the bug; compare the t
 
 from __future__ import annotations
 
+from typing import cast
+
 from model.bufferevent import Bufferevent
 from model.bufferevent_async import AsyncBufferevent
+from model.bufferevent_filter import FilterBufferevent
+from model.bufferevent_pair import PairBufferevent
 from model.bufferevent_sock import SocketBufferevent
 from model.errors import Errno, NtStatus
-from model.evbuffer import Evbuffer
+from model.evbuffer.contents import Contents
 from model.event_base import Event, EventBase
 from model.listener import CompletionListener, ReadinessListener, _Accept
 from model.mutants.mutant import BOTH, Mutant
@@ -102,14 +106,14 @@ def on_read_shared(self: AsyncBufferevent, status: NtStatus, nbytes: int) -> Non
     """LE-174: the input holds the very memory that the kernel goes on writing into."""
     self.input.end_frozen = False
     if nbytes:
-        self.input.append_frozen(self.read_buffer[:nbytes])
+        self.input.append_reference(self.read_buffer[:nbytes])
     if self.ok:
         if status is not NtStatus.SUCCESS:
             self._reading_failed(BEV_EVENT_ERROR, status)
         elif not nbytes:
             self._reading_failed(BEV_EVENT_EOF, status)
         else:
-            self._received()
+            self._received(nbytes)
     self.decref()
 
 
@@ -146,17 +150,18 @@ def run_eventcb_unchecked(
         self.eventcb(self, what)  # type: ignore[misc]  # this is the bug
 
 
-def drop_wrong(self: Evbuffer, size: int) -> None:
+_original_drop = Contents._drop
+
+
+def drop_wrong(self: Contents, size: int) -> None:
     """LE-191: bytes are counted on the wrong chain when a drain ends inside a later one."""
-    chains = self._chains
-    size += self._offset
-    whole = 0
-    while size >= len(chains[whole]):
-        size -= len(chains[whole])
-        whole += 1
-    del chains[:whole]
-    self._offset = size if not whole else 0
-    self.length = sum(map(len, chains)) - self._offset
+    before = self.first
+    _original_drop(self, size)
+    first = self.first
+    if first is not None and first is not before and first.misalign:
+        self.length += first.misalign
+        first.off += first.misalign
+        first.misalign = 0
 
 
 def schedule_deferred_leak(self: Bufferevent) -> None:
@@ -165,6 +170,26 @@ def schedule_deferred_leak(self: Bufferevent) -> None:
     if not self.deferred_queued:
         self.deferred_queued = True
         self.base.schedule_deferred(self)
+
+
+def after_readcb_never(self: Bufferevent, before: int) -> None:
+    """LE-100: what an overrun left above the high watermark is never told again."""
+
+
+def talk_unchecked(self: PairBufferevent) -> None:
+    """LE-135: the partner is used after it is gone."""
+    partner = cast(PairBufferevent, self.partner)
+    if not (partner.reads and self.writes and self.output.length):
+        return
+    high = partner.wm_read_high
+    room = high - partner.input.length if high else None
+    if room is None or room > 0:
+        self._transfer(partner, room)
+
+
+def getfd_own(self: FilterBufferevent) -> int | None:
+    """LE-199: a filter knows no descriptor: it does not ask the one below."""
+    return self.fd
 
 
 HISTORICAL: tuple[Mutant, ...] = (
@@ -183,11 +208,25 @@ HISTORICAL: tuple[Mutant, ...] = (
         ((Bufferevent, "_after_readcb", after_readcb),),
     ),
     Mutant(
+        "LE-100",
+        "bytes above the high watermark are not told again",
+        "L-3",
+        ("readiness",),
+        ((Bufferevent, "_after_readcb", after_readcb_never),),
+    ),
+    Mutant(
         "LE-106",
         "the listener accepts after being disabled in its callback",
         "C-1",
         ("readiness",),
         ((ReadinessListener, "fire", listener_fire),),
+    ),
+    Mutant(
+        "LE-135",
+        "the partner of a pair is used after it was freed",
+        "S-1",
+        BOTH,
+        ((PairBufferevent, "_talk", talk_unchecked),),
     ),
     Mutant(
         "LE-153",
@@ -253,7 +292,7 @@ HISTORICAL: tuple[Mutant, ...] = (
         "the evbuffer counts bytes on the wrong chain",
         "B-1",
         BOTH,
-        ((Evbuffer, "_drop", drop_wrong),),
+        ((Contents, "_drop", drop_wrong),),
     ),
     Mutant(
         "LE-192",
@@ -261,5 +300,12 @@ HISTORICAL: tuple[Mutant, ...] = (
         "S-3",
         BOTH,
         ((Bufferevent, "_schedule_deferred", schedule_deferred_leak),),
+    ),
+    Mutant(
+        "LE-199",
+        "a filter does not tell the descriptor below it",
+        "S-4",
+        BOTH,
+        ((FilterBufferevent, "getfd", getfd_own),),
     ),
 )

@@ -164,6 +164,20 @@ def reading_failed_as_error(self: AsyncBufferevent, cause: int, status: NtStatus
     _reading_failed(self, BEV_EVENT_ERROR, status)
 
 
+def abandon_nothing(self: AsyncBufferevent) -> None:
+    """The packets of a socket that was given up are heard as those of the next one."""
+    self._forget_untold()
+    self.untold = 0
+    if self.connecting:
+        self.connecting = False
+        self.base.virtual_events -= 1
+        self.decref()
+
+
+def forget_nothing(self: Bufferevent) -> None:
+    """What the old descriptor had to tell is told of the new one."""
+
+
 PROGRESS: tuple[Mutant, ...] = (
     planted(
         "short-write-lost",
@@ -249,6 +263,20 @@ PROGRESS: tuple[Mutant, ...] = (
         "S-4",
         _READY,
         (_SOCK, "finalize", finalize_never_closes),
+    ),
+    planted(
+        "old-socket-heard",
+        "over IOCP a failed packet of the old socket kills the new connection",
+        "E-3",
+        _COMPLETE,
+        (AsyncBufferevent, "_abandon", abandon_nothing),
+    ),
+    planted(
+        "old-event-told",
+        "a deferred event of the old connection comes in the new one",
+        "E-3",
+        BOTH,
+        (Bufferevent, "_forget_untold", forget_nothing),
     ),
     planted(
         "fin-is-error",

@@ -2,8 +2,9 @@
 
 A trace is read once, record by record. `view` keeps what is known of each bufferevent;
 `application_records` and `kernel_records` bring it up to date, one function a kind of record; the
-families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T,
-`liveness` L, `resources` S) state their properties and judge. `cross` (X) compares several runs.
+families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T, `rates` R,
+`liveness` L, `layers` M, `resources` S) state their properties and judge. `cross` (X) compares
+several runs.
 
 The checker knows nothing but the records, so it is the same for a simulated kernel and a real one,
 for our subject and for libevent. Where the contract leaves freedom, or where threads write records
@@ -20,11 +21,15 @@ from model.properties import (
     cross,
     events,
     kernel_records,
+    layer_records,
+    layers,
     liveness,
     order,
+    rates,
     resources,
     stream,
     timeouts,
+    tls,
     watermarks,
 )
 from model.properties.catalogue import Property, Verdicts, Violation
@@ -39,14 +44,17 @@ PROPERTIES: tuple[Property, ...] = (
     + order.PROPERTIES
     + watermarks.PROPERTIES
     + timeouts.PROPERTIES
+    + rates.PROPERTIES
     + liveness.PROPERTIES
+    + layers.PROPERTIES
     + resources.PROPERTIES
     + cross.PROPERTIES
 )
 PROPERTY: dict[str, Property] = {each.id: each for each in PROPERTIES}
 
-_HANDLERS = kernel_records.HANDLERS | application_records.HANDLERS
-_TEARDOWN_HANDLERS = kernel_records.HANDLERS | application_records.TEARDOWN_HANDLERS
+_ALWAYS = kernel_records.HANDLERS | layer_records.HANDLERS | tls.HANDLERS
+_HANDLERS = _ALWAYS | application_records.HANDLERS
+_TEARDOWN_HANDLERS = _ALWAYS | application_records.TEARDOWN_HANDLERS
 _NONE_CHECKED = dict.fromkeys(PROPERTY, 0)
 
 #: what a record raises whose fields are not of the types that its kind has

@@ -1,4 +1,4 @@
-"""What the records of the application and the harness say: calls, bytes moved, the run's end.
+"""What the records of the application say: calls, and bytes moved.
 
 One function a kind, `(run, index, record)`; it brings the view up to date and asks the families
 where something is to be judged. One that returns true ends the judging of all but resources and
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import liveness, resources
+from model.properties import layers, rate_records, rates, stream, tls
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
-from model.properties.view import Handler, Run, View, as_bytes, as_name
+from model.properties.harness_records import HANDLERS as HARNESS_HANDLERS
+from model.properties.view import NOBODY, Handler, Run, View, as_bytes, as_name
 from model.subject import (
     BEV_OPT_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
@@ -30,18 +31,19 @@ def write(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is None or result == -1:
         return
-    _output_grew(run, view, time)
+    output_grew(run, view, time)
     view.outgoing.append(as_bytes(data))
     view.written += len(data)
     view.idle = 0
     run.idle_waits = 0
 
 
-def _output_grew(run: Run, view: View, time: int) -> None:
+def output_grew(run: Run, view: View, time: int) -> None:
     waits = view.completion or view.connecting or view.write_enable_credits  # so it runs already
-    if view.written == view.sent and not waits:
+    if view.written == view.sent and (not waits or view.generic):
         view.write_armed = run.pass_time  # bufferevent_sock.c: bufferevent_socket_outbuf_cb
     view.write_touched = time
+    view.out_stuck = False
 
 
 def read(run: Run, index: int, record: Record) -> None:
@@ -50,10 +52,10 @@ def read(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is not None and data:
         view.reads.append((view.taken, as_bytes(data), index))
-        _input_shrank(run, view, time, len(data))
+        input_shrank(run, view, time, len(data))
 
 
-def _input_shrank(run: Run, view: View, time: int, size: int) -> None:
+def input_shrank(run: Run, view: View, time: int, size: int) -> None:
     view.taken += size
     high = view.high
     if high:
@@ -65,16 +67,29 @@ def _input_shrank(run: Run, view: View, time: int, size: int) -> None:
     run.idle_waits = 0
 
 
+def drain(run: Run, index: int, record: Record) -> None:
+    """`drain`: the application threw its output away, or was refused (B-3)."""
+    _, _, name, result = record
+    view = run.views.get(name)
+    if view is None:
+        return
+    run.checked["B-3"] += 1
+    stream.check_drain(run, view, index, result)
+    if result != -1:
+        view.sent = view.written
+        view.fresh_out = 0
+
+
 def echo(run: Run, index: int, record: Record) -> None:
     """`echo`: the whole input went to the output."""
     time, _, name, size = record
     view = run.views.get(name)
     if view is None or size <= 0 or size.__class__ is not int:
         return
-    _output_grew(run, view, time)
+    output_grew(run, view, time)
     view.outgoing.append((view.taken, size))
     view.written += size
-    _input_shrank(run, view, time, size)
+    input_shrank(run, view, time, size)
 
 
 # --- calls ---------------------------------------------------------------------------------------
@@ -105,6 +120,8 @@ def _enable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) 
             view.write_ok |= view.written - view.sent <= view.write_low
         else:
             view.write_enable_credits = 1
+        if view.generic:
+            view.write_enable_credits = 0  # nobody asks a kernel whether it may write
         view.write_touched = time
         if not view.dead:
             view.write_armed = run.pass_time
@@ -119,10 +136,18 @@ def _disable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
     view.enabled &= ~args[0]
     view.user_disabled |= args[0]
     if args[0] & EV_READ:
+        view.again = False
         run.checked["C-1"] += 1
         if view.completion and view.unoffered:
             view.held = True  # if the bufferevent has not processed it yet
             view.unoffered = 0
+
+
+def _disable_hard(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    _disable(run, view, index, time, args)
+    if args[0] & EV_WRITE:
+        view.connecting = False  # nobody waits for its outcome any more
+        view.connect_result = None
 
 
 def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -131,13 +156,15 @@ def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, 
         length = view.received_count - view.taken
         suspended = 0 < view.high <= length
         view.low, view.high = low, high
+        view.again = False
+        view.allowed = max(high, length) if high else 0
         view.read_touched = time
         if suspended and not 0 < high <= length:
             view.read_armed = run.pass_time
         if view.completion and view.fresh_in < low:
             view.unoffered = 0  # if it has not been processed yet
     if mask & EV_WRITE:
-        view.write_low = low
+        view.write_low, view.write_high = low, high
         if view.completion:
             view.untold_write = 0
 
@@ -166,12 +193,17 @@ def _trigger(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
 
 
 def _trigger_event(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
-    view.injected |= args[0]
-    view.direct_triggers += bool(view.depth and not view.deferred)
+    what, options = args
+    if view.deferred or options & BEV_OPT_DEFER_CALLBACKS:
+        view.injected |= what if view.eventcb else 0
+    elif view.eventcb:
+        view.direct_injected = True
+        view.direct_triggers += bool(view.depth)
 
 
 def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     view.readcb, view.writecb, view.eventcb = (bool(each) for each in args)
+    view.again = False
     if not view.readcb:
         view.unoffered = 0
     if not view.writecb:
@@ -182,35 +214,83 @@ def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         view.unheard |= view.kernel_connected or view.failed or view.refused
 
 
+def _set_cb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    view.deaf |= not args[0]
+
+
 def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     view.ever_connects = view.connecting = view.in_connect = True
     view.connected = view.kernel_connected = view.failed = view.refused = False
     view.connect_events = 0
     view.connect_result = None
     view.unheard = False
-    view.read_armed = view.write_armed = run.pass_time
-    view.read_touched = view.write_touched = time
+    if not view.generic:  # whose timers run, connected or not
+        view.read_armed = view.write_armed = run.pass_time
+        view.read_touched = view.write_touched = time
     run.connect_caller = view
 
 
 def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
-    view.write_enable_credits = 1  # bufferevent_sock.c: be_socket_setfd enables what is enabled
-    view.read_touched = view.write_touched = time
+    fd = args[0]
+    if fd is None or (view.fd is not None and view.fd != fd):
+        run.by_fd.pop(view.fd or -1, None)
+        for overlapped in [each for each, of in run.operations.items() if of is view]:
+            run.operations[overlapped] = NOBODY  # its packets are not heard
+        view.give_up_connection()
+    if fd is None:
+        return
+    view.fd = fd
+    run.by_fd[fd] = view
+    # bufferevent_sock.c: be_socket_setfd enables what is enabled
+    _enable(run, view, index, time, (view.enabled,))
+    tls.restarted(view)
 
 
 def _free(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     run.checked["C-4"] += 1
+    if view.freed:
+        run.violate("S-1", view.name, index, f"{view.name} was freed a second time")
     view.freed = True
+    if run.rates is not None:
+        run.rates.of(view.name).freed = True
+
+
+def _allow_dirty_shutdown(
+    run: Run, view: View, index: int, time: int, args: tuple[Any, ...]
+) -> None:
+    if view.tls is not None:
+        view.tls.dirty = bool(args[0])
+
+
+def _tls_shutdown(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    if view.tls is not None:
+        view.tls.pass_number = run.passes
+        view.tls.counts["write"] = -len(run.records)  # it writes all it can first
+
+
+def _flush(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    iotype, mode = args
+    if mode:
+        layers.flushed(run, view, index, iotype, mode)
+        if view.is_pair_end:
+            for end in (view, layers.partner(run, view)):
+                if end is not None:
+                    _trigger(run, end, index, time, (EV_READ | EV_WRITE, 0))
 
 
 _OPERATIONS = {
+    "flush": _flush,
+    "allow_dirty_shutdown": _allow_dirty_shutdown,
+    "tls_shutdown": _tls_shutdown,
     "enable": _enable,
     "disable": _disable,
+    "disable_hard": _disable_hard,
     "setwatermark": _setwatermark,
     "set_timeouts": _set_timeouts,
     "trigger": _trigger,
     "trigger_event": _trigger_event,
     "setcb": _setcb,
+    "set_cb": _set_cb,
     "connect": _connect,
     "socket_connect": _connect,
     "setfd": _setfd,
@@ -223,19 +303,27 @@ def operation(run: Run, index: int, record: Record) -> None:
     time, _, name, call, args = record
     view = run.views.get(name)
     if view is None:
+        if name[:1] == "g":
+            rate_records.group_call(run, time, name, call, args)
         return
     view.idle = 0
     run.idle_waits = 0
     effect = _OPERATIONS.get(call)
     if effect is not None:
         effect(run, view, index, time, args)
+    else:
+        rate_records.call(run, view, time, call, args)
 
 
 def returned(run: Run, index: int, record: Record) -> None:
     """`ret`: the outcome of a connect, a listener that cannot listen; others do not matter."""
     view = run.views.get(record[2])
+    if view is None and record[3] == "rate_limit_group_get_totals":
+        rates.told_totals(run, record[2], index, record[4])
     if view is not None and view.is_listener:
         view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
+    if view is not None and record[3] == "flush":
+        layers.flush_ended(run, view)
     if view is None or record[3] not in ("connect", "socket_connect"):
         return
     run.checked["E-1"] += 1
@@ -250,11 +338,21 @@ def returned(run: Run, index: int, record: Record) -> None:
 def new(run: Run, index: int, record: Record) -> None:
     """`new`: a bufferevent (of an accepted descriptor, or of none yet) or a listener."""
     time, _, name, kind, options, fd = record
-    view = View(as_name(name), run.completion, time)
+    generic = kind in {"pair", "filter", "ssl"}
+    view = View(as_name(name), run.completion and not generic, time)
     run.views[name] = view
     view.is_listener = kind == "listener"
+    if generic:
+        view.generic = True
+        view.readcb = view.writecb = view.eventcb = False  # the other end may act before it is set
+        if kind == "ssl":
+            tls.begin(view)
     if isinstance(options, int):
-        view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS)
+        view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS) or kind == "pair"
+    view.merges = view.deferred or kind in {
+        "filter",
+        "ssl",
+    }  # which puts an event behind a callback due
     if isinstance(fd, int) and fd >= 0:
         view.fd = fd
         run.by_fd[fd] = view
@@ -269,79 +367,20 @@ def attach(run: Run, index: int, record: Record) -> None:
         run.by_fd[fd] = view
 
 
-# --- the harness ---------------------------------------------------------------------------------
-
-
-def step(run: Run, index: int, record: Record) -> None:
-    """`step`: the application's program goes on."""
-    run.idle_waits = 0
-
-
-def loop(run: Run, index: int, record: Record) -> None:
-    """`loop`: it begins."""
-    run.loop_flags = record[2]
-
-
-def loop_end(run: Run, index: int, record: Record) -> None:
-    """`loop_end`: 1 means that no events were left."""
-    liveness.loop_ended(run, index, record[2])
-
-
-def quiet(run: Run, index: int, record: Record) -> None:
-    """`quiet`: liveness is judged."""
-    liveness.judge(run, index, record[0])
-
-
-def teardown(run: Run, index: int, record: Record) -> bool:
-    """`teardown`: the program is over; watermarks bind no more."""
-    for view in run.views.values():
-        view.high = view.read_high = 0
-    return True
-
-
-def base_free(run: Run, index: int, record: Record) -> None:
-    """`base_free`: all bufferevents must be gone."""
-    run.base_freed = True
-    if run.cut:
-        return
-    run.checked["S-3"] += 1
-    if record[2]:
-        run.violate(
-            "S-3", "", index, f"{record[2]} bufferevents were still alive when the base was freed"
-        )
-
-
-def crash(run: Run, index: int, record: Record) -> bool:
-    """`crash`: an exception out of the subject."""
-    run.cut = True
-    resources.crash(run, index, record)
-    return True
-
-
-def budget(run: Run, index: int, record: Record) -> bool:
-    """`budget`: the run was cut."""
-    run.cut = True
-    run.violate("L-5", "", index, f"the run was cut after {record[2]} records: it does not end")
-    return True
-
-
-HANDLERS: dict[str, Handler] = CALLBACK_HANDLERS | {
-    "write": write,
-    "read": read,
-    "echo": echo,
-    "op": operation,
-    "ret": returned,
-    "new": new,
-    "attach": attach,
-    "step": step,
-    "loop": loop,
-    "loop_end": loop_end,
-    "quiet": quiet,
-    "teardown": teardown,
-    "base_free": base_free,
-    "crash": crash,
-    "budget": budget,
-}
+HANDLERS: dict[str, Handler] = (
+    CALLBACK_HANDLERS
+    | HARNESS_HANDLERS
+    | {
+        "write": write,
+        "read": read,
+        "drain": drain,
+        "echo": echo,
+        "op": operation,
+        "ret": returned,
+        "new": new,
+        "attach": attach,
+    }
+)
 
 #: what goes on after the program: bytes, resources, and no callback after free
 TEARDOWN_HANDLERS: dict[str, Handler] = {

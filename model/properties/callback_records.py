@@ -8,7 +8,17 @@ holds bytes that have left), and what those bytes cause is yet to come.
 
 from __future__ import annotations
 
-from model.properties import callbacks, events, liveness, order, stream, timeouts, watermarks
+from model.properties import (
+    callbacks,
+    events,
+    layers,
+    liveness,
+    order,
+    stream,
+    timeouts,
+    tls,
+    watermarks,
+)
 from model.properties.view import Handler, Run, View
 from model.subject import (
     BEV_EVENT_CONNECTED,
@@ -17,6 +27,7 @@ from model.subject import (
     BEV_EVENT_READING,
     BEV_EVENT_TIMEOUT,
     BEV_EVENT_WRITING,
+    EV_READ,
 )
 from model.trace import Record
 
@@ -40,6 +51,8 @@ def callback(run: Run, index: int, record: Record) -> None:
     if which == "accept":
         callbacks.accept(run, view, index, what)
         return
+    if which == "error":
+        return
     view.idle += 1
     if view.idle > liveness.CALLBACKS_MAX:
         liveness.spinning(run, view, index)
@@ -61,6 +74,8 @@ def callback(run: Run, index: int, record: Record) -> None:
 
 def _read_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
     run.data_callbacks += 1
+    view.again = False
+    view.shown = length
     if view.connecting and (view.grown or not view.read_credits):
         order.before_connected(run, view, index, "read")
     if view.illicit:
@@ -80,7 +95,9 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
 
 def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -> None:
     run.data_callbacks += 1
-    if view.connecting and (view.shrunk or not view.write_credits):
+    if view.below is not None and view.tls is None:
+        layers.handed_down(run, view, index)  # which needs no connection
+    elif view.connecting and (view.shrunk or not view.write_credits):
         order.before_connected(run, view, index, "write")
     if view.shrunk:
         view.shrunk = more
@@ -105,9 +122,13 @@ def _event_callback(
     run: Run, view: View, index: int, time: int, what: int, error: object, enabled: int
 ) -> None:
     run.idle_waits = 0
-    if view.injected:
-        view.injected = 0  # the application may trigger what it likes
+    if view.direct_injected or (
+        view.injected and what & view.injected == view.injected and not _timed_out(view, enabled)
+    ):
+        _injected_callback(view, what, enabled)
         return
+    if view.above is not None:
+        layers.tell_above(view, view.above, index, what, error)
     events.shape(run, view, index, what)
     if what & BEV_EVENT_CONNECTED:
         run.checked["O-1"] += 1
@@ -124,6 +145,7 @@ def _event_callback(
         events.truth_of_eof(run, view, index, what)
     if what & BEV_EVENT_ERROR:
         events.truth_of_error(run, view, index, error)
+    tls.end_told(view, what)
     if what & BEV_EVENT_TIMEOUT:
         timeouts.fired(run, view, index, time, what, enabled)
     if what & _ENDS:
@@ -133,11 +155,34 @@ def _event_callback(
         view.enabled = enabled
 
 
+def _timed_out(view: View, enabled: int) -> bool:
+    """Whether it is a real timeout, told at once: that has disabled its direction."""
+    return not view.deferred and bool(view.enabled & ~enabled)
+
+
+def _injected_callback(view: View, what: int, enabled: int) -> None:
+    """The application may trigger what it likes. What really happened may be in the same mask."""
+    if view.direct_injected:
+        view.direct_injected = False
+        return
+    rest = what & ~view.injected
+    view.injected = 0
+    if what & _ENDS:
+        view.owed = -1
+    if what & BEV_EVENT_ERROR:
+        if rest & BEV_EVENT_ERROR:
+            view.connect_events = max(view.connect_events, int(view.ever_connects))
+        view.unheard |= view.failed or view.refused  # whose ERROR it was nobody can tell
+    view.enabled = enabled
+
+
 def _judge_order(run: Run, view: View, index: int, what: int) -> None:
     if what & BEV_EVENT_EOF and view.connecting:
         order.before_connected(run, view, index, "EOF")
     if what & BEV_EVENT_READING and what & _ENDS:
         order.end_before_data(run, view, index, what)
+        if view.below is not None:
+            layers.end_before_bytes_below(run, view, index, what)
     if view.deferred:
         run.checked["O-3"] += 1
         if view.unoffered == 2:
@@ -163,6 +208,7 @@ def callback_end(run: Run, index: int, record: Record) -> None:
             view.direct_triggers = 0
     if view.high and record[3] == "read" and not view.freed and record[4] >= view.high:
         view.read_credits += 1
+        view.again = view.readcb and record[4] < view.shown and view.enabled & EV_READ != 0
         if record[4] >= view.low:
             view.read_ok = True
 

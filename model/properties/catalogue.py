@@ -1,9 +1,10 @@
 """What a property is, and what comes of checking one.
 
 A property is a named promise about a bufferevent, judged on a trace after the run. Its id is that
-of its family (B bytes, C callbacks, E events, O order, W watermarks, T timeouts, L liveness,
-S safety of resources, X across kernels) and a number. Most are implications: where the left side
-never held in a run, the run says nothing about the property, and `Verdicts.checked` says 0.
+of its family (B bytes, C callbacks, E events, O order, W watermarks, T timeouts, R rates,
+L liveness, S safety of resources, X across kernels) and a number. Most are implications: where the
+left side never held in a run, the run says nothing about the property, and `Verdicts.checked` says
+0.
 """
 
 from __future__ import annotations

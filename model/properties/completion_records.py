@@ -7,12 +7,18 @@ matched to its submission by its overlapped, never by its handle.
 from __future__ import annotations
 
 from model.errors import NtStatus, Win32Error
-from model.properties import progress, resources
+from model.properties import progress, rate_records, resources
+from model.properties.meters import READ, WRITE
 from model.properties.view import Handler, Run, as_bytes
 from model.subject import EV_READ, EV_WRITE
 from model.trace import Record
 
 _SUCCESS = NtStatus.SUCCESS
+
+#: how AcceptEx ends whose connection is gone; INVALID_CONNECTION is Wine 8's word for it
+_GONE = frozenset(
+    {NtStatus.CONNECTION_RESET, NtStatus.CONNECTION_ABORTED, NtStatus.INVALID_CONNECTION}
+)
 
 
 def wsa_recv(run: Run, index: int, record: Record) -> None:
@@ -28,17 +34,19 @@ def wsa_recv(run: Run, index: int, record: Record) -> None:
     if refused:
         progress.operation_failed(run, view, index, time, EV_READ, result)
         return
+    if run.rates is not None:
+        rate_records.launched(run, view, index, time, READ, size)
     run.operations[overlapped] = view
     view.read_operation = overlapped
     view.fresh_in = 0  # at most one is in flight, so the previous one has been processed
     view.read_size = size
     view.read_high = view.high
-    view.read_licit = view.enabled & EV_READ != 0
+    view.read_licit = view.enabled & EV_READ != 0 and not view.suspended
 
 
 def wsa_send(run: Run, index: int, record: Record) -> None:
     """`wsa_send`: a write was submitted."""
-    time, _, fd, overlapped, _, result = record
+    time, _, fd, overlapped, size, result = record
     view = run.by_fd.get(fd)
     refused = result.__class__ is not int and result is not Win32Error.WSA_IO_PENDING
     if refused:
@@ -49,6 +57,8 @@ def wsa_send(run: Run, index: int, record: Record) -> None:
     if refused:
         progress.operation_failed(run, view, index, time, EV_WRITE, result)
         return
+    if run.rates is not None:
+        rate_records.launched(run, view, index, time, WRITE, size)
     run.operations[overlapped] = view
     view.write_operation = overlapped
     view.fresh_out = 0
@@ -91,6 +101,7 @@ def completion(run: Run, index: int, record: Record) -> None:
         acceptor = run.accepting.pop(overlapped, None)
         if acceptor is not None and status is _SUCCESS:
             run.accept_index[acceptor] = index
+        run.aborted += status in _GONE
         return
     if view is None:
         view = run.by_fd.get(fd)
@@ -100,6 +111,9 @@ def completion(run: Run, index: int, record: Record) -> None:
         view.read_operation = None
     else:
         view.write_operation = None
+    if run.rates is not None and operation != "connect":
+        way = READ if operation == "recv" else WRITE
+        rate_records.ended(run, view, way, len(result) if result else 0)
     if view.freed:
         return
     if operation == "connect":

@@ -21,7 +21,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from model.errors import Errno, NtStatus, Win32Error
+from model.properties import cross_rates
 from model.properties.catalogue import Property, Verdicts, Violation
+from model.properties.cross_rates import compare_rates
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -53,6 +55,7 @@ PROPERTIES = (
         kernels=("readiness",),
         checked_by="runs",
     ),
+    *cross_rates.PROPERTIES,
 )
 
 _ENDS = BEV_EVENT_EOF | BEV_EVENT_ERROR
@@ -113,8 +116,9 @@ Runs: TypeAlias = Mapping[str, Sequence[Record]] | Sequence[tuple[str, Sequence[
 def compare_runs(runs: Runs) -> Verdicts:
     """Compares runs of one race-free scenario: world name -> records.
 
-    Each run is held against the first one; the counts are those of ends compared (X-1) and of
-    half-closed bufferevents that wrote (X-2). A violation's `record` is -1.
+    Each run is held against the first one; the counts are those of ends compared (X-1), of
+    half-closed bufferevents that wrote (X-2) and of limited ones (X-3). A violation's `record` is
+    -1.
     """
     pairs = list(runs.items()) if isinstance(runs, Mapping) else list(runs)
     told = [(world, _stories(records)) for world, records in pairs]
@@ -142,6 +146,7 @@ def compare_runs(runs: Runs) -> Verdicts:
     for (world, _), (_, records) in zip(told, pairs, strict=True):
         if _kind(world) == "readiness":
             _judge_half_close(world, records, checked, violations)
+    compare_rates(pairs, checked, violations)
     return Verdicts(tuple(violations), checked)
 
 

@@ -51,8 +51,8 @@ PROPERTIES = (
         "E-4",
         "The end of the peer's stream is reported as EOF once, not again.",
         "libevent: bufferevent_sock.c:bufferevent_readcb, bufferevent_async.c:read_complete",
-        "a second EOF although reading was not enabled again (completion: any second one); that"
-        " the first one comes is L-2",
+        "a second EOF although reading was not enabled again (completion: any second one); TLS that"
+        " may end without close_notify: an ERROR instead; that the first one comes is L-2",
     ),
     Property(
         "E-5",
@@ -98,9 +98,9 @@ def shape(run: Run, view: View, index: int, what: int) -> None:
     elif what & BEV_EVENT_CONNECTED:
         if what != BEV_EVENT_CONNECTED:
             problem = "where CONNECTED must come alone"
-    elif cause & (cause - 1) and not view.deferred:
+    elif cause & (cause - 1) and not view.merges:
         problem = "two causes in one call, though its callbacks are not deferred"
-    elif what & _DIRECTIONS == _DIRECTIONS and not view.deferred:
+    elif what & _DIRECTIONS == _DIRECTIONS and not view.merges:
         problem = "both directions in one call, though its callbacks are not deferred"
     elif not what & _DIRECTIONS and not _may_lack_direction(view, cause):
         problem = "without the direction it concerns"
@@ -111,7 +111,7 @@ def shape(run: Run, view: View, index: int, what: int) -> None:
 
 def _may_lack_direction(view: View, cause: int) -> bool:
     return cause == BEV_EVENT_ERROR and (
-        view.connecting or view.failed or view.refused or view.completion
+        view.connecting or view.failed or view.refused or view.bottom.completion
     )
 
 
@@ -119,7 +119,7 @@ def outcome_of_connect(run: Run, view: View, index: int, what: int) -> None:
     """E-1, of CONNECTED and of an ERROR without direction."""
     name = view.name
     stands = view.connected or not view.ever_connects
-    if view.completion and stands and not what & BEV_EVENT_CONNECTED:
+    if view.bottom.completion and stands and not what & BEV_EVENT_CONNECTED:
         return  # an operation of the established connection could not be started
     view.connect_events += 1
     if not view.ever_connects:
@@ -137,6 +137,14 @@ def truth_of_error(run: Run, view: View, index: int, error: object) -> None:
     """E-2 and E-3, of an ERROR event; consumes the failures that explain it."""
     run.checked["E-3"] += 1
     name, failures = view.name, view.errors
+    if view.tls is not None and view.eofs == 1 and not failures:
+        run.violate(
+            "E-4",
+            name,
+            index,
+            f"{name} got an ERROR event where the end of its stream was to be told as EOF",
+        )
+        return
     if not failures:
         run.violate("E-3", name, index, f"{name} got an ERROR event though no operation failed")
         return
@@ -149,7 +157,10 @@ def truth_of_error(run: Run, view: View, index: int, error: object) -> None:
             f"{name} reads the error {_error_name(error)} in its ERROR event, but what failed was"
             f" {', '.join(_error_name(failure) for failure in failures)}",
         )
-    view.errors = []
+    if view.tls is None:
+        view.errors = []
+    elif error in failures:
+        failures.remove(error)  # each direction tells its own
 
 
 def _same_error(error: object, failure: object) -> bool:
@@ -177,6 +188,8 @@ def truth_of_eof(run: Run, view: View, index: int, what: int) -> None:
         return
     if view.eofs == 1:
         view.eofs = 2  # told
+    elif what & BEV_EVENT_WRITING and view.write_zeros:
+        return  # the end of writing; reading has another cause in the same call
     elif view.eofs == 2:
         run.violate("E-4", view.name, index, f"{view.name} got EOF a second time")
     else:

@@ -6,7 +6,13 @@ One function a kind, `(run, index, record)`.
 from __future__ import annotations
 
 from model.errors import Errno, Win32Error
-from model.properties import completion_records, liveness, readiness_records, resources
+from model.properties import (
+    completion_records,
+    liveness,
+    rate_records,
+    readiness_records,
+    resources,
+)
 from model.properties.view import Handler, Peer, Run, as_bytes, as_name
 from model.trace import Record
 
@@ -17,6 +23,8 @@ def wait(run: Run, index: int, record: Record) -> None:
     run.wait_index = index
     run.passes += 1
     run.idle_waits += 1
+    if run.rates is not None:
+        rate_records.waited(run, index, record[0])
     if run.idle_waits > liveness.WAITS_MAX:
         liveness.idle_waits(run, index)
     if isinstance(record[4], (Errno, Win32Error)):
@@ -82,6 +90,7 @@ def peer(run: Run, index: int, record: Record) -> None:
 HANDLERS: dict[str, Handler] = {
     **readiness_records.HANDLERS,
     **completion_records.HANDLERS,
+    **rate_records.HANDLERS,
     "epoll_wait": wait,
     "gqcs": wait,
     "peer": peer,
@@ -97,6 +106,7 @@ HANDLERS: dict[str, Handler] = {
             "bind",
             "associate",
             "skip_on_success",
+            "set_send_buffer",
             "update_context",
             "cancel_io_ex",
             "post",

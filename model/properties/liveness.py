@@ -12,7 +12,7 @@ not judged.
 from __future__ import annotations
 
 from model.kernel import EPOLLOUT
-from model.properties import timeouts, watermarks
+from model.properties import layers, rate_records, timeouts, watermarks
 from model.properties.catalogue import Property
 from model.properties.view import Peer, Run, View
 from model.subject import EV_READ, EV_WRITE, EVLOOP_NONBLOCK
@@ -25,7 +25,8 @@ PROPERTIES = (
         "libevent: bufferevent_sock.c:bufferevent_readcb,"
         " bufferevent_async.c:bev_async_consider_reading, listener.c:listener_read_cb",
         "when quiet: what the other end's kernel took against what arrived; input that had no"
-        " read callback. Real kernels: the first 64 KiB of a stream",
+        " read callback, also behind each loop with EVLOOP_ONCE. Real kernels: the first 64 KiB of"
+        " a stream",
     ),
     Property(
         "L-2",
@@ -80,6 +81,21 @@ def idle_waits(run: Run, index: int) -> None:
     )
 
 
+def judge_once(run: Run, index: int) -> None:
+    """L-1 behind a loop with EVLOOP_ONCE: deferred callbacks are active, and it left none."""
+    for name, view in run.views.items():
+        if view.unoffered == 2 and view.deferred and view.readcb and not view.freed:
+            length = view.received_count - view.taken
+            if length >= view.low:
+                run.violate(
+                    "L-1",
+                    name,
+                    index,
+                    f"a loop with EVLOOP_ONCE has returned, and {name} holds {length} bytes whose"
+                    " read callback was due in it",
+                )
+
+
 def loop_ended(run: Run, index: int, result: int) -> None:
     """L-6: a loop returned. 1 says that no events are left; 0 of a loop that does not block says
     that some are, 0 of another that it was asked to leave, which tells nothing."""
@@ -95,14 +111,14 @@ def loop_ended(run: Run, index: int, result: int) -> None:
 
 def _waits(view: View) -> str:
     """What the kernel still owes it: empty if nothing."""
-    if view.freed or view.closed or _may_have_timed_out(view):
+    if view.freed or view.closed or view.generic or _may_have_timed_out(view):
         return ""
     if view.is_listener:
         return "to accept" if view.disable_index < 0 else ""
     told = view.kernel_connected or view.failed or view.refused
     if view.connecting and view.connect_result == 0 and not told:
         return "for its connect"
-    return "to read" if may_read(view) else "to write" if may_write(view) else ""
+    return "to read" if wants_to_read(view) else "to write" if wants_to_write(view) else ""
 
 
 def _may_have_timed_out(view: View) -> bool:
@@ -118,16 +134,27 @@ def _alive(view: View) -> bool:
     )
 
 
-def may_read(view: View) -> bool:
-    """READ is enabled, the connection stands, and the input is below its high watermark."""
-    if not view.enabled & EV_READ or not _alive(view):
+def wants_to_read(view: View) -> bool:
+    """READ is enabled, nobody above has suspended it, the connection stands, and the input is below
+    its high watermark."""
+    if not view.enabled & EV_READ or view.suspended or not _alive(view):
         return False
     return not view.high or view.received_count - view.taken < view.high
 
 
-def may_write(view: View) -> bool:
+def wants_to_write(view: View) -> bool:
     """WRITE is enabled, the connection stands, and there is output."""
     return view.enabled & EV_WRITE != 0 and view.written > view.sent and _alive(view)
+
+
+def may_read(run: Run, view: View) -> bool:
+    """The same, and its buckets have tokens."""
+    return wants_to_read(view) and not rate_records.suspended(run, view, EV_READ)
+
+
+def may_write(run: Run, view: View) -> bool:
+    """The same, and its buckets have tokens."""
+    return wants_to_write(view) and not rate_records.suspended(run, view, EV_WRITE)
 
 
 def judge(run: Run, index: int, time: int) -> None:
@@ -160,7 +187,9 @@ def _judge_told(run: Run, view: View, index: int) -> None:
             f"{name} holds {view.received_count - view.taken} bytes of input that arrived and"
             " never had a read callback",
         )
-    if view.owed >= 0 and view.eventcb and _hears(view):
+    if view.again:
+        layers.judge_overrun(run, view, index)
+    if view.owed >= 0 and view.eventcb and _hears(run, view):
         kernel_record = run.records[view.owed]
         what = "end of the stream" if view.owed_eof else "failure"
         run.violate(
@@ -174,12 +203,13 @@ def _judge_told(run: Run, view: View, index: int) -> None:
         _judge_connect(run, view, index)
 
 
-def _hears(view: View) -> bool:
-    """Whether a failure must be told now. Completion: what ends while reading is disabled or
-    suspended may be kept until it runs again."""
-    if not view.completion:
+def _hears(run: Run, view: View) -> bool:
+    """Whether a failure must be told now. Completion, and layers: what ends while reading is
+    disabled or suspended may be kept until it runs again."""
+    if not view.completion and view.below is None:
         return True
-    suspended = 0 < view.high <= view.received_count - view.taken
+    suspended = view.suspended or 0 < view.high <= view.received_count - view.taken
+    suspended = suspended or rate_records.suspended(run, view, EV_READ) != 0
     return view.enabled & EV_READ != 0 and not suspended
 
 
@@ -192,6 +222,12 @@ def _judge_connect(run: Run, view: View, index: int) -> None:
     other = run.other_end(name)
     if view.kernel_connected or view.failed or view.refused:
         problem = "the kernel told it the outcome"
+    elif view.generic:
+        if view.tls is not None or not (view.below and view.below.connect_events):
+            return
+        if view.below.tls is None and view.below.below is not None:
+            return  # its outcome comes from further down
+        problem = "what it sits on got one"
     elif isinstance(other, View) and other.fd is not None:
         problem = "the other end was accepted"
     elif view.completion and view.write_operation is None:
@@ -207,13 +243,17 @@ def _judge_connect(run: Run, view: View, index: int) -> None:
 
 def _judge_moving(run: Run, view: View, index: int, time: int) -> None:
     name = view.name
-    read_runs = may_read(view)
+    if view.generic:
+        layers.judge(run, view, index)
+        timeouts.judge_missing(run, view, index, time, layers.may_take(view))
+        return
+    read_runs = may_read(run, view)
     if _alive(view):
         timeouts.judge_missing(run, view, index, time, read_runs)
     if read_runs:
         watermarks.judge_armed(run, view, index)
         _judge_arrivals(run, view, index, time)
-    if may_write(view):
+    if may_write(run, view):
         run.checked["L-4"] += 1
         if view.completion:
             armed = view.write_operation is not None
@@ -263,7 +303,7 @@ def _judge_arrivals(run: Run, view: View, index: int, time: int) -> None:
 
 def _judge_listener(run: Run, view: View, index: int) -> None:
     """L-1: established connections to an enabled listener were accepted."""
-    if view.disable_index >= 0 or (view.completion and view.ever_disabled):
+    if view.disable_index >= 0 or (view.completion and view.ever_disabled) or view.deaf:
         return
     client = "c" + view.name[1:]
     end = run.views.get(client)

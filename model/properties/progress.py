@@ -28,8 +28,10 @@ def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
         view.fresh_in = size
         view.fresh_in_pass = run.passes
         certain = size  # a read of the application may not have been recorded yet
-    elif not view.enabled & EV_READ:
+    elif not view.enabled & EV_READ or view.suspended:
         view.illicit += size
+    if view.above is not None:
+        view.above.in_stuck = view.dead  # of what comes behind the end nobody is told
     view.grown = True
     if length >= view.low:
         view.read_ok = True
@@ -38,6 +40,29 @@ def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
                 view.unoffered = 1 if view.depth else 2
             else:
                 view.held = True
+    view.read_armed = run.pass_time
+    view.read_touched = time
+    view.read_timed_out = False
+    view.idle = 0
+    run.idle_waits = 0
+
+
+def moved_in(run: Run, view: View, index: int, time: int, size: int) -> None:
+    """Bytes came into the input of a bufferevent without a kernel."""
+    before = view.received_count - view.taken
+    length = before + size
+    view.received_count += size
+    if view.high and not view.forced:
+        watermarks.check_growth(run, view, index, before, length)
+    if not view.forced and (not view.enabled & EV_READ or view.suspended):
+        view.illicit += size
+    if view.above is not None:
+        view.above.in_stuck = False
+    view.grown = True
+    if length >= view.low:
+        view.read_ok = True
+        if view.readcb:
+            view.unoffered = 1 if view.depth else 2
     view.read_armed = run.pass_time
     view.read_touched = time
     view.read_timed_out = False
@@ -98,6 +123,8 @@ def operation_failed(
         _die(view)
         if not direction & EV_READ:
             view.unoffered = 0
+            if view.above is not None:
+                view.above.in_stuck = True
     else:
         view.enabled &= ~direction
     _owe(view, index, eof=False)

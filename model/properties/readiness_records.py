@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from model.errors import Errno
 from model.kernel import EPOLL_CTL_DEL
-from model.properties import progress, resources
+from model.properties import progress, rate_records, resources
+from model.properties.meters import READ, WRITE
 from model.properties.view import Handler, Run, View
 from model.subject import EV_READ, EV_WRITE
 from model.trace import Record
@@ -15,8 +16,11 @@ _PENDING = frozenset({Errno.EINPROGRESS, Errno.EINTR, Errno.EAGAIN})
 
 def recv(run: Run, index: int, record: Record) -> None:
     """`recv`"""
-    time, _, fd, _, result = record
+    time, _, fd, size, result = record
     view = run.by_fd.get(fd)
+    if run.rates is not None and view is not None and not view.freed:
+        count = len(result) if result.__class__ is bytes else 0
+        rate_records.moved(run, view, index, time, READ, size, count)
     if result.__class__ is not bytes:
         _recv_failed(run, view, index, record)
     elif view is None or view.freed:
@@ -45,6 +49,9 @@ def send(run: Run, index: int, record: Record) -> None:
     """`send`: the result is the bytes that the kernel took."""
     time, _, fd, size, result = record
     view = run.by_fd.get(fd)
+    if run.rates is not None and view is not None and not view.freed:
+        count = len(result) if result.__class__ is bytes else 0
+        rate_records.moved(run, view, index, time, WRITE, size, count)
     if result.__class__ is not bytes:
         resources.failed_call(run, index, record, result)
         if view is not None and not view.freed:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from model.properties import layered_stream
 from model.properties.catalogue import Property
 from model.properties.view import Peer, Run, View
 
@@ -34,10 +35,11 @@ PROPERTIES = (
     ),
     Property(
         "B-3",
-        "The application cannot append to the input nor drain the output of a socket bufferevent.",
-        "libevent: bufferevent_sock.c:bufferevent_socket_new (evbuffer_freeze)",
-        "unit tests of the bufferevent: no operation of a scenario attempts it",
-        checked_by="tests",
+        "The application cannot append to the input nor drain the output of a socket bufferevent"
+        " while it has a descriptor; once setfd(-1) took it away, it can.",
+        "libevent: bufferevent_sock.c:bufferevent_socket_new (evbuffer_freeze), be_socket_setfd",
+        "each drain of the output (completion: only that it is not refused without a descriptor);"
+        " unit tests for the input",
     ),
     Property(
         "B-4",
@@ -81,8 +83,21 @@ def check_output(run: Run, view: View, index: int, shown: int) -> None:
     )
 
 
+def check_drain(run: Run, view: View, index: int, result: object) -> None:
+    """B-3: a drain of the output that was refused or not."""
+    refused = result == -1
+    if view.fd is None and view.given_up and refused:
+        problem = "was refused, though setfd(-1) has given its descriptor up"
+    elif view.fd is not None and not (view.completion or refused):
+        problem = "was accepted, though the library may be sending it"
+    else:
+        return
+    run.violate("B-3", view.name, index, f"a drain of the output of {view.name} {problem}")
+
+
 def judge(run: Run) -> None:
     """Compares contents, when the whole trace is known."""
+    layered_stream.judge(run)
     arrived: dict[str, bytes] = {}
     for name, view in run.views.items():
         if not view.is_listener:
@@ -90,7 +105,7 @@ def judge(run: Run) -> None:
     for name, peer in run.peers.items():
         arrived.setdefault(name, b"".join(peer.received))
     for name, view in run.views.items():
-        if view.is_listener:
+        if view.is_listener or view.generic:
             continue
         data = arrived[name]
         if data:
@@ -145,7 +160,7 @@ def _judge_output(run: Run, view: View, other: View | Peer, data: bytes, arrived
             f"{other.name} received {len(arrived)} bytes of {name} that are not what {name} wrote:"
             f" they differ from byte {_agreement(written, arrived)} of {len(written)} on",
         )
-    elif len(arrived) < view.sent == view.written and _orderly(view, other):
+    elif len(arrived) < view.sent == view.written and orderly(view, other):
         run.violate(
             "B-2",
             name,
@@ -164,7 +179,7 @@ def _written(view: View, data: bytes) -> Iterator[bytes]:
             yield data[place : place + size]
 
 
-def _orderly(view: View, other: View | Peer) -> bool:
+def orderly(view: View, other: View | Peer) -> bool:
     """Whether nothing failed, and nothing was left unread that would turn a close into a reset.
 
     A send that took the error of a reset leaves end of file for the next recv (tcp(7)): that is no

@@ -13,6 +13,7 @@ after the latest at which it might have, except that it waits for the pass that 
 from __future__ import annotations
 
 from model.kernel import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from model.properties import rate_records, tls
 from model.properties.catalogue import Property
 from model.properties.view import Run, View
 from model.subject import (
@@ -59,7 +60,7 @@ PROPERTIES = (
         "No TIMEOUT of a direction that is suspended.",
         "libevent: bufferevent.c:bufferevent_suspend_read_",
         "READING|TIMEOUT events while the input is at its high watermark, unless it reached it in"
-        " the same pass",
+        " the same pass; TIMEOUT events of a direction whose buckets are empty",
     ),
 )
 
@@ -90,6 +91,7 @@ def _read_fired(run: Run, view: View, index: int, time: int, enabled: int) -> No
     if view.read_timed_out:
         _repeated(run, view, index, "reading")
     view.read_timed_out = not (view.deferred and enabled & EV_READ)
+    _judge_suspended(run, view, index, EV_READ)
     length = view.received_count - view.taken
     if view.high:
         run.checked["T-5"] += 1
@@ -110,11 +112,31 @@ def _write_fired(run: Run, view: View, index: int, time: int, enabled: int) -> N
     if view.write_timed_out:
         _repeated(run, view, index, "writing")
     view.write_timed_out = not (view.deferred and enabled & EV_WRITE)
-    if view.completion:
+    _judge_suspended(run, view, index, EV_WRITE)
+    if run.completion:
         return
     run.checked["T-3"] += 1
     if view.written == view.sent and not view.connecting and not view.write_enable_credits:
+        if view.generic and view.deferred and _moved_in_pass(run, view, index):
+            return  # a flush took the output behind the timer
         run.violate("T-3", view.name, index, f"{view.name} timed out writing with nothing to write")
+
+
+def _judge_suspended(run: Run, view: View, index: int, direction: int) -> None:
+    """T-5, of rates. A deferred event may have been under way when its direction was suspended."""
+    if run.rates is None:
+        return
+    run.checked["T-5"] += 1
+    if not rate_records.suspended(run, view, direction):
+        return
+    if not (view.deferred and rate_records.just_suspended(run, view, direction)):
+        what = "reading" if direction == EV_READ else "writing"
+        run.violate(
+            "T-5",
+            view.name,
+            index,
+            f"{view.name} timed out {what} although that was suspended for want of tokens",
+        )
 
 
 def _judge_time(run: Run, view: View, index: int, time: int, direction: str) -> None:
@@ -173,6 +195,10 @@ def _judge_same_pass(
     run: Run, view: View, index: int, operation: str, mask: int, what: str
 ) -> None:
     """T-2: what the last wait brought for this direction."""
+    if view.generic:
+        if operation == "recv":
+            tls.judge_timeout(run, view, index)
+        return  # no kernel tells it of readiness
     run.checked["T-2"] += 1
     if run.wait_index < 0 or (view.deferred and len(run.views) > 32):
         return  # event.c: MAX_DEFERREDS_QUEUED; the event may be of the pass before
@@ -208,7 +234,7 @@ def _moved_in_pass(run: Run, view: View, index: int) -> bool:
         kind = record[1]
         if kind in ("recv", "completion") and record[2] == view.fd:
             return True
-        if kind == "op" and record[2] == view.name:
+        if kind in ("op", "buffer") and record[2] == view.name:
             return True
     return False
 
@@ -220,7 +246,12 @@ def judge_missing(run: Run, view: View, index: int, time: int, read_runs: bool) 
     cases = []
     if read_runs and view.read_timeout is not None:
         cases.append(("reading", view.read_touched, view.read_timeout))
-    writing = view.enabled & EV_WRITE and view.written > view.sent
+    writing = (
+        view.enabled & EV_WRITE
+        and view.written > view.sent
+        and tls.may_give(view)
+        and not rate_records.suspended(run, view, EV_WRITE)
+    )
     if writing and view.write_timeout is not None:
         cases.append(("writing", view.write_touched, view.write_timeout))
     for direction, touched, timeout in cases:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from model.properties.catalogue import Violation
+from model.properties.meters import Rates
 from model.subject import EV_WRITE
 from model.trace import Record
 
@@ -50,19 +51,21 @@ class View:
     """A bufferevent or a listener, as far as the trace has told."""
 
     __slots__ = (
-        "broken", "closed", "completion", "connect_events", "connect_result", "connected",
-        "connecting", "dead", "deaf", "deferred", "depth", "direct_triggers", "disable_index",
-        "enable_read_pass", "enable_write_pass", "enabled", "eof_seen", "eofs", "errors", "eventcb",
-        "ever_connects", "ever_disabled", "failed", "fd", "freed", "fresh_in", "fresh_in_pass",
-        "fresh_out", "fresh_out_pass", "grown", "held", "high", "idle", "illicit", "immediate",
-        "in_connect", "injected", "is_listener", "kernel_connected", "low", "name", "outgoing",
-        "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
-        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
-        "readcb", "reads", "received", "received_count", "refused", "sent", "shrunk", "taken",
-        "timeouts_pass", "unheard", "unoffered", "untold_write", "user_disabled", "write_armed",
-        "write_credits", "write_enable_credits", "write_low", "write_ok", "write_operation",
-        "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb",
-        "written",
+        "above", "again", "allowed", "below", "broken", "closed", "completion", "connect_events",
+        "connect_result", "connected", "connecting", "dead", "deaf", "deferred", "depth",
+        "direct_injected", "direct_triggers", "disable_index", "enable_read_pass",
+        "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs", "errors", "eventcb",
+        "ever_connects", "ever_disabled", "failed", "fd", "flushed", "forced", "freed",
+        "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass", "generic", "given_up",
+        "grown", "handed", "held", "high", "idle", "illicit", "immediate", "in_connect",
+        "in_stuck", "injected", "is_listener", "kernel_connected", "low", "merges", "name",
+        "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits", "read_high",
+        "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout",
+        "read_touched", "readcb", "reads", "received", "received_count", "refused", "sent",
+        "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unheard", "unoffered",
+        "untold_write", "user_disabled", "write_armed", "write_credits", "write_enable_credits",
+        "write_high", "write_low", "write_ok", "write_operation", "write_timed_out",
+        "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     def __init__(self, name: str, completion: bool, time: int) -> None:
@@ -73,6 +76,7 @@ class View:
         self.deferred = completion  # bufferevent_async.c forces deferral
         self.freed = self.broken = False  # broken: a call met a reset, ever
         self.closed = False  # its descriptor is
+        self.given_up = 0  # descriptors that setfd took away
         # What the application set.
         self.enabled = EV_WRITE
         self.user_disabled = 0
@@ -99,32 +103,87 @@ class View:
         self.untold_write = 0  # the same for a write callback
         self.illicit = 0  # bytes accepted although reading was not enabled
         self.depth = self.direct_triggers = self.idle = 0
-        # Connecting.
-        self.ever_connects = self.connecting = self.connected = self.in_connect = False
-        self.kernel_connected = self.immediate = self.failed = self.refused = False
-        self.connect_result: int | None = None
-        self.connect_events = 0
-        self.deaf = self.unheard = False  # deaf: it was without an event callback, ever; unheard:
-        # its outcome came when no event callback was set
-        # Failures.
-        self.dead = False  # completion: after EOF or ERROR, in both directions
-        self.errors: list[Any] = []  # what failed since the last ERROR event
-        self.eofs = self.write_zeros = 0
-        self.owed = -1  # the record of an end or failure that no event has told yet
-        self.owed_eof = False
-        self.eof_seen = False  # the kernel told the end of the stream, ever
-        self.injected = 0  # bits of trigger_event
+        self.in_connect = False
+        self.deaf = False  # it was without an event callback, ever
+        self.begin_connection()
         # Timers.
         self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
         self.read_timed_out = self.write_timed_out = False
+        self._stand_alone()
+        # Listeners.
+        self.disable_index = -1
+        self.ever_disabled = False
+
+    def begin_connection(self) -> None:
+        """What is known of one connection, at its beginning."""
+        self.ever_connects = self.connecting = self.connected = False
+        self.kernel_connected = self.immediate = self.failed = self.refused = False
+        self.connect_result: int | None = None
+        self.connect_events = 0
+        self.unheard = False  # its outcome came when no event callback was set
+        self.dead = False  # completion: after EOF or ERROR, in both directions
+        self.errors: list[Any] = []  # what failed since the last ERROR event
+        self.eofs = self.write_zeros = self.injected = 0  # injected: bits of trigger_event
+        self.owed = -1  # the record of an end or failure that no event has told yet
+        self.owed_eof = False
+        self.eof_seen = False  # the kernel told the end of the stream
+        self.injected = 0  # bits of trigger_event that wait to be told
+        self.direct_injected = False  # the next event callback is a trigger_event's
         # Completion: the operation in flight.
         self.read_operation: int | None = None
         self.write_operation: int | None = None
         self.read_size = self.read_high = 0
         self.read_licit = True
-        # Listeners.
-        self.disable_index = -1
-        self.ever_disabled = False
+
+    def give_up_connection(self) -> None:
+        """setfd(-1): what was received and not taken, written and not sent, is nobody's now; and
+        nothing of the old connection is told of the next one."""
+        self.given_up += 1
+        self.begin_connection()
+        self.fd = None
+        self.closed = False
+        self.taken = self.received_count
+        self.sent = self.written
+        self.fresh_in = self.fresh_out = self.illicit = 0
+        self.grown = self.shrunk = self.held = False
+        self.read_credits = self.write_credits = self.write_enable_credits = 0
+        self.read_ok = self.write_ok = False
+        self.unoffered = self.untold_write = 0
+        self.read_timed_out = self.write_timed_out = False
+
+    def _stand_alone(self) -> None:
+        """No stack and no pair, until a record says so."""
+        self.generic = False  # a filter, or an end of a pair: no kernel's
+        self.merges = self.deferred  # its event may be a union: it is deferred, or one below is
+        self.above: View | None = None
+        self.below: View | None = None
+        self.tls: Any = None  # model.properties.tls.TlsView of one that is TLS
+        self.suspended = 0  # SUSPEND_* of reading, but for WM
+        self.write_high = 0
+        self.allowed = 0  # bytes that its high watermark lets the input hold; 0: any number
+        self.forced = self.flushed = False  # a flush of it is running; was, ever
+        self.in_stuck = self.out_stuck = False  # its function cannot go on with what there is
+        self.again = False  # input above its high watermark is to be told again
+        self.shown = 0  # bytes of input when its last read callback began
+        self.end_mark = 0  # bytes that the one below had received when it told an end
+        self.handed = 0  # bytes that its output function gave
+
+    @property
+    def is_pair_end(self) -> bool:
+        return self.generic and self.below is None
+
+    @property
+    def bottom(self) -> View:
+        """The lowest of its stack; itself, where there is none."""
+        view = self
+        while view.below is not None:
+            view = view.below
+        return view
+
+
+#: whose operations are of a descriptor that was given up
+NOBODY = View("", completion=True, time=0)
+NOBODY.freed = True
 
 
 class Run:
@@ -134,7 +193,7 @@ class Run:
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
         "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
-        "peers", "records", "reported", "simulated", "tolerance", "views", "violations",
+        "peers", "rates", "records", "reported", "simulated", "tolerance", "views", "violations",
         "wait_index",
     )  # fmt: skip
 
@@ -157,6 +216,7 @@ class Run:
         self.aborted = 0  # connections that were gone when accept took them
         self.accepted: dict[str, int] = {}  # listener -> accept callbacks
         self.connect_caller: View | None = None  # whose connect call is running
+        self.rates: Rates | None = None  # once there are limits
         self.pass_time = 0
         self.passes = 0
         self.wait_index = -1
@@ -183,12 +243,17 @@ class Run:
 
     def other_end(self, name: str) -> View | Peer | None:
         """The far end of the connection: of c0 it is s0. None if unknown: the first of several
-        connections of a raw client may not be the first that is accepted."""
+        connections of a raw client may not be the first that is accepted, and of those that one
+        bufferevent has had in turn nobody says which is which."""
         twin = ("s" if name[:1] == "c" else "c") + name[1:]
         peer = self.peers.get(twin)
         if peer is not None and peer.connections > 1:
             return None
-        return self.views.get(twin) or peer
+        view = self.views.get(twin)
+        own = self.views.get(name)
+        if (view is not None and view.given_up) or (own is not None and own.given_up):
+            return None
+        return view or peer
 
 
 #: what a kind of record does; true: the application's program is over

@@ -8,6 +8,7 @@ a completion kernel it is the one in force when the read was submitted.
 from __future__ import annotations
 
 from model.kernel import EPOLLIN
+from model.properties import tls
 from model.properties.catalogue import Property
 from model.properties.view import Run, View
 
@@ -43,7 +44,7 @@ def check_growth(run: Run, view: View, index: int, before: int, length: int) -> 
     if not high:
         return
     run.checked["W-1"] += 1
-    if length > high and length > before:
+    if length > high + (tls.overrun(view) if before < high else 0) and length > before:
         if view.completion and _inside_drain(run, view, index, length - high):
             return
         run.violate(

@@ -24,12 +24,12 @@ from harness.scenario_json import from_json, to_json
 from harness.strategies import scenarios, tapes
 from harness.sweep import sweep
 from harness.worlds import SIMULATED, is_completion
-from model.errors import UsageError
+from model.errors import NtStatus, UsageError
 from model.faults import CALLS, CONDITIONS, FAULTS, KINDS, NONE, CallFault, Faults
 from model.trace import encode_trace
 
 #: kinds that a kernel does not have
-READINESS_ONLY = ("spurious", "eintr", "eagain", "econnaborted")
+READINESS_ONLY = ("spurious", "eintr", "eagain", "connect_at_once")
 _WORLDS = st.sampled_from(SIMULATED)
 _kinds = st.lists(st.sampled_from(KINDS), unique=True).map(tuple)
 _calls = st.lists(
@@ -184,6 +184,33 @@ def test_the_model_survives_sweeps(world: str, call: str) -> None:
     for outcome in CALLS[call]:
         for done in sweep(TALK, world, call, outcome.name):
             assert done.verdicts.violations == (), done.scenario.faults
+
+
+@pytest.mark.parametrize("world", SIMULATED)
+def test_a_listener_goes_on_behind_an_aborted_connection(world: str) -> None:
+    """A connection is accepted, or it is gone and counts as such; the others are not hurt."""
+    crowd = Connection(PeerEnd(connects=12), BuffereventEnd())
+    scenario = Scenario((crowd,), faults=Faults(("econnaborted",)))
+    mixed = 0
+    for seed in range(30):
+        outcome = run(scenario, world, tape=tape_of(Random(seed).randbytes(60)))
+        assert outcome.verdicts.violations == ()
+        accepted = sum(
+            record[1] == "cb" and record[3] == "accept" and record[2] == "l0"
+            for record in outcome.records
+        )
+        aborted = len(_told(outcome))
+        tried = [record for record in outcome.records if record[1:4] == ("peer", "c0", "connect")]
+        assert accepted + aborted == len(tried) > 0
+        mixed += bool(aborted) and accepted > 0
+        if is_completion(world):
+            failed = [
+                record
+                for record in outcome.records
+                if record[1] == "completion" and record[5] is NtStatus.CONNECTION_RESET
+            ]
+            assert len(failed) == aborted
+    assert mixed > 5
 
 
 def test_a_failing_call_is_the_n_th() -> None:

@@ -19,8 +19,8 @@ from model.faults import NONE
 from tests.harness.made import SCENARIO, failure, failures
 
 SCENARIO_CLASSES = (
-    *("AppStep", "BuffereventEnd", "Connection", "Network", "PeerEnd", "Scenario", "Step"),
-    *("CallFault", "Faults"),
+    *("AppStep", "BuffereventEnd", "Connection", "Layer", "Network", "PeerEnd", "Scenario", "Step"),
+    *("CallFault", "Faults", "RateGroup"),
 )
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -21,6 +21,7 @@ from harness.scenario import (
     BuffereventEnd,
     Connection,
     PeerEnd,
+    RateGroup,
     Scenario,
     Step,
     ends,
@@ -76,7 +77,8 @@ def test_the_schema_accepts_what_is_written(scenario: Scenario) -> None:
 def test_every_action_has_a_json() -> None:
     arguments = {
         "size": 1, "size0": 0, "sizes": (1, 2), "duration": 5, "duration_or_none": None,
-        "mask": "RW", "flag": True, "which": "RE",
+        "mask": "RW", "flag": True, "which": "RE", "event": "READING|EOF", "priority": 3,
+        "mode": "FINISHED", "rate": 7, "tick": 1_000_000, "tokens": -3, "group": 1,
     }  # fmt: skip
 
     def steps(actions: dict[str, Any]) -> tuple[Step, ...]:
@@ -88,7 +90,8 @@ def test_every_action_has_a_json() -> None:
     end = BuffereventEnd(setup=steps(ACTIONS), on_read=(steps(ACTIONS), ()), after_reads="leave")
     app = tuple(AppStep(step.do, "c0", step.args) for step in steps(ACTIONS))
     connection = Connection(end, PeerEnd(steps(PEER_ACTIONS), connects=3, listens=False))
-    scenario = Scenario((connection,), (*app, AppStep("wait", None, (7,))))
+    groups = (RateGroup(), RateGroup(1, 2, 3, 4, 5_000_000, 6))
+    scenario = Scenario((connection,), (*app, AppStep("wait", None, (7,))), groups=groups)
     document = json.loads(json.dumps(to_json(scenario)))
     VALIDATOR.validate(document)
     assert from_json(document) == scenario

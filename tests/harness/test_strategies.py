@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from harness.compare import race_free
 from harness.features import features
-from harness.noise import (
+from harness.noise import scenario_of, tape_of
+from harness.noise_tables import (
     ACCEPT_STEPS,
     APP_STEPS,
     PEER_STEPS,
     REACTION_STEPS,
     SETUP_STEPS,
     STOP,
-    scenario_of,
-    tape_of,
 )
 from harness.scenario import ACTIONS, PEER_ACTIONS, BuffereventEnd, Scenario, ends, steps_of
 from harness.scenario_json import validate

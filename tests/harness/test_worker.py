@@ -21,6 +21,7 @@ from model.choices import Choices
 from model.errors import UsageError
 from model.trace import encode_trace
 from real import wine
+from tests.harness.test_layers import STACK, talk
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,11 @@ def test_windows_writes_the_same_bytes(
     windows: Worker, scenario: Scenario, tape: tuple[int, ...]
 ) -> None:
     same_bytes(windows, scenario, tape)
+
+
+def test_a_stack_writes_the_same_bytes_on_windows(windows: Worker) -> None:
+    """Compression too, whoever built that zlib."""
+    same_bytes(windows, talk("socket", STACK, ("CLOSE_ON_FREE",)), (1, 2, 3))
 
 
 def test_one_process_serves_many_runs(native: Worker) -> None:
@@ -155,7 +161,7 @@ def test_cases_without_a_worker_are_our_error() -> None:
     worker = Worker(lambda args: starting("raise SystemExit(9)"))
     with pytest.raises(WorkerFailed):
         remote_cases("iocp", [[["port", "p"]], [["settle"]]], 1.0, worker)
-    assert worker.starts == 1
+    assert worker.starts == 2  # once more, and not for every case
 
 
 def test_a_worker_that_does_not_start_is_our_error() -> None:

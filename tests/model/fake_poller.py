@@ -41,7 +41,7 @@ class FakePoller:
         return Bufferevent(self.base, fd, options)
 
     def listener(
-        self, callback: AcceptCallback | None, port: int, backlog: int
+        self, callback: AcceptCallback | None, port: int, backlog: int, flags: int
     ) -> Listener | KernelError:
         raise AssertionError
 
@@ -70,5 +70,6 @@ class Logged(Event):
 class Noted:
     """A deferred callback."""
 
-    def __init__(self, act: Callable[[], None]) -> None:
+    def __init__(self, act: Callable[[], None], priority: int = 0) -> None:
         self.run = act
+        self.priority = priority

@@ -6,6 +6,7 @@ Everything happens at time 0 unless a test waits, so the lists that tests compar
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from model.bases import new_base
 from model.choices import Choices
 from model.errors import Errno, Win32Error
 from model.event_base import EventBase
+from model.layer import Filters, Underlying
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EV_READ,
@@ -20,77 +22,17 @@ from model.subject import (
     EVLOOP_NO_EXIT_ON_EMPTY,
     EVLOOP_NONBLOCK,
     Bufferevent,
-    KernelError,
     Listener,
-    event_name,
 )
 from model.world import RawListener, RawSocket
 from sim.world import SimWorld
+from tests.model.spy import Hook, Seen, Spy
+
+__all__ = ["KINDS", "MS", "RW", "Hook", "Rig", "Seen", "Spy", "in_worlds", "play"]
 
 KINDS = ("epoll", "iocp")
 MS = 1_000_000
 RW = EV_READ | EV_WRITE
-
-Seen = tuple[str, int | str]
-Hook = Callable[["Spy"], None]
-
-
-class Spy:
-    """One end: its bufferevent, and in `seen` its callbacks in order.
-
-    ("read", input length), ("write", output length), ("event", "READING|EOF"). The read callback
-    takes everything into `data` unless `on_read` says otherwise.
-    """
-
-    def __init__(self, bev: Bufferevent) -> None:
-        self.bev = bev
-        self.seen: list[Seen] = []
-        self.data = bytearray()
-        self.errors: list[KernelError | None] = []
-        self.on_read: Hook = Spy.take
-        self.on_write: Hook | None = None
-        self.on_event: Hook | None = None
-        self.freed = False
-        bev.setcb(self._read, self._write, self._event)
-
-    def take(self) -> None:
-        """Reads the whole input."""
-        self.data += self.bev.read(1 << 30)
-
-    def leave(self) -> None:
-        """Reads nothing."""
-
-    def free(self) -> None:
-        """Frees the bufferevent, as the application would."""
-        self.freed = True
-        self.bev.free()
-
-    def events(self) -> list[str]:
-        """The event callbacks only."""
-        return [str(what) for which, what in self.seen if which == "event"]
-
-    def count(self, which: str) -> int:
-        """How many callbacks of a kind there were."""
-        return sum(seen[0] == which for seen in self.seen)
-
-    def _read(self, bev: Bufferevent) -> None:
-        self._note("read", bev.input_length())
-        self.on_read(self)
-
-    def _write(self, bev: Bufferevent) -> None:
-        self._note("write", bev.output_length())
-        if self.on_write is not None:
-            self.on_write(self)
-
-    def _event(self, bev: Bufferevent, what: int) -> None:
-        self._note("event", event_name(what))
-        self.errors.append(bev.socket_error())
-        if self.on_event is not None:
-            self.on_event(self)
-
-    def _note(self, which: str, what: int | str) -> None:
-        assert not self.freed, f"{which} callback after free"
-        self.seen.append((which, what))
 
 
 class Rig:
@@ -138,6 +80,24 @@ class Rig:
         assert client.events() == ["CONNECTED"]
         client.seen.clear()
         return client, server
+
+    def watch(self, bev: Bufferevent) -> Spy:
+        """A spy on a bufferevent that was made otherwise; it is freed at the end."""
+        spy = Spy(bev)
+        self.spies.append(spy)
+        return spy
+
+    def inner_pair(self, options: int = BEV_OPT_CLOSE_ON_FREE) -> tuple[Spy, Spy]:
+        """Both ends of a bufferevent pair."""
+        first, second = self.base.bufferevent_pair_new(options)
+        return self.watch(first), self.watch(second)
+
+    def filter(self, below: Spy, filters: Filters, options: int = BEV_OPT_CLOSE_ON_FREE) -> Spy:
+        """A filter on the bufferevent of `below`, which is no end of its own any more."""
+        if options & BEV_OPT_CLOSE_ON_FREE:
+            self.spies.remove(below)
+        underlying = cast(Underlying, below.bev)
+        return self.watch(self.base.bufferevent_filter_new(underlying, filters, options))
 
     def peer(self, options: int = BEV_OPT_CLOSE_ON_FREE) -> tuple[Spy, RawSocket]:
         """A connected bufferevent and the raw socket at the other end."""

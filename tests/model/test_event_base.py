@@ -314,7 +314,7 @@ def test_free_runs_what_is_outstanding() -> None:
     base = poller.base
     log: list[str] = []
     base.schedule_finalizer(
-        Noted(lambda: base.schedule_deferred(Noted(lambda: log.append("after"))))
+        lambda: base.schedule_deferred(Noted(lambda: log.append("after"))), priority=0
     )
     base.loopbreak()
     assert base.free() == 0

@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import Errno, Win32Error
 from model.kernel import EPOLLIN
-from model.subject import EV_READ, Listener
+from model.subject import EV_READ, LEV_OPT_CLOSE_ON_FREE, LEV_OPT_DISABLED, Listener
 from tests.model.rig import KINDS, MS, Rig, Spy, in_worlds, play
 
 
@@ -187,3 +187,54 @@ def test_epoll_accept_error_ends_the_turn(monkeypatch: pytest.MonkeyPatch) -> No
         assert EPOLLIN == 1
 
     play("epoll", body)
+
+
+@in_worlds()
+def test_made_disabled(rig: Rig) -> None:
+    """LEV_OPT_DISABLED: what connects waits until it is enabled."""
+    accepted: list[int] = []
+    listener = rig.base.listener_new(
+        lambda _listener, fd, _port: accepted.append(fd),
+        0,
+        4,
+        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_DISABLED,
+    )
+    assert not isinstance(listener, (Errno, Win32Error))
+    rig.listeners.append(listener)
+    clients(rig, listener, 1)
+    rig.settle()
+    assert accepted == []
+    assert listener.enable() == 0
+    rig.settle()
+    assert len(accepted) == 1
+    rig.new(accepted[0])
+
+
+@in_worlds()
+def test_without_close_on_free(rig: Rig) -> None:
+    """Its descriptor is the owner's."""
+    listener = rig.base.listener_new(None, 0, 4, 0)
+    assert not isinstance(listener, (Errno, Win32Error))
+    fd = getattr(listener, "fd")  # noqa: B009
+    listener.free()
+    rig.settle()
+    kernel = rig.world.readiness or rig.world.completion
+    assert kernel is not None
+    assert kernel.getsockname(fd) == listener.port, "still open"
+    rig.base.close_fd(fd)
+
+
+@in_worlds()
+def test_its_callback_can_be_taken_away_and_given_back(rig: Rig) -> None:
+    """LE-139: meanwhile connections are closed."""
+    accepted: list[int] = []
+    listener = rig.listen(None)
+    (refused,) = clients(rig, listener, 1)
+    rig.settle()
+    assert refused.events()[0] == "CONNECTED"
+    assert len(refused.events()) == 2, "and its end"
+    listener.set_cb(lambda _listener, fd, _port: accepted.append(fd))
+    clients(rig, listener, 1)
+    rig.settle()
+    assert len(accepted) == 1
+    rig.new(accepted[0])

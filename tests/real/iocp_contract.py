@@ -294,6 +294,30 @@ def check_many_receives_at_once(kernel: CompletionKernel) -> None:
     assert [bytes(buffer) for buffer in buffers] == [b"%04d" % index for index in range(8)]
 
 
+def check_send_buffer(kernel: CompletionKernel) -> None:
+    """SO_SNDBUF 0: a large send pends, and ends with its full length when the peer has read."""
+    pair = Pair(kernel)
+    assert kernel.set_send_buffer(pair.client, 0) is None
+    size = 8_000_000
+    assert kernel.wsa_send(pair.client, SEND, [bytes(size)]) is PENDING
+    buffer = memoryview(bytearray(1 << 20))
+    received = 0
+    sent: list[Completion] = []
+    while received < size:
+        result = kernel.wsa_recv(pair.server, RECV, buffer)
+        while result is PENDING:
+            packet = pair.take(1)[0]
+            if packet.overlapped == RECV:
+                result = packet.nbytes
+            else:
+                sent.append(packet)
+        received += number(result)
+    sent += pair.take(1 - len(sent))
+    assert sent == [Completion(2, SEND, size, NtStatus.SUCCESS)], sent
+    assert kernel.closesocket(pair.client) is None
+    assert kernel.set_send_buffer(pair.client, 0) is Win32Error.WSAENOTSOCK
+
+
 def check_the_world_plays_and_releases(_: CompletionKernel) -> None:
     from real.world import RealWorld
 

@@ -1,0 +1,1 @@
+"""Cases of libevent's own regression tests, ported, and the table of all of them."""

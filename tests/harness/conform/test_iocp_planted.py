@@ -28,7 +28,7 @@ WRONG: dict[str, tuple[type, str, str, str]] = {
     "P5": (Port, "_hand_over", "-1 if self.profile", "0 if self.profile"),
     "C1": (Socket, "end_cancelled", "0, NtStatus.CANCELLED)  # rule", "0, SUCCESS)  # rule"),
     "H1": (Handles, "associate", "return Win32Error.ERROR_INVALID_PARAMETER  # rule H1", "pass"),
-    "X1": (Socket, "_fail_all", "self.finish(operation, 0, profile.close_status)", "pass"),
+    "X1": (Socket, "_end_next", "self._close_receive_status()", "SUCCESS"),
 }
 
 

@@ -177,6 +177,34 @@ def t5_bad() -> Tape:
     return _read_timeout(tape.read_callback(reads=False).at(5).wait(timeout_ns=5 * MS))
 
 
+def _without_tokens(direction: str) -> Tape:
+    """A direction that timed out in a tick of 20 ms, 4 ms after it was suspended."""
+    tape = Tape().accepted().op("set_rate_limit", 10, 10, 10, 10, 20 * MS)
+    tape.op("set_timeouts", 5 * MS, 5 * MS).wait().write_callback()
+    if direction == "write":
+        tape.write(20).leave(10)
+    else:
+        tape.arrive(10, asked=10)
+    return tape.at(1).add("suspend", "s0", direction, 2)
+
+
+def t5_without_tokens() -> Tape:
+    return _read_timeout(_without_tokens("read").at(5).wait(timeout_ns=5 * MS))
+
+
+def t5_write_without_tokens() -> Tape:
+    tape = _without_tokens("write").at(5).wait(timeout_ns=5 * MS)
+    tape.enabled &= ~EV_WRITE
+    return tape.event(0x42)
+
+
+def t5_resumed() -> Tape:
+    """From the resumption on the whole timeout runs."""
+    tape = _without_tokens("read").read_callback().at(20).wait(timeout_ns=20 * MS)
+    tape.add("suspend", "s0", "read", 0)
+    return _read_timeout(tape.at(25).wait(timeout_ns=5 * MS))
+
+
 PAIRS: dict[str, tuple[tuple[Builder, ...], tuple[Builder, ...]]] = {
     "W-1": ((w1_good, w1_async_lowered, w1_async_in_read), (w1_bad, w1_async_bad)),
     "W-2": ((w2_good,), (w2_bad, w2_write_bad)),
@@ -188,5 +216,5 @@ PAIRS: dict[str, tuple[tuple[Builder, ...], tuple[Builder, ...]]] = {
     "T-2": ((t1_good,), (t2_bad, t2_async_bad)),
     "T-3": ((t3_good, t3_full_kernel), (t3_bad,)),
     "T-4": ((t1_good, t4_again), (t4_bad,)),
-    "T-5": ((t5_good,), (t5_bad,)),
+    "T-5": ((t5_good, t5_resumed), (t5_bad, t5_without_tokens, t5_write_without_tokens)),
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from model.errors import Errno
+from model.errors import Errno, NtStatus, Win32Error
 from model.kernel import EPOLLIN, EPOLLOUT
-from model.subject import EV_READ
+from model.subject import EV_READ, EVLOOP_ONCE
 from tests.model.properties.pairs_events import e3_good
 from tests.model.properties.pairs_limits import w3_good
 from tests.model.properties.pairs_traffic import listener, served
-from tests.model.properties.traces import FD, Builder, Tape
+from tests.model.properties.traces import DEFERRED, FD, LISTENER_FD, Builder, Tape
 
 
 def l1_bad() -> Tape:
@@ -30,6 +30,44 @@ def l1_listener_good() -> Tape:
 def l1_listener_bad() -> Tape:
     tape = Tape(name="l0").add("new", "l0", "listener", 0, None)
     return tape.add("peer", "c0", "connect", 0, None).wait().add("quiet")
+
+
+def _accept_ended(status: NtStatus, connections: int) -> Tape:
+    """So many connections to a listener over completion, of which one AcceptEx told this."""
+    tape = Tape(completion=True, name="l0").add("new", "l0", "listener", 0, None)
+    tape.add("accept_ex", LISTENER_FD, 9, 5, Win32Error.WSA_IO_PENDING)
+    for _ in range(connections):
+        tape.add("peer", "c0", "connect", 0, None)
+    return tape.wait().add("completion", LISTENER_FD, 5, "accept", status, None).add("quiet")
+
+
+def l1_aborted_good() -> Tape:
+    return _accept_ended(NtStatus.CONNECTION_RESET, 1)
+
+
+def l1_aborted_bad() -> Tape:
+    return _accept_ended(NtStatus.CONNECTION_RESET, 2)
+
+
+def l1_cancelled_bad() -> Tape:
+    return _accept_ended(NtStatus.CANCELLED, 1)
+
+
+def once(reads: bool) -> Tape:
+    """Two loops with EVLOOP_ONCE; bytes arrive in the first."""
+    tape = Tape(options=DEFERRED).accepted().peer_sends(64).add("loop", EVLOOP_ONCE)
+    tape.wait((FD, EPOLLIN)).arrive(64)
+    if reads:
+        tape.read_callback()
+    return tape.add("loop_end", 0).add("loop", EVLOOP_ONCE)
+
+
+def l1_once_good() -> Tape:
+    return once(reads=True).add("quiet")
+
+
+def l1_once_bad() -> Tape:
+    return once(reads=False)
 
 
 def l2_good() -> Tape:
@@ -134,7 +172,13 @@ def s4_bad() -> Tape:
 
 
 PAIRS: dict[str, tuple[tuple[Builder, ...], tuple[Builder, ...]]] = {
-    "L-1": ((w3_good, l1_listener_good), (l1_bad, l1_not_offered, l1_listener_bad)),
+    "L-1": (
+        (w3_good, l1_listener_good, l1_aborted_good, l1_once_good),
+        (
+            *(l1_bad, l1_not_offered, l1_listener_bad, l1_aborted_bad, l1_cancelled_bad),
+            l1_once_bad,
+        ),
+    ),
     "L-2": ((l2_good,), (l2_not_told, l2_not_asked, l2_error_not_told)),
     "L-4": ((l4_good,), (l4_bad, l4_async_bad)),
     "L-5": ((l5_good,), (l5_callbacks, l5_waits, l5_budget)),

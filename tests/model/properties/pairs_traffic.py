@@ -54,6 +54,20 @@ def b2_not_all() -> Tape:
     return tape.peer_receives(32).peer("recv", 64, b"")
 
 
+def b3_good() -> Tape:
+    """Refused while there is a descriptor, accepted once setfd has taken it away."""
+    tape = Tape().accepted().write(64).add("drain", "s0", -1).op("disable_hard", 6)
+    return tape.add("close", FD, None).op("setfd", None).add("drain", "s0", 0)
+
+
+def b3_taken_from_the_library() -> Tape:
+    return Tape().accepted().write(64).add("drain", "s0", 0)
+
+
+def b3_frozen_for_ever() -> Tape:
+    return Tape().accepted().add("close", FD, None).op("setfd", None).add("drain", "s0", -1)
+
+
 def c1_good() -> Tape:
     return Tape().accepted().disable(EV_READ).enable(EV_READ).wait().arrive(64).read_callback()
 
@@ -130,6 +144,7 @@ def c4_teardown() -> Tape:
 PAIRS: dict[str, tuple[tuple[Builder, ...], tuple[Builder, ...]]] = {
     "B-1": ((b1_good,), (b1_wrong_content, b1_wrong_length, b1_foreign)),
     "B-2": ((b2_good, b2_all), (b2_wrong_content, b2_wrong_length, b2_not_all)),
+    "B-3": ((b3_good,), (b3_taken_from_the_library, b3_frozen_for_ever)),
     "C-1": (
         (c1_good, c1_async_in_flight, c1_accept_good),
         (c1_bad, c1_async_bad, c1_accept_bad),

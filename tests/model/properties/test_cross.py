@@ -121,3 +121,36 @@ def test_half_close_says_nothing_where_the_peer_closed_or_nobody_wrote() -> None
     assert _x2(Tape().accepted().peer("shutdown").wait().eof().event(0x11).records) == ([], 0)
     stopped = _half_closed().disable(EV_WRITE)
     assert _x2(stopped.records) == ([], 1)
+
+
+def _limited(completion: bool, sizes: tuple[int, ...], *before: tuple[int, ...]) -> Tape:
+    """Bytes that came at once, 100 a tick being allowed; `before` are calls about rates."""
+    tape = Tape(completion=completion).accepted(EV_WRITE)
+    tape.op("set_rate_limit", 100, 100, 100, 100, 1_000_000)
+    for args in before:
+        tape.op("set_rate_limit", *args)
+    tape.enable(EV_READ).wait()
+    for size in sizes:
+        tape.arrive(size).read_callback()
+    return tape
+
+
+def _taken(tape: Tape, *times_and_sizes: tuple[int, int]) -> Tape:
+    for time, size in times_and_sizes:
+        tape.at(time).wait().arrive(size).read_callback()
+    return tape
+
+
+def test_a_rate_limit_binds_in_both_or_in_neither() -> None:
+    kept = _taken(_limited(False, (100,)), (1, 100), (2, 100))
+    assert _found(kept, _taken(_limited(True, (100, 100)), (9, 100)), KINDS) == []
+    assert _found(kept, _limited(True, (100, 100, 100)), KINDS) == ["X-3"]
+    assert _found(_limited(False, (300,)), _limited(True, (100, 100, 100)), KINDS) == []
+
+
+def test_a_rate_limit_that_changed_is_not_compared() -> None:
+    kept = _taken(_limited(False, (100,)), (9, 200))
+    other = _limited(True, (300,), (900, 900, 900, 900, 1_000_000))
+    assert _found(kept, other, KINDS) == []
+    verdicts = compare_runs({"sim-epoll": kept.records, "sim-iocp": other.records})
+    assert verdicts.checked["X-3"] == 0

@@ -12,7 +12,11 @@ from model.properties import PROPERTY, check
 from model.trace import FIELDS, Record
 
 _FIELD: dict[str, st.SearchStrategy[Any]] = {
-    "bev": st.sampled_from(["c0", "s0", "l0"]),
+    "bev": st.sampled_from(["c0", "s0", "l0", "g0"]),
+    "direction": st.sampled_from(["read", "write"]),
+    "reasons": st.sampled_from([0, 2, 4, 6, None]),
+    "read_limit": st.integers(-9, 9),
+    "write_limit": st.integers(-9, 9),
     "peer": st.sampled_from(["c0", "s0"]),
     "fd": st.integers(3, 6),
     "overlapped": st.integers(1, 3),
@@ -26,9 +30,18 @@ _FIELD: dict[str, st.SearchStrategy[Any]] = {
     "options": st.sampled_from([0, 1, 5]),
     "data": st.binary(max_size=9),
     "name": st.sampled_from(
-        ["enable", "disable", "setwatermark", "set_timeouts", "setcb", "connect", "free"]
+        [
+            *("enable", "disable", "setwatermark", "set_timeouts", "setcb", "connect", "free"),
+            *("set_rate_limit", "add_to_rate_limit_group", "remove_from_rate_limit_group"),
+            *("decrement_read_limit", "set_max_single_write", "rate_limit_group_new"),
+            *("rate_limit_group_set_cfg", "rate_limit_group_set_min_share"),
+        ]
     ),
-    "args": st.lists(st.integers(0, 6), max_size=3).map(tuple),
+    "args": st.one_of(
+        st.lists(st.integers(0, 6), max_size=3).map(tuple),
+        st.tuples(*[st.integers(0, 6)] * 5),
+        st.sampled_from([(5, 9, 5, 9, 1_000_000), (0,), (None,)]),
+    ),
     "mask": st.integers(0, 7),
     "op": st.integers(1, 3),
     "operation": st.sampled_from(

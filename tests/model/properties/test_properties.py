@@ -42,7 +42,7 @@ def test_every_property_of_a_trace_has_its_pair() -> None:
 def test_the_catalogue_speaks_for_itself() -> None:
     assert len(PROPERTY) == len(PROPERTIES)
     for each in PROPERTIES:
-        assert re.fullmatch(r"[BCEOWTLSX]-\d", each.id)
+        assert re.fullmatch(r"[BCEORWTLMSX]-\d", each.id)
         assert each.statement.endswith(".")
         assert each.source
         assert each.how

@@ -140,7 +140,7 @@ class Tape:
             return self.add("gqcs", PORT, timeout_ns, 1)
         return self.add("epoll_wait", EPFD, timeout_ns, list(ready))
 
-    def arrive(self, size: int, data: bytes | None = None) -> Tape:
+    def arrive(self, size: int, data: bytes | None = None, asked: int = 16_384) -> Tape:
         """Bytes of the peer's stream come into the input."""
         place = getattr(self, "_arrived", 0)
         self._arrived = place + size
@@ -149,7 +149,7 @@ class Tape:
             data = content(PEER_STREAM, place, size)
         if self.completion:
             return self.add("completion", FD, 1, "recv", NtStatus.SUCCESS, data)
-        return self.add("recv", FD, 16_384, data)
+        return self.add("recv", FD, asked, data)
 
     def leave(self, size: int) -> Tape:
         """The kernel takes bytes of the output."""

@@ -1,0 +1,1 @@
+"""Inclusion: could the simulated kernel have produced a trace recorded on a real one?"""

@@ -1,0 +1,80 @@
+"""What the records of the harness say: the program, the loop, the run's end.
+
+A handler that returns true ends the judging of all but resources and bytes: the program is over.
+"""
+
+from __future__ import annotations
+
+from model.properties import liveness, rates, resources
+from model.properties.view import Handler, Run
+from model.subject import EVLOOP_ONCE
+from model.trace import Record
+
+
+def step(run: Run, index: int, record: Record) -> None:
+    """`step`: the application's program goes on."""
+    run.idle_waits = 0
+
+
+def loop(run: Run, index: int, record: Record) -> None:
+    """`loop`: it begins. Two in a row with EVLOOP_ONCE: nobody broke off the first."""
+    if record[2] & run.loop_flags & EVLOOP_ONCE:
+        liveness.judge_once(run, index)
+    run.loop_flags = record[2]
+
+
+def loop_end(run: Run, index: int, record: Record) -> None:
+    """`loop_end`: 1 means that no events were left."""
+    liveness.loop_ended(run, index, record[2])
+
+
+def quiet(run: Run, index: int, record: Record) -> None:
+    """`quiet`: liveness is judged."""
+    liveness.judge(run, index, record[0])
+    if run.rates is not None:
+        rates.waited(run, index, record[0], last=True)
+
+
+def teardown(run: Run, index: int, record: Record) -> bool:
+    """`teardown`: the program is over; watermarks bind no more."""
+    for view in run.views.values():
+        view.high = view.read_high = 0
+    return True
+
+
+def base_free(run: Run, index: int, record: Record) -> None:
+    """`base_free`: all bufferevents must be gone."""
+    run.base_freed = True
+    if run.cut:
+        return
+    run.checked["S-3"] += 1
+    if record[2]:
+        run.violate(
+            "S-3", "", index, f"{record[2]} bufferevents were still alive when the base was freed"
+        )
+
+
+def crash(run: Run, index: int, record: Record) -> bool:
+    """`crash`: an exception out of the subject."""
+    run.cut = True
+    resources.crash(run, index, record)
+    return True
+
+
+def budget(run: Run, index: int, record: Record) -> bool:
+    """`budget`: the run was cut."""
+    run.cut = True
+    run.violate("L-5", "", index, f"the run was cut after {record[2]} records: it does not end")
+    return True
+
+
+HANDLERS: dict[str, Handler] = {
+    "step": step,
+    "loop": loop,
+    "loop_end": loop_end,
+    "quiet": quiet,
+    "teardown": teardown,
+    "base_free": base_free,
+    "crash": crash,
+    "budget": budget,
+}
