@@ -14,6 +14,7 @@ again, so an overrun stays undelivered; since then it calls again without end: i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from model import rate_limit
@@ -33,6 +34,7 @@ from model.subject import (
     EventCallback,
     Failure,
 )
+from model.threads import NO_LOCK, Lock
 from model.transport import Transport
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Bufferevent(RateLimited, Transport):
         *("readcb", "refcnt", "timeout_read_ns", "timeout_write_ns", "wm_read_high"),
         *("wm_read_low", "wm_write_high", "wm_write_low", "write_suspended", "writecb"),
     )
+
+    lock: Lock = NO_LOCK  # `model.locked` has one
 
     def __init__(self, base: EventBase, fd: int | None, options: int) -> None:
         if options & BEV_OPT_UNLOCK_CALLBACKS and not options & BEV_OPT_DEFER_CALLBACKS:
@@ -365,6 +369,10 @@ class Bufferevent(RateLimited, Transport):
             self.pending_events, self.pending_error = 0, None
             self.eventcb(self, what)
         self.decref()
+
+    def claim(self) -> Callable[[], object]:
+        """From the active queue, with threads."""
+        return self.run
 
     @property
     def reads(self) -> bool:
