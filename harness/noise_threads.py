@@ -23,6 +23,7 @@ from harness.scenario import (
     BuffereventEnd,
     Connection,
     End,
+    Reaction,
     Scenario,
     Step,
     ends,
@@ -34,16 +35,20 @@ if TYPE_CHECKING:
 
 THREADED = 245  # a byte below leaves a scenario without threads
 THREADS = 3
+UNLOCKED = ("THREADSAFE", "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
 STEPS = 4  # of one thread
 _PLAIN = [step for step in APP_STEPS if step.do not in LOOP_STEPS]
 _FLUSHES = [Step("flush", ("RW", "FLUSH"))]
-THREAD_STEPS: list[Step] = [*WRITES, *_PLAIN, *_FLUSHES]
-LIMITED_STEPS: list[Step] = [*THREAD_STEPS, *LATER_LIMITS * 3]
+_STOPS: Reaction = (Step("disable", ("R",)), Step("enable", ("R",))) * 3
+_TRIGGERS = [step for step in _PLAIN if step.do == "trigger"]
+THREAD_STEPS: list[Step | Reaction] = [*WRITES, *_PLAIN, *_FLUSHES, *_TRIGGERS * 2, *[_STOPS] * 20]
+LIMITED_STEPS: list[Step | Reaction] = [*THREAD_STEPS, *LATER_LIMITS * 3]
 
 
 def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
     """The same with threads, where an end can have any."""
-    safe = replace(scenario, connections=tuple(map(_safe, scenario.connections)))
+    more = noise.pick((("THREADSAFE",), UNLOCKED))
+    safe = replace(scenario, connections=tuple(_safe(each, more) for each in scenario.connections))
     names = [name for name, _ in ends(safe) if thread_safe(safe, name)]
     if not names:
         return scenario
@@ -54,7 +59,7 @@ def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
     return replace(safe, threads=tuple(threads))
 
 
-def _steps(noise: Noise, names: list[str], table: Sequence[Step]) -> tuple[AppStep, ...]:
+def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> tuple[AppStep, ...]:
     steps: list[AppStep] = []
     for step in noise.steps(table, STEPS):
         wait = noise.byte()
@@ -64,15 +69,18 @@ def _steps(noise: Noise, names: list[str], table: Sequence[Step]) -> tuple[AppSt
     return tuple(steps)
 
 
-def _safe(connection: Connection) -> Connection:
+def _safe(connection: Connection, more: tuple[str, ...]) -> Connection:
     if connection.layers or connection.transport != "socket":
         return connection
     return replace(
-        connection, client=_safe_end(connection.client), server=_safe_end(connection.server)
+        connection,
+        client=_safe_end(connection.client, more),
+        server=_safe_end(connection.server, more),
     )
 
 
-def _safe_end(end: End) -> End:
-    if not isinstance(end, BuffereventEnd) or "THREADSAFE" in end.options:
+def _safe_end(end: End, more: tuple[str, ...]) -> End:
+    if not isinstance(end, BuffereventEnd):
         return end
-    return replace(end, options=(*end.options, "THREADSAFE"))
+    options = (*end.options, *(option for option in more if option not in end.options))
+    return replace(end, options=options)

@@ -14,7 +14,6 @@ again, so an overrun stays undelivered; since then it calls again without end: i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from model import rate_limit
@@ -369,10 +368,6 @@ class Bufferevent(RateLimited, Transport):
             self.pending_events, self.pending_error = 0, None
             self.eventcb(self, what)
         self.decref()
-
-    def claim(self) -> Callable[[], object]:
-        """From the active queue, with threads."""
-        return self.run
 
     @property
     def reads(self) -> bool:

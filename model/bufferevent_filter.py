@@ -20,8 +20,6 @@ What libevent leaves to luck is one rule here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from model.bufferevent import SUSPEND_FILT_READ
 from model.evbuffer import Change, Evbuffer
 from model.event_base import EventBase
@@ -316,6 +314,3 @@ class _Continuation:
 
     def run(self) -> None:
         self.bev.go_on()
-
-    def claim(self) -> Callable[[], object]:
-        return self.bev.go_on

@@ -25,9 +25,6 @@ class Runnable(Protocol):
     def run(self) -> bool | None:
         """Runs it. False: there was nothing to run, it was taken back meanwhile."""
 
-    def claim(self) -> Callable[[], object] | None:
-        """Under the base's lock, where threads are: what to call without it; None for nothing."""
-
 
 class Event:
     """A descriptor's direction, or a bare timer, with an optional timeout (libevent: struct event).
@@ -63,6 +60,8 @@ class Event:
         return None
 
     def claim(self) -> Callable[[], object] | None:
+        """`run` in two parts, where there are threads: this under the base's lock, and what it
+        gives without. None: there is nothing to run."""
         result = self.result
         if not result:
             return None
@@ -149,6 +148,3 @@ class Finalizer:
 
     def run(self) -> None:
         self.callback()
-
-    def claim(self) -> Callable[[], object]:
-        return self.callback

@@ -20,6 +20,7 @@ from model.rate_limit_group import (
     suspended,
     unsuspend,
 )
+from model.threads import NO_LOCK
 
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
@@ -62,6 +63,12 @@ class LockedGroup(RateLimitGroup):
 
     def touch(self) -> None:
         self.threads.touch(self.shared, write=True)
+
+    @staticmethod
+    def touch_member(member: Bufferevent) -> None:
+        """The state of a member is used."""
+        if member.lock is not NO_LOCK:
+            cast("Locked", member).touch(write=True)
 
     def set_cfg(self, cfg: RateLimitConfig) -> int:
         with self.lock:
@@ -121,6 +128,7 @@ class LockedGroup(RateLimitGroup):
         start_refill(self.refill, self.bucket.wait_ns(way, self.min_share))
         for member in tuple(self.members):
             if member.lock.try_acquire():
+                self.touch_member(member)
                 suspend(member, way, SUSPEND_BW_GROUP)
                 member.lock.release()
 
@@ -135,6 +143,7 @@ class LockedGroup(RateLimitGroup):
             if self.suspended[way]:
                 return
             if member.lock.try_acquire():
+                self.touch_member(member)
                 unsuspend(member, way, SUSPEND_BW_GROUP)
                 member.lock.release()
             elif suspended(member, way) & SUSPEND_BW_GROUP:

@@ -29,7 +29,7 @@ from model.kernel import (
 from model.locked import LockedAsync, LockedSocket
 from model.readiness import MAX_EVENTS, ReadinessPoller
 from model.subject import BEV_OPT_THREADSAFE
-from model.threads import Threads
+from model.threads import BASE_ACTIVE, Threads
 
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
@@ -61,6 +61,7 @@ class ThreadedBase(EventBase):
         self.wakeup: Wakeup
         self.loop_thread: str | None = None  # whose loop runs
         self.notify_pending = False
+        self.runs: object = None  # whose callback the loop's thread is in, or about to be in
         self.next_name = ""  # what the next bufferevent is called in records
 
     def name(self, fallback: str) -> str:
@@ -77,8 +78,8 @@ class ThreadedBase(EventBase):
             self.wakeup.wake()
 
     def touch(self) -> None:
-        """The state that the lock guards is changed."""
-        self.threads.touch("base", write=True)
+        """There is something for the loop to do."""
+        self.threads.touch(BASE_ACTIVE, write=True)
 
     # What other threads may call.
 
@@ -91,6 +92,7 @@ class ThreadedBase(EventBase):
         with self.guard:
             self.virtual_events += change
             if not self.virtual_events:
+                self.touch()
                 self.notify()
 
     def activate(self, event: Event, result: int) -> None:
@@ -119,16 +121,17 @@ class ThreadedBase(EventBase):
 
     def start_timer(self, event: Event, timeout_ns: int) -> None:
         with self.guard:
-            self.touch()
             before = self._nearest_timer()
             super().start_timer(event, timeout_ns)
             deadline = event.deadline_ns
             if before is None or (deadline is not None and deadline < before):
+                self.touch()
                 self.notify()
 
     def loopbreak(self) -> None:
         with self.guard:
             super().loopbreak()
+            self.touch()
             self.notify()
 
     def loopcontinue(self) -> None:
@@ -171,11 +174,14 @@ class ThreadedBase(EventBase):
                     position += 1
                     continue
                 self.touch()
-                work = active.pop(position).claim()
+                item = active.pop(position)
+                work = _claim(item)
                 if work is None:
                     continue
                 ran = True
+                self.runs = getattr(item, "bev", item)
                 self.outside(work)
+                self.runs = None
                 if self._break or self._continue:
                     break
                 if any(each.priority < level for each in active):
@@ -191,6 +197,12 @@ class ThreadedBase(EventBase):
         from model.locked_rates import LockedGroup  # which needs our timers
 
         return LockedGroup(self, cfg)
+
+
+def _claim(item: Runnable) -> Callable[[], object] | None:
+    """What there is to run of an item of the active queue; a bufferevent's own is locked later."""
+    claim: Callable[[], Callable[[], object] | None] | None = getattr(item, "claim", None)
+    return item.run if claim is None else claim()
 
 
 class ThreadedReadiness(ReadinessPoller):

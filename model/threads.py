@@ -25,6 +25,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast
 from model.errors import DuopollError, UsageError
 from model.trace import Record
 
+#: the touch of what a loop that waits must be woken for
+BASE_ACTIVE = "base.active"
 MAIN = "main"  # the name of the thread that a world's `run` was called with
 
 T = TypeVar("T")

@@ -90,7 +90,7 @@ def check(
 
 
 def _judge_threads(run: Run, unreadable: list[int]) -> None:
-    verdicts = threads.check_threads(run.records)
+    verdicts = threads.check_threads(run.records, run.tolerance)
     run.violations.extend(verdicts.violations)
     run.checked |= verdicts.checked
     unreadable.extend(index for index in verdicts.unreadable if index not in unreadable)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from model.properties.catalogue import Property, Verdicts, Violation
 from model.properties.lock_order import Clock, Edge, circles
-from model.threads import MAIN
+from model.subject import BEV_OPT_UNLOCK_CALLBACKS
+from model.threads import BASE_ACTIVE, MAIN
 from model.trace import Record
 
 PROPERTIES = (
@@ -44,15 +45,23 @@ PROPERTIES = (
     ),
     Property(
         "K-4",
-        "A wakeup is not lost: who waits for ever was not notified before it began to wait.",
+        "A wakeup is not lost: who waits for ever was not notified before it began to wait, and a"
+        " loop that waits goes on when another thread gives it something to do.",
         "pthread_cond_signal(3p); event.c:evthread_notify_base",
-        "a thread in a condition's wait when the run hangs, and a notify that woke nobody",
+        "a thread in a condition's wait when the run hangs, and a notify that woke nobody; a wait"
+        " of the loop that ends later than another thread's touch of base.active allows",
     ),
     Property(
         "K-5",
         "A thread that ends has given back every lock.",
         "pthread_mutex_unlock(3p)",
         "lock records against the thread's end",
+    ),
+    Property(
+        "K-6",
+        "A callback of a bufferevent with UNLOCK_CALLBACKS runs without its lock.",
+        "bufferevent.c:bufferevent_run_deferred_callbacks_unlocked",
+        "locks held at cb records, but for the one that holds record and state together",
     ),
 )
 
@@ -87,7 +96,7 @@ def _merge(clock: Clock, other: Clock) -> None:
 class _Judge:
     """One pass over the records of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, tolerance_ns: int) -> None:
         self.violations: list[Violation] = []
         self.checked = {each.id: 0 for each in PROPERTIES}
         self.threads: dict[str, _Thread] = {}
@@ -102,6 +111,10 @@ class _Judge:
         self.eventfds: dict[int, Clock] = {}
         self.notified: dict[str, int] = {}  # condition -> the last notify that woke nobody
         self.callbacks: dict[str, list[tuple[str, int]]] = {}  # those that run: thread, record
+        self.unlocked: set[str] = set()  # bufferevents with UNLOCK_CALLBACKS
+        self.asked: tuple[str, int, int] | None = None  # what the loop is to do: by whom, when
+        self.looper = MAIN  # whose loop waits
+        self.tolerance = tolerance_ns
         self.hung: int | None = None
         self.blocked: list[str] = []
 
@@ -203,6 +216,8 @@ class _Judge:
     def touch(self, index: int, record: Record) -> None:
         name, operation = record[2], record[3]
         mine = self.current
+        if name == BASE_ACTIVE and self.asked is None and mine.name != self.looper:
+            self.asked = (mine.name, record[0], index)
         self.checked["K-2"] += 1
         access = _Access(mine.name, mine.clock[mine.name], index, tuple(mine.held))
         earlier = [self.writes[name]] if name in self.writes else []
@@ -236,6 +251,22 @@ class _Judge:
         for other in self.threads.values():  # told before the record of its submission
             _merge(self.current.clock, other.clock)
 
+    def wait(self, index: int, record: Record) -> None:
+        """A loop's wait has ended: it may not have slept on what another thread gave it."""
+        self.looper = self.current.name
+        if self.asked is None:
+            return
+        thread, since, asked = self.asked
+        self.asked = None
+        self.checked["K-4"] += 1
+        if record[0] > since + self.tolerance:
+            self.violate(
+                "K-4",
+                index,
+                f"{self.current.name} was not woken: {thread} gave it something to do in record"
+                f" {asked}, and its wait went on for {record[0] - since} ns",
+            )
+
     def eventfd_write(self, index: int, record: Record) -> None:
         _merge(self.eventfds.setdefault(record[2], {}), self.current.clock)
         self._tick(self.current)
@@ -248,6 +279,10 @@ class _Judge:
     def callback(self, index: int, record: Record) -> None:
         bev, mine = record[2], self.current.name
         running = self.callbacks.setdefault(bev, [])
+        if bev in self.unlocked:
+            self.checked["K-6"] += 1
+            if self.current.depths.get(bev, 0) > 1:
+                self.violate("K-6", index, f"a {record[3]} callback of {bev} runs under its lock")
         if len(self.threads) > 1:
             self.checked["C-3"] += 1
         for thread, since in running:
@@ -260,6 +295,10 @@ class _Judge:
                 )
                 break
         running.append((mine, index))
+
+    def new(self, index: int, record: Record) -> None:
+        if isinstance(record[4], int) and record[4] & BEV_OPT_UNLOCK_CALLBACKS:
+            self.unlocked.add(record[2])
 
     def callback_end(self, index: int, record: Record) -> None:
         running = self.callbacks.get(record[2], [])
@@ -324,6 +363,9 @@ _HANDLERS = {
     "completion": _Judge.completion,
     "eventfd_write": _Judge.eventfd_write,
     "eventfd_read": _Judge.eventfd_read,
+    "new": _Judge.new,
+    "epoll_wait": _Judge.wait,
+    "gqcs": _Judge.wait,
     "cb": _Judge.callback,
     "cb_end": _Judge.callback_end,
     "hang": _Judge.hang,
@@ -331,12 +373,16 @@ _HANDLERS = {
 }
 
 
-def check_threads(records: Sequence[Record]) -> Verdicts:
-    """Judges the threads of one run. Never raises, whatever the records."""
-    judge = _Judge()
+def check_threads(records: Sequence[Record], tolerance_ns: int = 0) -> Verdicts:
+    """Judges the threads of one run. Never raises, whatever the records. A loop may be woken
+    `tolerance_ns` late.
+    """
+    judge = _Judge(tolerance_ns)
     unreadable = []
     for index, record in enumerate(records):
         handler = _HANDLERS.get(record[1])
+        if judge.asked and judge.current.name == judge.looper and handler is not _Judge.wait:
+            judge.asked = None if record[1] != "on" else judge.asked  # it was not waiting
         if handler is not None:
             try:
                 handler(judge, index, record)

@@ -122,6 +122,16 @@ PAIRS: list[tuple[str, list[Line], list[Line]]] = [
         lock("a", "+x", "+y") + [wait("a", "wait"), wait("a", "woken")] + lock("b", "+x", "+y"),
         lock("a", "+x") + [wait("a", "wait"), wait("a", "woken")] + lock("b", "+y", "+x"),
     ),
+    (  # the loop sleeps on; it goes on at once, for which records of `trace` have no time
+        "K-4",
+        [*lock("a", "w:base.active"), ("main", "epoll_wait", 3, None, [])],
+        [*lock("a", "w:base.active"), *lock("main", "+x"), ("main", "epoll_wait", 3, None, [])],
+    ),
+    (
+        "K-6",
+        [("main", "new", "c0", "socket", 14, 5), *lock("a", "+c0", "+c0"), callback("a")],
+        [("main", "new", "c0", "socket", 14, 5), *lock("a", "+c0"), callback("a")],
+    ),
     ("K-2", lock("a", "w:n") + lock("b", "w:n"), lock("a", "r:n") + lock("b", "r:n")),
     ("K-2", lock("a", "r:n") + lock("b", "w:n"), lock("a", "w:n") + lock("b", "w:m")),
     (
