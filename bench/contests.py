@@ -68,6 +68,29 @@ CONTESTS: dict[str, Contest] = {
         (Wanted("runs", None, 500), Wanted("calls", None, 100_000)),
         ("Calls: libevent's system calls, answered by the simulated kernel, not recorded.",),
     ),
+    "schedules": Contest(
+        "Complete schedules of three threads and one buffer that a lock guards, at random",
+        "schedules/s",
+        (
+            Contender("bare", "schedules:bare", (5_000,)),
+            Contender("recorded and judged", "schedules:judged", (3_000,)),
+            Contender("detangle", "schedules:detangle_tasks", (2_000,)),
+        ),
+        (
+            Wanted("bare", None, 5_000),
+            Wanted("recorded and judged", "detangle", 1.0),
+        ),
+        (
+            "detangle 0.1.0: three tasks of asyncio and an asyncio.Lock, as many switch points.",
+            "Judged: locks in one order, no race, no hang, by vector clocks over the records.",
+        ),
+    ),
+    "switch": Contest(
+        "One switch between two simulated threads, the draw included",
+        "ns",
+        (Contender("sim", "schedules:switch_ns", (400_000,)),),
+        (Wanted("sim", None, 2_000, at_most=True),),
+    ),
     "echo-64": Contest(
         "Real epoll: echo of 64 bytes over 50 connections",
         "round trips/s",

@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         _setup_wine,
         _mutants,
         _properties,
+        _schedules,
         _worker,
     ):
         add(subparsers)
@@ -237,6 +238,18 @@ def _mutants(subparsers: Any) -> None:
 
 def _properties(subparsers: Any) -> None:
     _json(_command(subparsers, "properties", commands.properties, help="list the promises"))
+
+
+def _schedules(subparsers: Any) -> None:
+    parser = _command(
+        subparsers, "schedules", commands.schedules, help="how soon bugs of threads are found"
+    )
+    parser.add_argument("program", nargs="?", help="show a failing schedule of this one")
+    parser.add_argument(
+        "--runs", type=_positive, default=2_000, metavar="N", help="of each search (2000)"
+    )
+    parser.add_argument("--seed", type=_natural, default=1, metavar="N", help="of the searches (1)")
+    _json(parser)
 
 
 def _worker(subparsers: Any) -> None:

@@ -358,6 +358,13 @@ def setup_wine(options: argparse.Namespace) -> int:
     return CLEAN
 
 
+def schedules(options: argparse.Namespace) -> int:
+    """`duopoll schedules`: see `harness.schedule_command`."""
+    from harness import schedule_command  # a replay needs none of it
+
+    return schedule_command.schedules(options)
+
+
 def worker(options: argparse.Namespace) -> int:
     """`duopoll worker PORT TOKEN`: the other side of `harness.worker.Worker`."""
     from harness.worker import main as answer_jobs

@@ -23,9 +23,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
+from harness.app_threads import AppThreads
 from harness.live import ACTS, Live, arguments
+from harness.named_base import NamedBase, Stack
 from harness.peers import Peer
 from harness.scenario import (
     BuffereventEnd,
@@ -39,20 +41,17 @@ from harness.scenario import (
 )
 from model.errors import DuopollError, Errno, SimulatorError, Win32Error
 from model.faults import NONE
-from model.rate_limit import RateLimitConfig, token_bucket_cfg_new
+from model.rate_limit import token_bucket_cfg_new
 from model.subject import (
     BEV_OPT_CLOSE_ON_FREE,
     EV_READ,
     EV_WRITE,
     EVLOOP_NONBLOCK,
     EVLOOP_ONCE,
-    LEV_OPT_CLOSE_ON_FREE,
-    AcceptCallback,
-    Bufferevent,
-    KernelError,
     Listener,
     RateLimitGroup,
 )
+from model.threads import NO_THREADS, Threads
 from model.trace import BudgetExceeded, Record, Trace
 from model.world import World
 
@@ -63,52 +62,17 @@ TEARDOWN_PASSES = 40  # passes of the loop in the clean-up, with a growing pause
 TEARDOWN_PAUSE_NS = 200_000
 
 
-class NamedBase(Protocol):
-    """`model.subject.Base` as `model.traced.TracedBase` offers it: with names for the trace."""
-
-    def bufferevent_socket_new(self, fd: int | None, options: int, *, name: str) -> Bufferevent: ...
-
-    def bufferevent_bottom_new(self, fd: int | None, options: int, *, name: str) -> Bufferevent: ...
-
-    def bufferevent_pair_new(
-        self, options: int, *, names: tuple[str, str]
-    ) -> tuple[Bufferevent, Bufferevent]: ...
-
-    def listener_new(
-        self,
-        callback: AcceptCallback | None,
-        port: int,
-        backlog: int,
-        flags: int = LEV_OPT_CLOSE_ON_FREE,
-        *,
-        name: str,
-    ) -> Listener | KernelError: ...
-
-    def priority_init(self, npriorities: int) -> int: ...
-
-    def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup: ...
-
-    def once(self, timeout_ns: int, callback: Callable[[], None]) -> None: ...
-
-    def loop(self, flags: int = 0) -> int: ...
-
-    def loopbreak(self) -> None: ...
-
-    def close_fd(self, fd: int) -> None: ...
-
-    def free(self) -> int: ...
-
-
-class Stack(Protocol):
-    """The top of a stack, as it is traced."""
-
-    def measure(self) -> None: ...
-
-
 class Driver:
     """One run of one scenario. `play` does it all."""
 
-    def __init__(self, scenario: Scenario, world: World, base: NamedBase, trace: Trace) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        base: NamedBase,
+        trace: Trace,
+        threads: Threads = NO_THREADS,
+    ) -> None:
         self.scenario = scenario
         self.world = world
         self.base = base
@@ -128,13 +92,16 @@ class Driver:
         self.quiet = False
         self.over = False  # nothing is to be waited for any more
         self.groups: dict[int, RateLimitGroup] = {}  # by their place in the scenario
+        self.threads = AppThreads(self, threads) if scenario.threads else None
         self.tick_ns = world.quiet_ns + self.needs.longest_timeout_ns + longest_refill_ns(scenario)
 
     def play(self) -> None:
         """The whole run, from the first listener to `base_free`."""
-        if self._guarded(self._begin) and self._guarded(self._loop) and self.quiet:
+        if self.guarded(self._begin) and self.guarded(self._loop) and self.quiet:
             # No timer of ours is left: does the loop know what it still waits for? (L-6)
-            self._guarded(partial(self.base.loop, EVLOOP_NONBLOCK))
+            self.guarded(partial(self.base.loop, EVLOOP_NONBLOCK))
+        if self.threads is not None:
+            self.threads.join()
         self._tear_down()
 
     def _loop(self) -> None:
@@ -144,7 +111,7 @@ class Driver:
             while not self.over and self.base.loop(EVLOOP_ONCE) == 0:
                 pass
 
-    def _guarded(self, action: Callable[[], object]) -> bool:
+    def guarded(self, action: Callable[[], object]) -> bool:
         """Runs what may enter the subject: False, and a record, if it did not come back well."""
         try:
             action()
@@ -178,6 +145,8 @@ class Driver:
             else:
                 self._connect(index, connection, port)
         self._proceed()
+        if self.threads is not None:
+            self.threads.start()
 
     def _pair(self, index: int, connection: Connection) -> None:
         """Both ends at once, on a bufferevent pair; its options are the client's."""
@@ -276,10 +245,10 @@ class Driver:
                 self.trace.emit("step", index, do)
                 self.base.once(args[0], self._proceed)
                 return
-            self._step(index, do, name, args)
+            self.step(index, do, name, args)
         self.base.once(self.tick_ns, self._tick)
 
-    def _step(self, index: int, do: str, name: str, args: tuple[Any, ...]) -> None:
+    def step(self, index: int, do: str, name: str, args: tuple[Any, ...]) -> None:
         end = self.ends.get(name)
         if end is None or end.bev is None:
             self.trace.emit("step", index, f"{do} not done")
@@ -316,6 +285,8 @@ class Driver:
         """How much longer nothing must happen."""
         if any(peer.pausing for peer in self.peers.values()):
             return self.tick_ns
+        if self.threads is not None and self.threads.left:
+            return self.tick_ns
         last_ns = max([0, *(peer.rested_ns for peer in self.peers.values())])
         for record in reversed(self.trace.records):
             if not _found_nothing(record):
@@ -327,8 +298,8 @@ class Driver:
         """Frees a bufferevent; without CLOSE_ON_FREE its descriptor is ours from then on."""
         bev = end.bev
         if bev is not None:
-            fd = None if end.options & BEV_OPT_CLOSE_ON_FREE else bev.getfd()
             end.bev = None
+            fd = None if end.options & BEV_OPT_CLOSE_ON_FREE else bev.getfd()
             bev.free()
             if not end.options & BEV_OPT_CLOSE_ON_FREE:
                 for lower in reversed(end.lower):
@@ -340,13 +311,13 @@ class Driver:
         self.trace.budget = len(self.trace.records) + TEARDOWN_BUDGET
         self.trace.emit("teardown")
         for end in self.ends.values():
-            self._guarded(partial(self.free, end))
+            self.guarded(partial(self.free, end))
         for listener in self.listeners.values():
-            self._guarded(listener.free)
-        self._guarded(self._empty_loop)
+            self.guarded(listener.free)
+        self.guarded(self._empty_loop)
         for group in self.groups.values():
-            self._guarded(group.free)
-        self._guarded(self.base.free)
+            self.guarded(group.free)
+        self.guarded(self.base.free)
 
     def _empty_loop(self) -> None:
         """Runs the loop until nothing is left in it; waits for what the kernel still owes.

@@ -34,6 +34,7 @@ def features(scenario: Scenario) -> set[str]:
                 seen.add("connection refused")
     if scenario.loop_once:
         seen.add("loop once")
+    seen.update([f"thread {step.do}" for steps in scenario.threads for step in steps])
     if scenario.groups:
         seen.add("rate limit groups")
     return seen | _of_faults(scenario.faults)

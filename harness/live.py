@@ -8,10 +8,12 @@ What an end writes is its own stream of `model.content`, on from where it stoppe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from harness.app_threads import together
 from harness.live_rates import RATE_ACTS
+from harness.named_base import LayeringBase
 from harness.scenario import TLS_LAYERS, BuffereventEnd, Layer, Reaction
 from model.content import content
 from model.filters import FILTERS
@@ -31,7 +33,7 @@ from model.subject import (
     NotMade,
     TlsBufferevent,
 )
-from model.tls import SslState, TlsEngine
+from model.tls import SslState
 
 if TYPE_CHECKING:
     from harness.driver import Driver
@@ -51,6 +53,7 @@ class Live:
         "bev",
         "driver",
         "index",
+        "known",
         "layers",
         "lower",
         "name",
@@ -78,6 +81,7 @@ class Live:
         self.name = name
         self.index = index  # of its stream: 2 * connection, + 1 for a server end
         self.bev: Bufferevent | None = None
+        self.known: Bufferevent | None = None  # the same, also once it is freed
         self.layers = layers
         self.lower: list[Bufferevent] = []  # what it sits on, the lowest first
         self.accepted = False
@@ -127,7 +131,9 @@ class Live:
         """Goes on with `bev`, or with the stack that is built on it."""
         if self.layers:
             bev = stack_on(bev, self)
-        self.bev = bev
+        self.bev = self.known = bev
+        if self.driver.threads is not None:
+            self.driver.threads.made(self)
         bev.setcb(self.readcb, self.writecb if self.on_write else None, self.eventcb)
         self.do(self.setup)
 
@@ -205,27 +211,11 @@ def _tls_on(base: LayeringBase, below: Bufferevent, kind: str, end: Live, name: 
     return bev
 
 
-class LayeringBase(Protocol):
-    """What `model.traced.TracedBase` offers for stacks."""
-
-    def bufferevent_filter_new(
-        self, underlying: Bufferevent, filters: Filters, options: int, *, name: str
-    ) -> Bufferevent: ...
-
-    def bufferevent_ssl_filter_new(
-        self,
-        underlying: Bufferevent,
-        engine: TlsEngine,
-        state: SslState,
-        options: int,
-        *,
-        name: str,
-    ) -> TlsBufferevent: ...
-
-
 def _bev(end: Live) -> Bufferevent:
-    assert end.bev is not None
-    return end.bev
+    """An end that another thread has freed since it was looked at answers -1 from then on."""
+    bev = end.bev or end.known
+    assert bev is not None
+    return bev
 
 
 def _enable(end: Live, mask: int) -> None:
@@ -237,6 +227,13 @@ def _disable(end: Live, mask: int) -> None:
 
 
 def _write(end: Live, size: int) -> None:
+    if end.driver.threads is not None:
+        together(end, partial(_write_next, end, size))
+    else:
+        _write_next(end, size)
+
+
+def _write_next(end: Live, size: int) -> None:
     if _bev(end).write(content(end.index, end.written, size)) == 0:
         end.written += size
 

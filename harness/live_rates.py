@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def _bottom(end: Live) -> Bufferevent:
-    assert end.bev is not None
-    return end.lower[0] if end.lower else end.bev
+    bev = end.bev or end.known
+    assert bev is not None
+    return end.lower[0] if end.lower else bev
 
 
 def _set_rate_limit(end: Live, *limits: int) -> None:

@@ -19,6 +19,7 @@ from harness.run import Outcome, run
 from harness.scenario import Scenario, steps_of
 from harness.shrink import shrink
 from harness.strategies import scenarios, tapes
+from harness.thread_hunt import breaks, find
 from model.mutants import Mutant
 
 FOREVER_S = 1e9
@@ -57,6 +58,8 @@ def hunt(
     """Draws examples until the property that the mutant names breaks: at most `runs` of them, and
     none begins after `seconds`. `number` is the seed.
     """
+    if mutant.threads:
+        return _hunt_threads(mutant, runs, number, seconds, shrinking)
     across = mutant.breaks.startswith("X-")
     worlds = [_WORLDS[kernel] for kernel in mutant.kernels]
     started = monotonic()
@@ -65,7 +68,7 @@ def hunt(
 
     case: tuple[Scenario, tuple[int, ...]] | None = None
 
-    def breaks(scenario: Scenario, tape: tuple[int, ...]) -> set[str]:
+    def broken_by(scenario: Scenario, tape: tuple[int, ...]) -> set[str]:
         if across:
             return _broken_across(mutant, scenario, tape)
         outcomes = [run(scenario, world, tape=tape, mutant=mutant.name) for world in worlds]
@@ -76,7 +79,7 @@ def hunt(
         if monotonic() - started > seconds:
             raise _TooLong
         count += 1
-        broken = breaks(scenario, tape)
+        broken = broken_by(scenario, tape)
         if mutant.breaks in broken:
             case = scenario, tape
             raise _Found
@@ -95,7 +98,7 @@ def hunt(
     took = monotonic() - started
     shrunk = None
     if case is not None and shrinking:
-        shrunk = _shrunk(*case, lambda scenario, tape: mutant.breaks in breaks(scenario, tape))
+        shrunk = _shrunk(*case, lambda scenario, tape: mutant.breaks in broken_by(scenario, tape))
     return Hunt(mutant.name, case is not None, count, took, tuple(sorted(broken)), shrunk)
 
 
@@ -115,17 +118,33 @@ def _focus(mutant: Mutant) -> str:
     return next((focus for words, focus in _FOCUS if any(word in modules for word in words)), usual)
 
 
+def _hunt_threads(mutant: Mutant, runs: int, number: int, seconds: float, shrinking: bool) -> Hunt:
+    """With schedules of a random walk."""
+    found = find(mutant, seed=number, runs=runs, seconds=seconds)
+    outcome = found.outcome
+    if outcome is None:
+        return Hunt(mutant.name, False, found.runs, found.seconds, ())
+    broken = {each.property for each in outcome.verdicts.violations}
+
+    def fails(scenario: Scenario, tape: tuple[int, ...]) -> bool:
+        again = run(scenario, outcome.world, tape=tape, mutant=mutant.name)
+        return breaks(again, mutant)
+
+    by_parts = _shrunk(outcome.scenario, found.tape, fails) if shrinking else None
+    return Hunt(mutant.name, True, found.runs, found.seconds, tuple(sorted(broken)), by_parts)
+
+
 def _shrunk(
     scenario: Scenario,
     tape: tuple[int, ...],
-    breaks: Callable[[Scenario, tuple[int, ...]], bool],
+    shows: Callable[[Scenario, tuple[int, ...]], bool],
 ) -> int:
     """The length of a run of which no part can be left out: its steps, and its decisions that are
     not dull. A clock bounds the search."""
     deadline = monotonic() + SHRINK_S
 
     def fails(smaller: Scenario, answers: tuple[int, ...]) -> bool:
-        return monotonic() < deadline and breaks(smaller, answers)
+        return monotonic() < deadline and shows(smaller, answers)
 
     if fails(scenario, ()):
         tape = ()

@@ -12,8 +12,8 @@ bytes of one kernel operation, and each watermark with one less and one more. Wa
 timeouts 1 to 50 ms, so that a run takes some 150 ms at most on a real kernel.
 
 Faults come last, so that the rest of a scenario does not depend on them, and rate limits behind
-them. Most runs have none; the others have each kind of fault with an even chance (a swarm), and
-some a call or two that fail.
+them, and threads behind those. Most runs have none; the others have each kind of fault with an even
+chance (a swarm), and some a call or two that fail.
 
 Two ends that both echo for ever would never become quiet: when both ends of a connection are
 bufferevents, only the server end may echo whatever comes.
@@ -54,6 +54,7 @@ from harness.noise_tables import (
     WAITS_NS,
     WRITES,
 )
+from harness.noise_threads import THREADED, with_threads
 from harness.scenario import (
     AFTER_READS,
     TLS_LAYERS,
@@ -114,12 +115,18 @@ class Noise:
 
 
 def scenario_of(
-    data: bytes, *, race_free: bool = False, max_connections: int = 2, focus: str = ""
+    data: bytes,
+    *,
+    race_free: bool = False,
+    max_connections: int = 2,
+    focus: str = "",
+    threads: bool = False,
 ) -> Scenario:
     """The scenario that the bytes tell; the same bytes always tell the same.
 
     `race_free` ones tell the same story in every world (`harness.compare.race_free` holds).
-    `focus`, one of `FOCUSES`, has every scenario use a part that few of them do.
+    `focus`, one of `FOCUSES`, has every scenario use a part that few of them do; with `threads` it
+    has application threads wherever it can, and otherwise seldom.
     """
     noise = Noise(data)
     network = noise.pick(NETWORKS)
@@ -135,9 +142,12 @@ def scenario_of(
     scenario = Scenario(connections, app, network, faults)
     if not race_free:
         scenario = _rarities(noise, scenario)
-    if noise.byte() < LIMITED and focus != "limits":
+    if noise.byte() >= LIMITED or focus == "limits":
+        limits = _calm_limits if race_free else _limits
+        scenario = limits(noise, scenario)
+    if race_free or not (threads or noise.byte() >= THREADED):
         return scenario
-    return _calm_limits(noise, scenario) if race_free else _limits(noise, scenario)
+    return with_threads(noise, scenario)
 
 
 def _rarities(noise: Noise, scenario: Scenario) -> Scenario:

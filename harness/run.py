@@ -36,13 +36,18 @@ from model.errors import SimulatorError, UsageError
 from model.kernel import CompletionKernel, ReadinessKernel
 from model.properties import Verdicts, check
 from model.subject import Base
+from model.threaded_base import ThreadedBase
+from model.threads import NO_THREADS, Hang, Threads, switching
 from model.trace import Record, Trace
 from model.traced import TracedBase, TracedCompletion, TracedReadiness
+from model.traced_threads import TracedThreadedBase
 from model.world import World
 from sim.epoll import LATE_NS
+from sim.threads import SimThreads
 from sim.world import SimWorld
 
 RECORD_BUDGET = 50_000
+RECORDS_OF_THREADS = 10  # times the budget: each lock and each access is a record
 #: how much later than it should a real clock may show something: 15 ms of timer granularity
 #: (Windows), and the gaps in which a loaded machine does not run us
 REAL_TOLERANCE_NS = 60_000_000
@@ -68,9 +73,12 @@ class KernelOf:
     """The part of a world that an event base needs, with the kernel's calls recorded; `choices`
     are a simulated world's."""
 
-    __slots__ = ("_injector", "_trace", "choices", "completion", "now_ns", "readiness")
+    __slots__ = (
+        *("_injector", "_trace", "choices", "completion", "now_ns", "readiness", "threads"),
+    )
 
-    def __init__(self, world: World, trace: Trace) -> None:
+    def __init__(self, world: World, trace: Trace, threads: Threads = NO_THREADS) -> None:
+        self.threads = threads
         self.now_ns = world.now_ns
         self.choices = world.choices if isinstance(world, SimWorld) else None
         self._trace = trace
@@ -78,9 +86,9 @@ class KernelOf:
         self.readiness: ReadinessKernel | None = None
         self.completion: CompletionKernel | None = None
         if world.readiness is not None:
-            self.readiness = TracedReadiness(world.readiness, trace)
+            self.readiness = TracedReadiness(switching(world.readiness, threads), trace)
         elif world.completion is not None:
-            self.completion = TracedCompletion(world.completion, trace)
+            self.completion = TracedCompletion(switching(world.completion, threads), trace)
 
     def log(self, severity: int, message: str) -> None:
         """A line that the subject logged."""
@@ -116,8 +124,12 @@ def _libevent(debug: bool) -> SubjectEntry:
     return SubjectEntry(version, base, True, ("sim-epoll", "epoll"))
 
 
+def _new_base(kernel: KernelOf) -> Base:
+    return new_base(kernel, kernel.threads)
+
+
 SUBJECTS: dict[str, SubjectEntry] = {
-    "model": SubjectEntry(lambda: "0.1.0", new_base),
+    "model": SubjectEntry(lambda: "0.1.0", _new_base),
     "libevent": _libevent(debug=False),
     "libevent-debug": _libevent(debug=True),
 }
@@ -240,6 +252,24 @@ def _run_uncollected(world: World, main: Callable[[], None]) -> None:
             gc.enable()
 
 
+def _threads(scenario: Scenario, world: World, trace: Trace) -> Threads:
+    """The world's threads, which write into the trace, if the scenario has any."""
+    if not scenario.threads:
+        return NO_THREADS
+    threads = world.threads
+    if isinstance(threads, SimThreads):
+        threads.points_left = trace.budget  # a run that does not end is cut by its records first
+    trace.append = threads.attributed(trace.records)
+    threads.record_to(trace.append, trace.now_ns)
+    return threads
+
+
+def _traced(base: Base, trace: Trace) -> TracedBase:
+    if isinstance(base, ThreadedBase):
+        return TracedThreadedBase(base, trace)
+    return TracedBase(base, trace)
+
+
 def play(
     scenario: Scenario,
     world_name: str,
@@ -255,20 +285,25 @@ def play(
     """
     world = make_world(world_name, choices, scenario.network, scenario.faults)
     entry = SUBJECTS[subject]
-    trace = (SpinTrace if entry.caged else Trace)(world.now_ns, record_budget)
+    budget = record_budget * (RECORDS_OF_THREADS if scenario.threads else 1)
+    trace = (SpinTrace if entry.caged else Trace)(world.now_ns, budget)
     if into is not None:
         trace.records, trace.append = into, into.append
     records: list[Record] = []
+    threads = _threads(scenario, world, trace)
 
     def main() -> None:
-        base = TracedBase(entry.new_base(KernelOf(world, trace)), trace)
+        base = _traced(entry.new_base(KernelOf(world, trace, threads)), trace)
         if isinstance(world, SimWorld):
             world.record_faults(trace.emit)
-        Driver(scenario, world, base, trace).play()
+        Driver(scenario, world, base, trace, threads).play()
         records.extend(trace.records)  # what peers record from here on is no part of the run
 
     with nullcontext() if mutant is None else mutants.active(mutant):
-        _run_uncollected(world, main)
+        try:
+            _run_uncollected(world, main)
+        except Hang:  # its records say so
+            records.extend(trace.records)
     if not records:
         raise SimulatorError(f"the run in {world_name} ended without a record")
     version = entry.version()

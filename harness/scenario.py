@@ -29,6 +29,7 @@ CONNECTS_MAX = 16  # connections that one client peer makes
 BUFFER_MAX = 1 << 24  # bytes of a simulated socket buffer
 GROUPS_MAX = 8  # rate limit groups
 LAYERS_MAX = 8  # on one connection
+THREADS_MAX = 16  # of the application, the loop's not counted
 
 
 class Parameter(NamedTuple):
@@ -130,6 +131,12 @@ FLUSH_MODES = ("NORMAL", "FLUSH", "FINISHED")
 
 #: the only step of the application's program that is on no end
 WAIT: tuple[Parameter, ...] = (Parameter("duration_ns", "duration", "the loop runs that long"),)
+
+#: what a thread of the application may not do: these are the loop thread's
+LOOP_STEPS = frozenset(
+    {"busy", "setfd", "reconnect", "priority", "tls_shutdown", "listener_set_cb"}
+    | {"listener_disable", "listener_enable"}
+)
 
 #: events that an application may trigger
 EVENTS = tuple(
@@ -250,6 +257,8 @@ class Scenario:
     faults: Faults = Faults()  # of simulated worlds only, as the network
     loop_once: bool = False  # the loop is run pass by pass: EVLOOP_ONCE
     groups: tuple[RateGroup, ...] = ()
+    #: application threads, played beside the loop; their steps are on ends that are THREADSAFE
+    threads: tuple[tuple[AppStep, ...], ...] = ()
 
 
 def ends(scenario: Scenario) -> Iterator[tuple[str, End]]:
@@ -257,6 +266,14 @@ def ends(scenario: Scenario) -> Iterator[tuple[str, End]]:
     for index, connection in enumerate(scenario.connections):
         yield f"c{index}", connection.client
         yield f"s{index}", connection.server
+
+
+def thread_safe(scenario: Scenario, name: str) -> bool:
+    """Whether threads of the application may act on that end."""
+    connection = scenario.connections[int(name[1:])]
+    end = connection.client if name[0] == "c" else connection.server
+    plain = connection.transport == "socket" and not connection.layers
+    return isinstance(end, BuffereventEnd) and plain and "THREADSAFE" in end.options
 
 
 def reactions(end: BuffereventEnd) -> Iterator[Reaction]:
@@ -271,6 +288,8 @@ def reactions(end: BuffereventEnd) -> Iterator[Reaction]:
 def steps_of(scenario: Scenario) -> Iterator[Step | AppStep]:
     """Every step, wherever it stands."""
     yield from scenario.app
+    for steps in scenario.threads:
+        yield from steps
     for _, end in ends(scenario):
         if isinstance(end, PeerEnd):
             yield from end.steps

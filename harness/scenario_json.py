@@ -23,9 +23,11 @@ from harness.scenario import (
     CONNECTIONS_MAX,
     GROUPS_MAX,
     LAYERS_MAX,
+    LOOP_STEPS,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
+    THREADS_MAX,
     WAIT,
     AppStep,
     BuffereventEnd,
@@ -40,6 +42,7 @@ from harness.scenario import (
     Scenario,
     Step,
     ends,
+    thread_safe,
 )
 from harness.scenario_bounds import INTEGERS, TEXTS
 from harness.scenario_writing import (
@@ -66,7 +69,7 @@ def from_json(document: object) -> Scenario:
         document,
         "scenario",
         ("version", "connections"),
-        ("app", "network", "faults", "groups", "loop_once"),
+        ("app", "network", "faults", "groups", "loop_once", "threads"),
     )
     if plain_integer(fields["version"]) != SCENARIO_VERSION:
         raise error_at("scenario.version", fields["version"], f"write {SCENARIO_VERSION}")
@@ -82,7 +85,8 @@ def from_json(document: object) -> Scenario:
     faults = read_faults(fields.get("faults", {}), "scenario.faults")
     groups = read_items(fields.get("groups", []), "scenario.groups", GROUPS_MAX, _group)
     once = _flag(fields.get("loop_once", False), "scenario.loop_once")
-    scenario = Scenario(connections, app, Network(**sizes), faults, once, groups)
+    threads = read_items(fields.get("threads", []), "scenario.threads", THREADS_MAX, _thread)
+    scenario = Scenario(connections, app, Network(**sizes), faults, once, groups, threads)
     _check_ends(scenario)
     return scenario
 
@@ -164,6 +168,17 @@ def _args(
     names = tuple(parameter.name for parameter in parameters)
     fields = read_fields(value, path, ("do", *others, *names), ())
     return tuple([_argument(fields[name], f"{path}.{name}", kind) for name, kind, _ in parameters])
+
+
+def _thread(value: object, path: str) -> tuple[AppStep, ...]:
+    return read_items(value, path, STEPS_MAX, _thread_step)
+
+
+def _thread_step(value: object, path: str) -> AppStep:
+    step = _app_step(value, path)
+    if step.do in LOOP_STEPS:
+        raise error_at(f"{path}.do", step.do, "no thread but the loop's may do it: use app")
+    return step
 
 
 def _app_step(value: object, path: str) -> AppStep:
@@ -287,3 +302,12 @@ def _check_ends(scenario: Scenario) -> None:
                 step.end,
                 f"no bufferevent of the scenario; name one of {', '.join(sorted(known)[:8])}",
             )
+    safe = {name for name in known if thread_safe(scenario, name)}
+    for number, steps in enumerate(scenario.threads):
+        for index, step in enumerate(steps):
+            if step.end is not None and step.end not in safe:
+                raise error_at(
+                    f"scenario.threads[{number}][{index}].end",
+                    step.end,
+                    "threads need a bufferevent with THREADSAFE, on a socket, without layers",
+                )

@@ -3,7 +3,8 @@
 `harness/scenario.schema.json` is this schema as a file, for editors and other languages:
 `python -m harness.scenario_schema > harness/scenario.schema.json` writes it anew, and a test says
 when that is due. It accepts what `harness.scenario_json.from_json` accepts, but for one rule that
-JSON Schema cannot say: a step's `end` must be a bufferevent of the scenario.
+JSON Schema cannot say: a step's `end` must be a bufferevent of the scenario, and THREADSAFE where
+it is a thread's.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from harness.scenario import (
     CONNECTIONS_MAX,
     GROUPS_MAX,
     LAYERS_MAX,
+    LOOP_STEPS,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
+    THREADS_MAX,
     WAIT,
     Parameter,
 )
@@ -162,12 +165,14 @@ def _schema() -> Schema:
         "faults": _faults(),
         "loop_once": _kind("flag"),
         "groups": _array(_group(), GROUPS_MAX),
+        "threads": _array(_array({"$ref": "#/$defs/thread_step"}), THREADS_MAX),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duopoll scenario",
-        "$comment": "One rule more: a step's end must be a bufferevent of the scenario.",
-        **_object(properties, ("app", "network", "faults", "groups", "loop_once")),
+        "$comment": "More rules: a step's end must be a bufferevent of the scenario; where it is a"
+        " thread's step, one that is THREADSAFE, without layers and on a socket.",
+        **_object(properties, ("app", "network", "faults", "groups", "loop_once", "threads")),
         "$defs": {
             "connection": _connection(),
             "bufferevent": _bufferevent(),
@@ -176,6 +181,12 @@ def _schema() -> Schema:
             "step": {"anyOf": _steps(ACTIONS, {})},
             "peer_step": {"anyOf": _steps(PEER_ACTIONS, {})},
             "app_step": {"anyOf": [_action("wait", WAIT, {}), *_steps(ACTIONS, end_name)]},
+            "thread_step": {
+                "anyOf": [
+                    _action("wait", WAIT, {}),
+                    *_steps({do: ACTIONS[do] for do in ACTIONS if do not in LOOP_STEPS}, end_name),
+                ]
+            },
             "end_name": {"enum": names},
         },
     }

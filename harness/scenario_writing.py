@@ -57,6 +57,10 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         document["loop_once"] = True
     if scenario.faults != NONE:
         document["faults"] = faults_to_json(scenario.faults)
+    if scenario.threads:
+        document["threads"] = [
+            [_app_step_to_json(step) for step in steps] for steps in scenario.threads
+        ]
     if scenario.groups:
         groups = scenario.groups
         document["groups"] = [changed(each, _DEFAULT_GROUP, (*GROUP_FIELDS,)) for each in groups]

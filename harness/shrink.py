@@ -21,6 +21,7 @@ from harness.scenario import (
     PeerEnd,
     Reaction,
     Scenario,
+    thread_safe,
 )
 from model.faults import NONE, Faults
 
@@ -41,13 +42,32 @@ def shrink(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
             return scenario
 
 
+def _threads_are_safe(scenario: Scenario) -> bool:
+    """Whether the threads that are left act on ends that they may act on."""
+    return all(
+        step.end is None or thread_safe(scenario, step.end)
+        for steps in scenario.threads
+        for step in steps
+    )
+
+
 def parts_out(scenario: Scenario) -> Iterator[Scenario]:
     """The scenario without one of its parts; big parts first."""
+    return filter(_threads_are_safe, _parts_out(scenario))
+
+
+def _parts_out(scenario: Scenario) -> Iterator[Scenario]:
     for index in range(len(scenario.connections)):
         if len(scenario.connections) > 1:
             yield _without_connection(scenario, index)
     for app in _without_one(scenario.app):
         yield replace(scenario, app=app)
+    for threads in _without_one(scenario.threads):
+        yield replace(scenario, threads=threads)
+    for number, steps in enumerate(scenario.threads):
+        for fewer in _without_one(steps):
+            threads = (*scenario.threads[:number], fewer, *scenario.threads[number + 1 :])
+            yield replace(scenario, threads=threads)
     if scenario.network != Network():
         yield replace(scenario, network=Network())
     if scenario.loop_once:
@@ -88,8 +108,12 @@ def _with_connection(scenario: Scenario, index: int, connection: Connection) -> 
 
 def _with_peer(scenario: Scenario, index: int, name: str, connection: Connection) -> Scenario:
     """The end `name` is no bufferevent any more: no steps on it."""
-    app = tuple([step for step in scenario.app if step.end != name])
-    return replace(_with_connection(scenario, index, connection), app=app)
+    app, *threads = [
+        tuple([step for step in steps if step.end != name])
+        for steps in (scenario.app, *scenario.threads)
+    ]
+    smaller = _with_connection(scenario, index, connection)
+    return replace(smaller, app=app, threads=tuple(threads))
 
 
 def _without_one(items: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
@@ -99,17 +123,22 @@ def _without_one(items: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
 
 def _without_connection(scenario: Scenario, gone: int) -> Scenario:
     """Later connections move up, and so do the names in the steps."""
-    app = []
-    for step in scenario.app:
+    app, *threads = [_moved_up(steps, gone) for steps in (scenario.app, *scenario.threads)]
+    connections = scenario.connections[:gone] + scenario.connections[gone + 1 :]
+    return replace(scenario, connections=connections, app=app, threads=tuple(threads))
+
+
+def _moved_up(steps: tuple[AppStep, ...], gone: int) -> tuple[AppStep, ...]:
+    moved = []
+    for step in steps:
         if step.end is None:
-            app.append(step)
+            moved.append(step)
             continue
         index = int(step.end[1:])
         if index != gone:
             name = f"{step.end[0]}{index - (index > gone)}"
-            app.append(AppStep(step.do, name, step.args))
-    connections = scenario.connections[:gone] + scenario.connections[gone + 1 :]
-    return replace(scenario, connections=connections, app=tuple(app))
+            moved.append(AppStep(step.do, name, step.args))
+    return tuple(moved)
 
 
 def _smaller_connections(connection: Connection) -> Iterator[Connection]:

@@ -273,6 +273,20 @@ _SENTENCES: dict[str, Callable[[Fields], str]] = {
         f" {outcome_text(f['high'])} were taken, {outcome_text(f['held'])} are still locked"
     ),
     "log": lambda f: f"the subject logs: {f['message']}",
+    "on": lambda f: f"{f['thread']} goes on",
+    "thread": lambda f: f"{f['operation']} of thread {f['thread']}",
+    "lock": lambda f: f"{f['thread']}: {f['operation']} of lock {f['lock']}",
+    "condition": lambda f: (
+        f"{f['thread']}: {f['operation']} of condition {f['condition']}"
+        + ("" if f["woken"] is None else f", {outcome_text(f['woken'])} woken")
+    ),
+    "touch": lambda f: f"{f['operation']} of {f['name']}",
+    "hang": lambda f: f"{f['how']}: the threads get nowhere",
+    "blocked": lambda f: (
+        f"{f['thread']} "
+        + (f"waits for {f['where']}" if f["where"] else "can run")
+        + f", holds {f['holds'] or 'no lock'}, at record {outcome_text(f['record'])}"
+    ),
     "step": lambda f: f"the program does step {f['index']}: {f['do']}",
     "quiet": lambda f: "nothing is active and nothing is due",
     "teardown": lambda f: "the harness frees what is left",

@@ -26,6 +26,10 @@ class _AsyncOperation(Operation):
         self.bev = bev
         self.orphan = False
 
+    def finish(self) -> None:
+        with self.bev.lock:
+            super().finish()
+
     def end_orphan(self) -> None:
         """The packet of an orphan: it held a reference."""
         self.forget()
@@ -99,4 +103,4 @@ def orphan_all(bev: AsyncBufferevent) -> None:
         bev.connect_op.orphan = True
         bev.connect_op = None
         bev.connecting = False
-        bev.base.virtual_events -= 1
+        bev.base.count_virtual(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from model.choices import Choices
@@ -10,6 +11,8 @@ from model.errors import SimulatorError
 from model.event_base import EventBase
 from model.kernel import CompletionKernel, ReadinessKernel
 from model.readiness import ReadinessPoller
+from model.threaded_base import ThreadedBase, ThreadedCompletion, ThreadedReadiness
+from model.threads import NO_THREADS, Threads
 
 
 class _HasKernel(Protocol):
@@ -24,17 +27,35 @@ class _HasKernel(Protocol):
     def now_ns(self) -> int: ...
 
 
-def new_base(world: _HasKernel) -> EventBase:
-    """An event base on the world's kernel, readiness or completion.
+def new_base(world: _HasKernel, threads: Threads = NO_THREADS) -> EventBase:
+    """An event base on the world's kernel, readiness or completion; for `threads`, if active.
 
     A simulated world brings its `choices`, and the base's free decisions come from there.
     """
     choices = getattr(world, "choices", None)
-    base = EventBase(world.now_ns, choices.draw if isinstance(choices, Choices) else None)
+    pick = choices.draw if isinstance(choices, Choices) else None
+    if threads.active:
+        return _threaded_base(world, pick, threads)
+    base = EventBase(world.now_ns, pick)
     if world.readiness is not None:
         base.poller = ReadinessPoller(base, world.readiness)
     elif world.completion is not None:
         base.poller = CompletionPoller(base, world.completion)
     else:
         raise SimulatorError("a world needs a readiness or a completion kernel, and has neither")
+    return base
+
+
+def _threaded_base(
+    world: _HasKernel, pick: Callable[[str, int], int] | None, threads: Threads
+) -> EventBase:
+    base = ThreadedBase(world.now_ns, pick, threads)
+    poller: ThreadedReadiness | ThreadedCompletion
+    if world.readiness is not None:
+        poller = ThreadedReadiness(base, world.readiness)
+    elif world.completion is not None:
+        poller = ThreadedCompletion(base, world.completion)
+    else:
+        raise SimulatorError("a world needs a readiness or a completion kernel, and has neither")
+    base.poller = base.wakeup = poller
     return base

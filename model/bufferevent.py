@@ -33,6 +33,7 @@ from model.subject import (
     EventCallback,
     Failure,
 )
+from model.threads import NO_LOCK, Lock
 from model.transport import Transport
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Bufferevent(RateLimited, Transport):
         *("readcb", "refcnt", "timeout_read_ns", "timeout_write_ns", "wm_read_high"),
         *("wm_read_low", "wm_write_high", "wm_write_low", "write_suspended", "writecb"),
     )
+
+    lock: Lock = NO_LOCK  # `model.locked` has one
 
     def __init__(self, base: EventBase, fd: int | None, options: int) -> None:
         if options & BEV_OPT_UNLOCK_CALLBACKS and not options & BEV_OPT_DEFER_CALLBACKS:

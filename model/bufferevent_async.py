@@ -215,12 +215,12 @@ class AsyncBufferevent(GenericBufferevent):
         """bev_async_add_read, _del_read: the virtual event that keeps the loop alive."""
         if added is not self.read_added:
             self.read_added = added
-            self.base.virtual_events += 1 if added else -1
+            self.base.count_virtual(1 if added else -1)
 
     def _add_write(self, added: bool) -> None:
         if added is not self.write_added:
             self.write_added = added
-            self.base.virtual_events += 1 if added else -1
+            self.base.count_virtual(1 if added else -1)
 
     def _read_timeout(self) -> None:
         if self.read_op.result:  # its completion is here, only not served yet: it wins
@@ -318,7 +318,7 @@ class AsyncBufferevent(GenericBufferevent):
         self.fd = fd
         self.connecting = True
         self.refcnt += 1
-        self.base.virtual_events += 1
+        self.base.count_virtual(1)
         return 0
 
     def _submit_connect(self, fd: int, port: int) -> Win32Error | None:
@@ -336,7 +336,7 @@ class AsyncBufferevent(GenericBufferevent):
     def on_connected(self, status: NtStatus) -> None:
         """connect_complete."""
         self.connecting = False
-        self.base.virtual_events -= 1
+        self.base.count_virtual(-1)
         self._connect_ended(status)
         self.decref()
 

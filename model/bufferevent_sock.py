@@ -64,13 +64,13 @@ class _IoEvent(Event):
 
     def _count(self) -> None:
         self.added = True
-        self.base.event_count += 1
+        self.base.count_events(1)
 
     def _forget(self) -> None:
         """No longer added, active or timed."""
         if self.added:
             self.added = False
-            self.base.event_count -= 1
+            self.base.count_events(-1)
         self.result = 0
         self.deadline_ns = None
 

@@ -9,7 +9,7 @@ fits can say where it first differs instead of going astray.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from model.errors import Divergence
@@ -42,6 +42,13 @@ class Choices:
         self.position = position + 1
         self.decisions.append(Decision(name, bound, value))
         return value
+
+    def watch(self, candidates: Callable[[], Sequence[str]], position: Callable[[], int]) -> None:
+        """A world with threads says how to ask between whom the next thread is being drawn, and
+        how many records there are.
+
+        A tape need not know; a source that follows a policy (`harness.schedules`) does.
+        """
 
 
 class StrictChoices(Choices):

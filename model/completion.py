@@ -11,7 +11,7 @@ from model.bufferevent import Bufferevent
 from model.bufferevent_async import AsyncBufferevent
 from model.errors import SimulatorError, Win32Error
 from model.event_base import EventBase
-from model.kernel import CompletionKernel
+from model.kernel import Completion, CompletionKernel
 from model.listener import CompletionListener, Listener
 from model.operation import DONE, Operation
 from model.subject import AcceptCallback, KernelError
@@ -53,8 +53,15 @@ class CompletionPoller:
         error = self.kernel.associate(handle, self.port, handle)
         return error is Win32Error.ERROR_INVALID_PARAMETER
 
+    def count_in_flight(self, change: int) -> None:
+        """Operations began, or ended."""
+        self.in_flight += change
+
     def poll(self, timeout_ns: int | None) -> None:
-        packets = self.kernel.get_queued_completion_status(self.port, PACKETS_MAX, timeout_ns)
+        self.dispatch(self.kernel.get_queued_completion_status(self.port, PACKETS_MAX, timeout_ns))
+
+    def dispatch(self, packets: list[Completion] | Win32Error) -> None:
+        """Activates the operations that the packets are of."""
         if isinstance(packets, Win32Error):
             if packets is not Win32Error.WAIT_TIMEOUT:
                 raise SimulatorError(f"GetQueuedCompletionStatusEx gave {packets.name}")
@@ -63,13 +70,17 @@ class CompletionPoller:
         operations = self.operations
         for _, overlapped, nbytes, status in packets:
             operation = operations.get(overlapped) if overlapped is not None else None
-            if operation is None or not operation.pending:
+            if operation is None or not self.in_the_air(operation.pending):
                 raise SimulatorError(
                     f"a packet for overlapped {overlapped}, which is not in flight"
                 )
             operation.nbytes = nbytes
             operation.status = status
             activate(operation, DONE)
+
+    def in_the_air(self, pending: bool) -> bool:
+        """Whether there can be a packet of an operation that says so."""
+        return pending
 
     def bufferevent(self, fd: int | None, options: int) -> Bufferevent:
         return AsyncBufferevent(self, fd, options)

@@ -7,6 +7,7 @@ from the same queue. The queue itself, and the timers' heap, are `model.event_ba
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from model.errors import SimulatorError
@@ -58,6 +59,18 @@ class Event:
         self.fire(result)
         return None
 
+    def claim(self) -> Callable[[], object] | None:
+        """`run` in two parts, where there are threads: this under the base's lock, and what it
+        gives without. None: there is nothing to run."""
+        result = self.result
+        if not result:
+            return None
+        self.result = 0
+        self.last_pass = self.base.pass_number
+        if self.timeout_ns is not None and self.added and result != EV_TIMEOUT:
+            self.base.start_timer(self, self.timeout_ns)
+        return partial(self.fire, result)
+
     def priority_set(self, priority: int) -> int:
         """event_priority_set: 0, or -1 when it is active or there is no such priority."""
         if self.result or not 0 <= priority < self.base.npriorities:
@@ -80,19 +93,43 @@ class TimerEvent(Event):
 
     def start(self, timeout_ns: int) -> None:
         """evtimer_add: (re)starts it; one that is due and has not run yet is taken back."""
+        lock = self.base.lock
+        if lock is None:
+            self._start(timeout_ns)
+        else:
+            with lock:
+                self._start(timeout_ns)
+
+    def _start(self, timeout_ns: int) -> None:
         if not self.added:
             self.added = True
-            self.base.event_count += 1
+            self.base.count_events(1)
         self.result = 0
         self.base.start_timer(self, timeout_ns)
 
     def stop(self) -> None:
         """evtimer_del."""
+        lock = self.base.lock
+        if lock is None:
+            self._stop()
+        else:
+            with lock:
+                self._stop()
+
+    def _stop(self) -> None:
         if self.added:
             self.added = False
-            self.base.event_count -= 1
+            self.base.count_events(-1)
         self.deadline_ns = None
         self.result = 0
+
+    def claim(self) -> Callable[[], None] | None:
+        """It is over under the lock: whoever starts it again meanwhile does so for good."""
+        if not self.result:
+            return None
+        self.last_pass = self.base.pass_number
+        self._stop()
+        return self.callback
 
     def fire(self, result: int) -> None:
         self.stop()

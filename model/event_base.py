@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from model.listener import Listener
     from model.rate_limit import RateLimitConfig
     from model.rate_limit_group import RateLimitGroup
+    from model.threads import Lock
     from model.tls import SslState, TlsEngine
 
 __all__ = ["MAX_DEFERREDS_QUEUED", "Event", "EventBase", "Poller", "Runnable", "TimerEvent"]
@@ -85,6 +86,7 @@ class EventBase:
         self.pass_number = 0
         self.running = False  # the active queue is being run
         self.poller: Poller
+        self.lock: Lock | None = None  # `model.threaded_base` has one
         self._timers: list[tuple[int, int, Event]] = []  # deadline, insertion number
         self._timer_number = 0
         self._deferreds_queued = 0
@@ -99,6 +101,16 @@ class EventBase:
             return -1
         self.npriorities = npriorities
         return 0
+
+    # What keeps the loop alive.
+
+    def count_events(self, change: int) -> None:
+        """Events were added, or taken away."""
+        self.event_count += change
+
+    def count_virtual(self, change: int) -> None:
+        """event_base_add_virtual_, event_base_del_virtual_."""
+        self.virtual_events += change
 
     # The active queue.
 

@@ -124,6 +124,15 @@ class ReadinessKernel(Protocol):
     def close(self, fd: int) -> Errno | None:
         """close(2), of a socket or of an epoll instance."""
 
+    def eventfd(self) -> int | Errno:
+        """eventfd2(2) with EFD_NONBLOCK: what a thread wakes another's epoll_wait with."""
+
+    def eventfd_write(self, fd: int) -> Errno | None:
+        """write(2) of 1: readable from here on."""
+
+    def eventfd_read(self, fd: int) -> int | Errno:
+        """read(2): the sum of what was written since the last read; EAGAIN when that is nothing."""
+
     def epoll_create(self) -> int | Errno:
         """epoll_create1(2)."""
 

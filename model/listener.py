@@ -125,7 +125,7 @@ class ReadinessListener(Event):
         self.enabled = True
         if not self.added:
             self.added = True
-            self.base.event_count += 1
+            self.base.count_events(1)
             self.poller.watch_read(self.fd, self)
         return 0
 
@@ -133,7 +133,7 @@ class ReadinessListener(Event):
         self.enabled = False
         if self.added and self.fd is not None:
             self.added = False
-            self.base.event_count -= 1
+            self.base.count_events(-1)
             self.poller.unwatch_read(self.fd)
         self.result = 0
         self.pause.over()
@@ -253,7 +253,7 @@ class CompletionListener:
             return -1
         if not self.enabled:
             self.enabled = True
-            self.poller.base.virtual_events += 1
+            self.poller.base.count_virtual(1)
         self._hand_over_held()
         self._start_all()
         return 0
@@ -263,7 +263,7 @@ class CompletionListener:
         self.telling.stop()
         if self.enabled:
             self.enabled = False
-            self.poller.base.virtual_events -= 1
+            self.poller.base.count_virtual(-1)
         return 0
 
     def set_cb(self, callback: AcceptCallback | None) -> None:

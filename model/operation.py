@@ -8,6 +8,7 @@ active queue like a packet would.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from model.errors import NtStatus, SimulatorError, Win32Error
@@ -37,14 +38,14 @@ class Operation(Event):
         """Takes a submission's answer: None when a completion will come, else the failure."""
         if isinstance(answer, int):
             self.pending = True
-            self.poller.in_flight += 1
+            self.poller.count_in_flight(1)
             self.nbytes = answer
             self.status = NtStatus.SUCCESS
             self.base.activate_soon(self, DONE)
             return None
         if answer is Win32Error.WSA_IO_PENDING:
             self.pending = True
-            self.poller.in_flight += 1
+            self.poller.count_in_flight(1)
             return None
         return answer
 
@@ -52,9 +53,20 @@ class Operation(Event):
         if self.result:
             self.result = 0
             self.last_pass = self.base.pass_number
-            self.pending = False
-            self.poller.in_flight -= 1
-            self.complete()
+            self.finish()
+
+    def claim(self) -> Callable[[], object] | None:
+        if not self.result:
+            return None
+        self.result = 0
+        self.last_pass = self.base.pass_number
+        return self.finish
+
+    def finish(self) -> None:
+        """It is no more in flight."""
+        self.pending = False
+        self.poller.count_in_flight(-1)
+        self.complete()
 
     def complete(self) -> None:
         """The operation ended with `status` and `nbytes`."""

@@ -178,7 +178,7 @@ class Limiter:
         """bufferevent_remove_from_rate_limit_group_internal_."""
         group, self.group = self.group, None
         if group is not None:
-            group.members.remove(self.bev)
+            group.remove(self.bev)
             if resume:
                 unsuspend(self.bev, READ, SUSPEND_BW_GROUP)
                 unsuspend(self.bev, WRITE, SUSPEND_BW_GROUP)
@@ -287,6 +287,10 @@ class RateLimitGroup:
                 suspend(bev, way, SUSPEND_BW_GROUP)
             else:
                 unsuspend(bev, way, SUSPEND_BW_GROUP)
+
+    def remove(self, bev: Bufferevent) -> None:
+        """bufferevent_remove_from_rate_limit_group."""
+        self.members.remove(bev)
 
     def share(self, way: int) -> int:
         """Bytes that one member may move now, unless the group is suspended."""

@@ -95,7 +95,10 @@ class ReadinessPoller:
             raise SimulatorError(f"epoll_ctl({op}, fd {fd}, {mask:#x}) gave {error.name}")
 
     def poll(self, timeout_ns: int | None) -> None:
-        ready = self.kernel.epoll_wait(self.epfd, MAX_EVENTS, timeout_ns)
+        self.dispatch(self.kernel.epoll_wait(self.epfd, MAX_EVENTS, timeout_ns))
+
+    def dispatch(self, ready: list[tuple[int, int]] | Errno) -> None:
+        """Activates the events of what is ready."""
         if isinstance(ready, Errno):
             if ready is Errno.EINTR:
                 return

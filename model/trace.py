@@ -34,6 +34,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "recv": ("fd", "size", "result"),  # result: the bytes, or an errno
     "send": ("fd", "size", "result"),  # size: offered; result: the bytes taken, or an errno
     "so_error": ("fd", "result"),
+    "eventfd": ("result",),
+    "eventfd_write": ("fd", "result"),
+    "eventfd_read": ("fd", "result"),
     "epoll_create": ("result",),
     "epoll_ctl": ("epfd", "op", "fd", "mask", "result"),
     "epoll_wait": ("epfd", "timeout_ns", "result"),  # result: [[fd, mask], ...] or an errno
@@ -92,6 +95,15 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "fault": ("name", "fd"),
     "pool": ("size", "high", "held"),
     "log": ("severity", "message"),  # a line that the subject logged
+    # Threads (`model.threads`). The records after `on` are that thread's, at first main's.
+    "on": ("thread",),
+    "thread": ("thread", "operation"),  # spawn, join (by the one who calls), begin, end
+    "lock": ("lock", "operation", "thread"),  # acquire, try, refused, release
+    # wait, woken, timeout, notify, notify_all; woken: how many threads a notify woke
+    "condition": ("condition", "lock", "operation", "thread", "woken"),
+    "touch": ("name", "operation"),  # read or write of state that threads share
+    "hang": ("how",),  # deadlock or livelock; then where each thread stands:
+    "blocked": ("thread", "holds", "where", "message", "record"),
     # The harness.
     "peer": ("peer", "operation", "size", "result"),
     "step": ("index", "do"),  # a step of the application's program begins
@@ -114,6 +126,7 @@ _TEXT_FIELDS = frozenset(
     {
         *("how", "bev", "name", "type", "which", "operation", "peer", "do", "underlying"),
         *("message", "where", "error_type", "direction"),
+        *("thread", "lock", "condition", "holds"),
     }
 )
 

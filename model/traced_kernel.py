@@ -97,6 +97,21 @@ class TracedReadiness:
         self._append((self._now(), "close", fd, result))
         return result
 
+    def eventfd(self) -> int | Errno:
+        result = self._kernel.eventfd()
+        self._append((self._now(), "eventfd", result))
+        return result
+
+    def eventfd_write(self, fd: int) -> Errno | None:
+        result = self._kernel.eventfd_write(fd)
+        self._append((self._now(), "eventfd_write", fd, result))
+        return result
+
+    def eventfd_read(self, fd: int) -> int | Errno:
+        result = self._kernel.eventfd_read(fd)
+        self._append((self._now(), "eventfd_read", fd, result))
+        return result
+
     def epoll_create(self) -> int | Errno:
         result = self._kernel.epoll_create()
         self._append((self._now(), "epoll_create", result))

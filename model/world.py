@@ -8,6 +8,7 @@ from typing import Protocol
 from model.choices import Choices
 from model.errors import Errno
 from model.kernel import CompletionKernel, ReadinessKernel
+from model.threads import Threads
 
 
 class RawSocket(Protocol):
@@ -67,6 +68,10 @@ class World(Protocol):
 
     @property
     def completion(self) -> CompletionKernel | None: ...
+
+    @property
+    def threads(self) -> Threads:
+        """The application's own threads; peers' are not among them."""
 
     @property
     def quiet_ns(self) -> int:

@@ -69,7 +69,7 @@ def _outcome(error: OSError) -> Errno:
 
 
 class RealEpoll:
-    """Implements `model.kernel.ReadinessKernel`. Not shared between threads."""
+    """Implements `model.kernel.ReadinessKernel`. Threads may share it."""
 
     __slots__ = ("_listeners", "_open", "_polls")
 
@@ -192,6 +192,8 @@ class RealEpoll:
         listener = self._listeners.pop(fd, None)
         if listener is not None:
             listener.detach()
+        if 0 <= fd < len(self._open):
+            self._open[fd] = 0  # before the close: then the number may be another thread's
         try:
             if fd in self._polls:
                 self._polls.pop(fd).close()
@@ -199,12 +201,31 @@ class RealEpoll:
                 os.close(fd)
         except OSError as error:
             return _outcome(error)
-        finally:
-            if 0 <= fd < len(self._open):
-                self._open[fd] = 0
         return None
 
     # The poller.
+
+    def eventfd(self) -> int | Errno:
+        """eventfd2(EFD_NONBLOCK | EFD_CLOEXEC)."""
+        try:
+            return self._opened(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+        except OSError as error:
+            return _outcome(error)
+
+    def eventfd_write(self, fd: int) -> Errno | None:
+        """eventfd_write(3) of 1."""
+        try:
+            os.eventfd_write(fd, 1)
+        except OSError as error:
+            return _outcome(error)
+        return None
+
+    def eventfd_read(self, fd: int) -> int | Errno:
+        """eventfd_read(3)."""
+        try:
+            return os.eventfd_read(fd)
+        except OSError as error:
+            return _outcome(error)
 
     def epoll_create(self) -> int | Errno:
         """epoll_create1(EPOLL_CLOEXEC)."""

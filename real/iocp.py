@@ -253,7 +253,10 @@ class RealIocp:
 
     def _take(self, number: int) -> blocks.Slot:
         """A slot, in flight: entered before the call, since its packet may overtake the return."""
-        slot = self._free.pop() if self._free else blocks.Slot()
+        try:
+            slot = self._free.pop()
+        except IndexError:  # not asked for first: another thread may take the last
+            slot = blocks.Slot()
         slot.number = number
         self._in_flight[slot.at] = slot
         return slot
@@ -283,7 +286,10 @@ class RealIocp:
     ) -> list[Completion] | Win32Error:
         """GetQueuedCompletionStatusEx; the wait is rounded up to milliseconds, never early."""
         batches = self._batches
-        batch = batches.pop() if batches else blocks.Batch(max_entries)
+        try:
+            batch = batches.pop()
+        except IndexError:
+            batch = blocks.Batch(max_entries)
         if batch.size < max_entries:
             batch = blocks.Batch(max_entries)
         asked = max_entries
@@ -297,13 +303,15 @@ class RealIocp:
             error = None if done else _last_error()
         else:
             error = _dequeue(port, batch, asked, timeout_ns)
-        batches.append(batch)
         if error is not None:
+            batches.append(batch)
             return error
         count = batch.memory[0] & 0xFFFFFFFF
         if count == 1 < asked:
             self._singles = _SINGLES
-        return self._packets(batch.memory[1 : 1 + winsock.ENTRY_WORDS * count].tolist())
+        words = batch.memory[1 : 1 + winsock.ENTRY_WORDS * count].tolist()
+        batches.append(batch)  # another thread may fill it from here on
+        return self._packets(words)
 
     def _packets(self, words: list[int]) -> list[Completion]:
         """The packets in `words`; their slots are free again."""

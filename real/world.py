@@ -24,6 +24,7 @@ from model.errors import Errno, SimulatorError, UsageError, WorldUnavailable
 from model.kernel import CompletionKernel, ReadinessKernel
 from real import raw
 from real.files import RealFile
+from real.threads import RealThreads
 
 if sys.platform == "linux":
     from real.epoll import RealEpoll
@@ -76,6 +77,7 @@ class RealWorld:
         self._peers = raw.Peers()
         self._threads: dict[str, threading.Thread] = {}
         self._errors: list[tuple[str, BaseException]] = []
+        self._application: RealThreads | None = None
 
     def _make_kernel(self, name: str) -> None:
         if sys.platform == "linux" and name == "epoll":
@@ -106,6 +108,13 @@ class RealWorld:
             wait = self._peers.ended.wait
         while (rest_ns := deadline - perf_counter_ns()) > 0 and not self._peers.ended.is_set():
             wait(rest_ns / 1e9)
+
+    @property
+    def threads(self) -> RealThreads:
+        """The application's threads; made when first asked for, which main does."""
+        if self._application is None:
+            self._application = RealThreads(self.now_ns)
+        return self._application
 
     def open_file(self, path: str) -> RealFile | Errno:
         """A file that buffers of this world can send pieces of."""
@@ -171,4 +180,5 @@ class RealWorld:
             joined += left
         self._peers.close()
         self._release_kernel()
-        return [name for name, thread in self._threads.items() if thread.is_alive()]
+        late = [name for name, thread in self._threads.items() if thread.is_alive()]
+        return late + (self._application.alive() if self._application is not None else [])

@@ -29,7 +29,6 @@ from typing import Any
 
 import cosmic_ray.plugins
 from cosmic_ray.mutating import mutate_code
-
 from mutation_places import ROOT, Place, places, statement
 from mutation_suite import Known, chosen, copy, first_run, read_known, survives
 

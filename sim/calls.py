@@ -61,10 +61,6 @@ class SimLinux(SimEpoll):
             return second
         return first, second
 
-    def eventfd(self, count: int) -> int | Errno:
-        """eventfd(2)."""
-        return self._install(EventFd(count))
-
     def regular_file(self) -> int | Errno:
         """open(2) of a file on a disk."""
         return self._install(RegularFile())

@@ -28,6 +28,7 @@ from model.kernel import Accepted, Buffer, Shutdown
 from sim.eventpoll import Epoll
 from sim.files import File
 from sim.network import Network
+from sim.pipes import EventFd
 from sim.scheduler import Scheduler
 from sim.stream import scatter
 from sim.tcp import LISTEN, Endpoint
@@ -35,6 +36,7 @@ from sim.tcp import LISTEN, Endpoint
 FIRST_FD = 3
 BUSY_WAITS = 64  # waits in a row that may find something at once
 BUSY_NS = 64_000  # what they take together
+_ONE = (1).to_bytes(8, "little")
 LATE_NS = (0, 50_000, 1_000_000, 10_000_000)
 
 
@@ -182,6 +184,26 @@ class SimEpoll:
         return endpoint if isinstance(endpoint, Errno) else endpoint.shutdown(how)
 
     # -- epoll ------------------------------------------------------------------------------
+
+    def eventfd(self, count: int = 0) -> int | Errno:
+        """eventfd(2)."""
+        return self._install(EventFd(count))
+
+    def eventfd_write(self, fd: int) -> Errno | None:
+        """write(2) of 1 to an eventfd."""
+        file = self._files.get(fd)
+        if not isinstance(file, EventFd):
+            return Errno.EBADF if file is None else Errno.EINVAL
+        result = file.write(_ONE)
+        return result if isinstance(result, Errno) else None
+
+    def eventfd_read(self, fd: int) -> int | Errno:
+        """read(2) of an eventfd."""
+        file = self._files.get(fd)
+        if not isinstance(file, EventFd):
+            return Errno.EBADF if file is None else Errno.EINVAL
+        result = file.read(len(_ONE))
+        return result if isinstance(result, Errno) else int.from_bytes(result, "little")
 
     def epoll_create(self) -> int | Errno:
         """epoll_create1(2)."""

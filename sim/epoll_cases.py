@@ -23,7 +23,8 @@ from model.kernel import (
     mask_of,
 )
 from sim.epoll_case_files import MS, Files, plain
-from sim.scheduler import Deadlock, Scheduler, Task
+from sim.scheduler import Deadlock, Scheduler
+from sim.task import Task
 
 BAD_OPERATION = 42  # no operation of epoll_ctl
 JOIN_MS = 70_000  # longer than any timeout of a case

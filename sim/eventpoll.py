@@ -43,7 +43,8 @@ from model.kernel import (
 from sim.files import MASK_IN, File
 
 if TYPE_CHECKING:
-    from sim.scheduler import Scheduler, Task
+    from sim.scheduler import Scheduler
+from sim.task import Task
 
 ALWAYS = EPOLLERR | EPOLLHUP
 FLAGS = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP  # EP_PRIVATE_BITS

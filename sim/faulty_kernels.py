@@ -54,6 +54,9 @@ class FaultyReadiness:
         self.so_error = kernel.so_error
         self.getsockname = kernel.getsockname
         self.shutdown = kernel.shutdown
+        self.eventfd = kernel.eventfd
+        self.eventfd_write = kernel.eventfd_write
+        self.eventfd_read = kernel.eventfd_read
         self.epoll_create = kernel.epoll_create
 
     def socket(self) -> int | Errno:

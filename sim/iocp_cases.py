@@ -22,7 +22,8 @@ from sim.iocp_handles import INVALID_HANDLE_VALUE
 from sim.iocp_profile import PROFILES
 from sim.iocp_winsock import DOS_ERROR_OF_STATUS, SimWinsock
 from sim.network import Network
-from sim.scheduler import Deadlock, Scheduler, Task
+from sim.scheduler import Deadlock, Scheduler
+from sim.task import Task
 
 MS = 1_000_000
 SETTLE_NS = 100 * MS

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from model.errors import Errno, NtStatus
 from sim.iocp_profile import Profile
 from sim.network import Network
-from sim.scheduler import Scheduler, Task
+from sim.scheduler import Scheduler
+from sim.task import Task
 from sim.tcp import Endpoint
 
 if TYPE_CHECKING:

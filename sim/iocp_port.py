@@ -22,7 +22,8 @@ from model.errors import Win32Error
 from model.kernel import Completion
 from sim.iocp_profile import Profile
 from sim.network import Network
-from sim.scheduler import Scheduler, Task
+from sim.scheduler import Scheduler
+from sim.task import Task
 
 
 class Waiter:

@@ -13,8 +13,8 @@ from model.errors import Errno, NtStatus
 from model.kernel import Completion
 from sim.iocp_operation import Accept, Connect, Host, Operation, Receive, Send
 from sim.iocp_port import Port
-from sim.scheduler import Task
 from sim.segments import CONNECTING
+from sim.task import Task
 from sim.tcp import CLOSED, ESTABLISHED, Endpoint
 
 if TYPE_CHECKING:

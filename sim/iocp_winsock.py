@@ -16,7 +16,8 @@ from sim.iocp_profile import NT, Profile
 from sim.iocp_socket import Socket
 from sim.iocp_stream import SUCCESS
 from sim.network import Network
-from sim.scheduler import Scheduler, Task
+from sim.scheduler import Scheduler
+from sim.task import Task
 from sim.tcp import ESTABLISHED, LISTEN, SYN_SENT
 
 TF_REUSE_SOCKET = 2

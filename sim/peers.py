@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from model.errors import Errno
 from sim.network import Network
-from sim.scheduler import Scheduler, Task
+from sim.scheduler import Scheduler
+from sim.task import Task
 from sim.tcp import SYN_SENT, Endpoint
 
 

@@ -1,10 +1,10 @@
 """Virtual time and threads: SimPy keeps the time, greenlets are the threads.
 
 The scheduler has a hub (the greenlet that called `run`) and tasks (one greenlet each). One task
-runs at a time, and it runs until it parks: there is no preemption. The hub does two things, in
-this order: it resumes a task that is runnable, or, when there is none, it lets SimPy take its
-next event, which is the only way in which time passes. So everything that happens at one instant
-happens before the clock moves, and a run is a function of its program and its tape.
+runs at a time, and it runs until it parks, or asks to be preempted (`sim.threads`). The hub does
+two things, in this order: it resumes a task that is runnable, or, when there is none, it lets
+SimPy take its next event, which is the only way in which time passes. So everything that happens
+at one instant happens before the clock moves, and a run is a function of its program and its tape.
 
 * `park` blocks the current task; `unpark` makes a parked task runnable. There is no permit: an
   `unpark` of a task that is not parked does nothing, so waiting is always a loop around a
@@ -18,14 +18,16 @@ happens before the clock moves, and a run is a function of its program and its t
   blocking calls can give up in an orderly way. A task that insists on blocking is ended with
   `greenlet.GreenletExit`. Nothing is left alive, and whatever the tasks raised is raised by `run`.
 * When `main` waits without a timeout and neither a task nor an event is left, it would wait for
-  ever: its `park` raises `Deadlock`.
+  ever: its `park` raises `Deadlock`. With application threads the run ends instead, with what
+  `on_stuck` makes of it.
+* `stop` ends the run from inside any task: `run` raises its error.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import NoReturn, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
 from simpy import Environment
@@ -34,6 +36,7 @@ from simpy.events import Event, Timeout
 
 from model.choices import Choices
 from model.errors import SimulatorError
+from sim.task import Pool, Task
 
 #: how often a task may park after the end of the run, or deadlock, before it is ended
 PATIENCE = 64
@@ -47,83 +50,6 @@ class Deadlock(SimulatorError):
     """The main task waits without a timeout and nothing can ever happen."""
 
 
-class Task:
-    """A simulated thread. `name` is unique in a run; `interrupted` is set by `interrupt`."""
-
-    __slots__ = (
-        "alive",
-        "deadline",
-        "greenlet",
-        "interrupted",
-        "name",
-        "on_block",
-        "parked",
-        "refused",
-        "scheduler",
-        "target",
-        "timer",
-        "timer_due",
-        "woken",
-    )
-
-    def __init__(self, scheduler: Scheduler, name: str, target: Callable[[], None]) -> None:
-        self.scheduler = scheduler
-        self.name = name
-        self.target = target
-        self.greenlet: greenlet | None = None
-        self.alive = True
-        self.parked = False
-        self.woken = False  # how the last park ended: True when unparked
-        self.interrupted = False
-        self.on_block: Callable[[], object] | None = None  # called when it has parked or ended
-        self.refused = 0  # parks refused because the run is over
-        self.deadline: int | None = None  # ns; of the current park
-        self.timer: Event | None = None  # the SimPy event that looks at the deadline
-        self.timer_due = 0
-
-    def __repr__(self) -> str:
-        return f"<task {self.name}>"
-
-    def body(self) -> None:
-        """What the greenlet runs. Ordinary exceptions are kept for `Scheduler.run`."""
-        try:
-            self.target()
-        except Exception as error:
-            self.scheduler.failures.append(error)
-        finally:
-            self.alive = False
-            if self.on_block is not None:
-                self.on_block()
-
-    def arm(self, deadline: int) -> None:
-        """Sees to it that `fire` runs at `deadline` (ns) or before."""
-        self.deadline = deadline
-        if self.timer is None or self.timer_due > deadline:
-            scheduler = self.scheduler
-            timer = Timeout(scheduler.environment, deadline - scheduler.now)
-            cast("list[Callable[[Event], None]]", timer.callbacks).append(self.fire)
-            self.timer = timer
-            self.timer_due = deadline
-
-    def fire(self, event: Event) -> None:
-        """Ends the park if its deadline has come, re-arms if it has moved."""
-        scheduler = self.scheduler
-        now = scheduler.now = cast(int, scheduler.environment.now)
-        if event is not self.timer:
-            return
-        self.timer = None
-        deadline = self.deadline
-        if deadline is None:
-            return
-        if deadline > now:
-            self.arm(deadline)
-            return
-        self.deadline = None
-        self.parked = False
-        self.woken = False
-        scheduler.runnable.append(self)
-
-
 class Scheduler:
     """Time and threads of one run.
 
@@ -133,18 +59,21 @@ class Scheduler:
 
     __slots__ = (
         "_hub",
-        "_switch",
+        "_names",
         "choices",
         "current",
         "ending",
         "environment",
         "failures",
         "now",
+        "on_stuck",
+        "pool",
         "runnable",
         "tasks",
+        "to_hub",
     )
 
-    def __init__(self, choices: Choices) -> None:
+    def __init__(self, choices: Choices, pool: Pool | None = None) -> None:
         self.choices = choices
         self.environment = Environment()
         self.now = 0
@@ -152,9 +81,12 @@ class Scheduler:
         self.ending = False
         self.runnable: deque[Task] = deque()
         self.tasks: list[Task] = []
+        self._names: set[str] = set()
         self.failures: list[Exception] = []
+        self.on_stuck: Callable[[], Exception] | None = None  # why nothing can ever happen
+        self.pool = pool
         self._hub: greenlet | None = None
-        self._switch: Callable[[], object] = _no_hub  # the hub's switch, while there is one
+        self.to_hub: Callable[[], object] = _no_hub  # the hub's switch, while there is one
 
     def call_later(self, delay_ns: int, callback: Callable[[], object]) -> None:
         """Calls `callback` after `delay_ns` >= 0, outside any task: it must not park.
@@ -172,8 +104,9 @@ class Scheduler:
 
     def spawn(self, name: str, target: Callable[[], None]) -> Task:
         """A new task, runnable behind those that are runnable now. May be called before `run`."""
-        if any(task.name == name for task in self.tasks):
+        if name in self._names:
             raise SimulatorError(f"a task named {name!r} exists: give every task its own name")
+        self._names.add(name)
         task = Task(self, name, target)
         self.tasks.append(task)
         if self.ending:
@@ -219,7 +152,7 @@ class Scheduler:
                 self.current = task
                 task.greenlet.switch()
                 return
-        self._switch()
+        self.to_hub()
 
     def unpark(self, task: Task) -> bool:
         """Makes a parked task runnable; False if it was not parked."""
@@ -243,7 +176,54 @@ class Scheduler:
             return
         task.woken = True
         self.runnable.append(task)
-        self._switch()  # not the only one that is runnable
+        self.to_hub()  # not the only one that is runnable
+
+    def preempt(self, index: int) -> None:
+        """Lets `runnable[index]` run instead of the current task, which stays runnable, last."""
+        runnable = self.runnable
+        chosen = runnable[index]
+        del runnable[index]
+        task = cast(Task, self.current)
+        task.woken = True
+        runnable.append(task)
+        self.current = chosen
+        thread = chosen.greenlet
+        if thread is None:
+            self._begin(chosen)
+        else:
+            thread.switch()
+
+    def start(self, task: Task) -> None:
+        """Runs the newest runnable task, never run before, up to its first `start_over`.
+
+        The current task is runnable, first, until then.
+        """
+        runnable = self.runnable
+        runnable.pop()
+        runnable.appendleft(cast(Task, self.current))
+        self.current = task
+        self._begin(task)
+
+    def start_over(self, starter: Task) -> None:
+        """Ends a start: `starter` goes on, and the current task is runnable, last."""
+        runnable = self.runnable
+        runnable.remove(starter)
+        runnable.append(cast(Task, self.current))
+        self.current = starter
+        cast("greenlet", starter.greenlet).switch()
+
+    def park_again(self, task: Task) -> None:
+        """Takes back an `unpark`: what `task` waits for is gone before it could run."""
+        self.runnable.remove(task)
+        task.parked = True
+        if task.on_block is not None:
+            task.on_block()
+
+    def stop(self, error: Exception) -> NoReturn:
+        """Ends the run, from any task: `run` raises `error` once all tasks have been ended."""
+        if not self.ending:
+            cast("greenlet", self._hub).throw(error)
+        raise GreenletExit
 
     def run(self, main: Callable[[], None]) -> None:
         """Runs `main` as the task "main" until it returns, then ends all other tasks.
@@ -254,7 +234,7 @@ class Scheduler:
         if self._hub is not None:
             raise SimulatorError("a scheduler runs once: make a new world for a new run")
         self._hub = getcurrent()
-        self._switch = self._hub.switch
+        self.to_hub = self._hub.switch
         task = self.spawn("main", main)
         self.runnable.rotate(1)  # main goes first
         try:
@@ -285,6 +265,8 @@ class Scheduler:
             try:
                 step()
             except EmptySchedule:
+                if self.on_stuck is not None:
+                    raise self.on_stuck() from None
                 deadlocks += 1
                 self._deadlock(main, deadlocks)
 
@@ -293,9 +275,18 @@ class Scheduler:
         self.current = task
         thread = task.greenlet
         if thread is None:
-            thread = task.greenlet = greenlet(task.body, self._hub)
-        thread.switch()
+            self._begin(task)
+        else:
+            thread.switch()
         self.current = None
+
+    def _begin(self, task: Task) -> None:
+        """Switches to `task`, which has not run yet."""
+        if self.pool is not None:
+            self.pool.begin(task, self._hub)
+            return
+        thread = task.greenlet = greenlet(task.body, self._hub)
+        thread.switch()
 
     def _deadlock(self, main: Task, count: int) -> None:
         error = Deadlock(

@@ -3,7 +3,8 @@
     world = SimWorld("epoll", Choices(tape))
     world.run(main)
 
-`faults` says what may go wrong (`sim.faults`); by default nothing does.
+`faults` says what may go wrong (`sim.faults`); by default nothing does. `pool` makes many short
+runs cheaper (`sim.task.Pool`).
 
 Everything free in a run comes from the tape; everything else is fixed. A world serves one run and
 is cheap to make. Virtual time begins at 0 and moves only while nothing can run.
@@ -30,7 +31,9 @@ from sim.memory_file import MemoryFile
 from sim.network import Network
 from sim.peers import SimRawListener, SimRawSocket, raw_listen
 from sim.scheduler import Scheduler
+from sim.task import Pool
 from sim.tcp import Endpoint
+from sim.threads import SimThreads
 
 if TYPE_CHECKING:
     from model.world import SimulatedWorld
@@ -48,6 +51,7 @@ class SimWorld:
     """
 
     __slots__ = (
+        "_threads",
         "choices",
         "completion",
         "injector",
@@ -69,6 +73,7 @@ class SimWorld:
         rcvbuf: int = BUFFER,
         profile: str = "nt",
         faults: Faults = NONE,
+        pool: Pool | None = None,
     ) -> None:
         if kind not in ("epoll", "iocp"):
             raise UsageError(f"no simulated kernel {kind!r}: there are 'epoll' and 'iocp'")
@@ -77,7 +82,8 @@ class SimWorld:
         self.readiness: ReadinessKernel | None = None
         self.completion: CompletionKernel | None = None
         self.injector: Injector | None = None
-        scheduler = self.scheduler = Scheduler(self.choices)
+        self._threads: SimThreads | None = None
+        scheduler = self.scheduler = Scheduler(self.choices, pool)
         self.now_ns: Callable[[], int] = partial(_now, scheduler)  # asked for every record
         flavour: Literal["linux", "nt"] = "linux" if kind == "epoll" else "nt"
         if faults != NONE:
@@ -111,6 +117,13 @@ class SimWorld:
                 network.injector,
                 pool_pages,
             )
+
+    @property
+    def threads(self) -> SimThreads:
+        """The application's threads; made when first asked for."""
+        if self._threads is None:
+            self._threads = SimThreads(self.scheduler)
+        return self._threads
 
     def record_faults(self, emit: Callable[..., None]) -> None:
         """`emit(kind, *fields)` gets the records of faults and of the pool from here on."""

@@ -21,6 +21,7 @@ from model.mutants.planted_layers import LAYERS
 from model.mutants.planted_progress import PROGRESS
 from model.mutants.planted_tls import TLS
 from model.mutants.rates import HISTORICAL_RATES, RATES
+from model.mutants.threads import HISTORICAL_THREADS, THREADS
 
 __all__ = ["BUFFER_MUTANTS", "MUTANTS", "Mutant", "active", "find", "patched"]
 
@@ -29,7 +30,13 @@ MUTANTS: Mapping[str, Mutant] = {
     mutant.name: mutant
     for mutant in (
         *sorted(
-            (*HISTORICAL, *HISTORICAL_CONNECTIONS, *HISTORICAL_RATES, *HISTORICAL_TLS),
+            (
+                *HISTORICAL,
+                *HISTORICAL_CONNECTIONS,
+                *HISTORICAL_RATES,
+                *HISTORICAL_TLS,
+                *HISTORICAL_THREADS,
+            ),
             key=lambda mutant: mutant.name,
         ),
         *CALLBACKS,
@@ -37,6 +44,7 @@ MUTANTS: Mapping[str, Mutant] = {
         *RATES,
         *LAYERS,
         *TLS,
+        *THREADS,
     )
 }
 

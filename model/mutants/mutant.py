@@ -17,7 +17,7 @@ class Mutant:
     """One planted bug.
 
     `breaks` is the id of the property that must find it; `kernels` where it lives: readiness,
-    completion or both.
+    completion or both; `threads` that it takes application threads.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Mutant:
     breaks: str
     kernels: tuple[str, ...]
     patches: tuple[Patch, ...]
+    threads: bool = False
 
 
 def planted(

@@ -3,8 +3,8 @@
 A trace is read once, record by record. `view` keeps what is known of each bufferevent;
 `application_records` and `kernel_records` bring it up to date, one function a kind of record; the
 families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T, `rates` R,
-`liveness` L, `layers` M, `resources` S) state their properties and judge. `cross` (X) compares
-several runs.
+`liveness` L, `layers` M, `threads` K, `resources` S) state their properties and judge. `cross` (X)
+compares several runs.
 
 The checker knows nothing but the records, so it is the same for a simulated kernel and a real one,
 for our subject and for libevent. Where the contract leaves freedom, or where threads write records
@@ -28,6 +28,7 @@ from model.properties import (
     rates,
     resources,
     stream,
+    threads,
     timeouts,
     tls,
     watermarks,
@@ -40,6 +41,7 @@ from model.trace import Record
 PROPERTIES: tuple[Property, ...] = (
     stream.PROPERTIES
     + callbacks.PROPERTIES
+    + threads.PROPERTIES
     + events.PROPERTIES
     + order.PROPERTIES
     + watermarks.PROPERTIES
@@ -80,9 +82,18 @@ def check(
     if records:
         resources.judge(run)
     checked = run.checked
+    if run.threaded:
+        _judge_threads(run, unreadable)
     checked["L-5"] = run.callbacks
     checked["C-2"] = checked["W-2"] = run.data_callbacks
     return Verdicts(tuple(run.violations), checked, tuple(unreadable))
+
+
+def _judge_threads(run: Run, unreadable: list[int]) -> None:
+    verdicts = threads.check_threads(run.records, run.tolerance)
+    run.violations.extend(verdicts.violations)
+    run.checked |= verdicts.checked
+    unreadable.extend(index for index in verdicts.unreadable if index not in unreadable)
 
 
 def _walk(

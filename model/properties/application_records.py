@@ -16,6 +16,7 @@ from model.properties.harness_records import HANDLERS as HARNESS_HANDLERS
 from model.properties.view import NOBODY, Handler, Run, View, as_bytes, as_name
 from model.subject import (
     BEV_OPT_DEFER_CALLBACKS,
+    BEV_OPT_UNLOCK_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
     EV_WRITE,
@@ -252,6 +253,7 @@ def _free(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) ->
     if view.freed:
         run.violate("S-1", view.name, index, f"{view.name} was freed a second time")
     view.freed = True
+    view.freed_by = run.thread
     if run.rates is not None:
         run.rates.of(view.name).freed = True
 
@@ -352,6 +354,7 @@ def new(run: Run, index: int, record: Record) -> None:
             tls.begin(view)
     if isinstance(options, int):
         view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS) or kind == "pair"
+        view.unlocked = bool(options & BEV_OPT_UNLOCK_CALLBACKS)
     view.merges = view.deferred or kind in {
         "filter",
         "ssl",

@@ -33,13 +33,18 @@ PROPERTIES = (
         "C-4",
         "No callback of a bufferevent or a listener after its free returned.",
         "libevent: bufferevent.c:bufferevent_free, listener.c:evconnlistener_free",
-        "callbacks after the free call began (the loop thread makes both), to the trace's end",
+        "callbacks after the free call began, to the trace's end; with UNLOCK_CALLBACKS one that"
+        " another thread had picked to run when it was freed may still begin",
     ),
 )
 
 
 def after_free(run: Run, view: View, index: int, which: str) -> None:
-    """A callback after free."""
+    """A callback after free. One that another thread had picked before may still come, where the
+    lock is given back for it."""
+    if view.unlocked and run.thread != view.freed_by and not view.finishing:
+        view.finishing = True
+        return
     run.violate("C-4", view.name, index, f"{view.name} got a {which} callback after free()")
 
 

@@ -76,6 +76,22 @@ def budget(run: Run, index: int, record: Record) -> bool:
     return True
 
 
+def on(run: Run, index: int, record: Record) -> None:
+    """`on`: another thread writes."""
+    run.thread = record[2]
+
+
+def thread(run: Run, index: int, record: Record) -> None:
+    """`thread`: there are several."""
+    run.threaded = True
+
+
+def hang(run: Run, index: int, record: Record) -> bool:
+    """`hang`: nobody goes on; the run was cut."""
+    run.cut = True
+    return True
+
+
 HANDLERS: dict[str, Handler] = {
     "step": step,
     "fault": fault,
@@ -86,4 +102,7 @@ HANDLERS: dict[str, Handler] = {
     "base_free": base_free,
     "crash": crash,
     "budget": budget,
+    "on": on,
+    "thread": thread,
+    "hang": hang,
 }

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from model.properties.catalogue import Violation
 from model.properties.meters import Rates
 from model.subject import EV_WRITE
+from model.threads import MAIN
 from model.trace import Record
 
 #: what an application wrote: bytes, or (place in its input stream, size) for an echo
@@ -55,18 +56,18 @@ class View:
         "connect_result", "connected", "connecting", "dead", "deaf", "deferred", "depth",
         "direct_injected", "direct_triggers", "disable_index", "enable_read_pass",
         "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs", "errors", "eventcb",
-        "ever_connects", "ever_disabled", "failed", "fd", "flushed", "forced", "freed",
-        "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass", "generic", "given_up",
-        "grown", "handed", "held", "high", "idle", "illicit", "immediate", "in_connect",
-        "in_stuck", "injected", "is_listener", "kernel_connected", "low", "merges", "name",
-        "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits", "read_high",
-        "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout",
-        "read_touched", "readcb", "reads", "received", "received_count", "refused", "sent",
-        "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard",
-        "unoffered",
-        "untold_write", "user_disabled", "write_armed", "write_credits", "write_enable_credits",
-        "write_high", "write_low", "write_ok", "write_operation", "write_timed_out",
-        "write_timeout", "write_touched", "write_zeros", "writecb", "written",
+        "ever_connects", "ever_disabled", "failed", "fd", "finishing", "flushed", "forced",
+        "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass",
+        "generic", "given_up", "grown", "handed", "held", "high", "idle", "illicit", "immediate",
+        "in_connect", "in_stuck", "injected", "is_listener", "kernel_connected", "low", "merges",
+        "name", "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits",
+        "read_high", "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out",
+        "read_timeout", "read_touched", "readcb", "reads", "received", "received_count",
+        "refused", "sent", "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls",
+        "unable", "unheard", "unlocked", "unoffered", "untold_write", "user_disabled",
+        "write_armed", "write_credits", "write_enable_credits", "write_high", "write_low",
+        "write_ok", "write_operation", "write_timed_out", "write_timeout", "write_touched",
+        "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     def __init__(self, name: str, completion: bool, time: int) -> None:
@@ -77,6 +78,9 @@ class View:
         self.deferred = completion  # bufferevent_async.c forces deferral
         self.freed = self.broken = False  # broken: a call met a reset, ever
         self.closed = self.unable = False  # its descriptor is; a call said it could not arm it
+        self.freed_by = ""  # the thread that did
+        self.unlocked = False  # UNLOCK_CALLBACKS
+        self.finishing = False  # a callback began that another thread's free came before
         self.given_up = 0  # descriptors that setfd took away
         # What the application set.
         self.enabled = EV_WRITE
@@ -194,8 +198,8 @@ class Run:
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
         "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
-        "peers", "rates", "records", "reported", "simulated", "tolerance", "views", "violations",
-        "wait_index",
+        "peers", "rates", "records", "reported", "simulated", "thread", "threaded", "tolerance",
+        "views", "violations", "wait_index",
     )  # fmt: skip
 
     def __init__(
@@ -226,6 +230,8 @@ class Run:
         self.callbacks = self.data_callbacks = 0  # of any kind; read and write
         self.over = self.base_freed = self.cut = False  # over: the application's program
         self.violations: list[Violation] = []
+        self.thread = MAIN  # whose records these are
+        self.threaded = False  # there are more
         self.reported: set[tuple[str, str]] = set()
         self.checked: dict[str, int] = {}
 

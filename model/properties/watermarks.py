@@ -59,8 +59,13 @@ def check_growth(run: Run, view: View, index: int, before: int, length: int) -> 
 def _inside_drain(run: Run, view: View, index: int, surplus: int) -> bool:
     """Whether the application was taking `surplus` bytes: a `read` or `echo` record is written
     when the call returns, after those of an operation that the draining submitted."""
+    mine = True  # the records are those of the thread that drains
     for record in run.records[index + 1 :]:
         kind = record[1]
+        if kind == "on":
+            mine = record[2] == run.thread
+        if not mine:
+            continue
         if kind == "read" and record[2] == view.name:
             return len(record[4]) >= surplus
         if kind == "echo" and record[2] == view.name:

@@ -178,6 +178,25 @@ def test_catalogues(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(each["statement"] and each["source"] for each in listed)
 
 
+def test_schedules(capsys: pytest.CaptureFixture[str]) -> None:
+    from harness.schedule_command import PROGRAMS
+
+    assert main(["schedules", "--runs", "100"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == [each.name for each in PROGRAMS]
+    assert all(line.endswith(", all") for line in lines[2:])
+    assert main(["schedules", "lost-update"]) == 1
+    shown = capsys.readouterr().out
+    assert "tape 0,1" in shown and "without it no failure" in shown
+    assert main(["schedules", "lost-update", "--json"]) == 1
+    told = one_object(capsys)
+    assert told["tape"] == [0, 1] and told["decisions_that_matter"] == [1]
+    assert main(["schedules", "nothing"]) == 2
+    assert "choose from lost-update" in capsys.readouterr().err
+    assert main(["schedules", "lost-update", "--runs", "1"]) == 2
+    assert "--runs is 1" in capsys.readouterr().err
+
+
 def test_schemas(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("trace", "scenario"):
         assert main(["show", "--schema", name]) == 0

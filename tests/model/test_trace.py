@@ -34,6 +34,7 @@ BY_KIND: dict[tuple[str, str], st.SearchStrategy[Any]] = {
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("how", "bev", "name", "type", "which", "operation", "peer", "do"), TEXT),
     **dict.fromkeys(("message", "where", "error_type", "underlying", "direction"), TEXT),
+    **dict.fromkeys(("thread", "lock", "condition", "holds"), TEXT),
     "status": st.sampled_from(NtStatus),
     "data": BYTES,
     "args": st.lists(st.one_of(st.none(), INTS), max_size=3).map(tuple),

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from model.errors import NtStatus, Win32Error
 from model.kernel import Completion, CompletionKernel
+from tests.real.iocp_workers import check_workers_take_each_packet_once
 
 SOON_NS = 3_000_000_000
 SHORT_NS = 30_000_000
@@ -355,7 +356,7 @@ CHECKS: dict[str, Check] = {
     name.removeprefix("check_"): check
     for name, check in sorted(globals().items())
     if name.startswith("check_")
-}
+} | {"workers_take_each_packet_once": check_workers_take_each_packet_once}
 
 
 def run_all() -> dict[str, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from time import perf_counter_ns
 
@@ -246,6 +247,22 @@ def test_many_descriptors_are_all_closed(kernel: epoll.RealEpoll) -> None:
     assert kernel.close(made.pop()) is None
     assert kernel.close_all() == 199
     assert kernel.close_all() == 0
+
+
+def test_an_eventfd_wakes_a_wait_in_another_thread(kernel: epoll.RealEpoll) -> None:
+    epfd, fd = number(kernel.epoll_create()), number(kernel.eventfd())
+    assert kernel.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, EPOLLIN) is None
+    assert kernel.eventfd_read(fd) is Errno.EAGAIN
+    found: list[object] = []
+    waits = threading.Thread(target=lambda: found.append(kernel.epoll_wait(epfd, 8, 10 * SOON_NS)))
+    waits.start()
+    assert kernel.eventfd_write(fd) is None
+    waits.join(SOON_NS / 1e9)
+    assert found == [[(fd, EPOLLIN)]]
+    assert kernel.eventfd_write(fd) is None
+    assert kernel.eventfd_read(fd) == 2
+    assert kernel.close(fd) is None
+    assert kernel.eventfd_write(fd) is Errno.EBADF is kernel.eventfd_read(fd)
 
 
 def test_an_unknown_errno_is_named() -> None:

@@ -1,0 +1,83 @@
+"""Application threads of a scenario: each does its list of steps, beside the loop's thread.
+
+They start with the loop, in order, as `t0`, `t1`, ... A `wait` lets the others go on. Each has a
+reference of its own on every THREADSAFE end until its list is done, so that another thread's free
+leaves it something to find out with; whoever is last gives up the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from model.traced_threads import TracedLocked
+
+if TYPE_CHECKING:
+    from harness.driver import Driver
+    from harness.live import Live
+    from harness.scenario import AppStep
+    from model.threads import Threads
+
+
+class AppThreads:
+    """The threads of one run. `left`: those whose list is not done."""
+
+    def __init__(self, driver: Driver, threads: Threads) -> None:
+        self.driver = driver
+        self.threads = threads
+        self.left = len(driver.scenario.threads)
+        self.kept: list[list[TracedLocked]] = [[] for _ in driver.scenario.threads]
+
+    def made(self, end: Live) -> None:
+        """An end has its bufferevent: a reference for each thread."""
+        bev = end.bev
+        if isinstance(bev, TracedLocked):
+            for kept in self.kept:
+                bev.keep()
+                kept.append(bev)
+
+    def start(self) -> None:
+        """Spawns all of them."""
+        first = len(self.driver.scenario.app)
+        for number, steps in enumerate(self.driver.scenario.threads):
+            play = partial(self._play, number, first, steps)
+            self.threads.spawn(f"t{number}", play)
+            first += len(steps)
+
+    def _play(self, number: int, first: int, steps: tuple[AppStep, ...]) -> None:
+        driver = self.driver
+        for place, (do, name, args) in enumerate(steps):
+            index = first + place
+            action: Callable[[], object]
+            if name is None:
+                driver.trace.emit("step", index, do)
+                action = partial(driver.world.sleep, args[0])
+            else:
+                action = partial(driver.step, index, do, name, args)
+            if not driver.guarded(action):
+                break
+        self._let_go(number)
+        self.left -= 1
+
+    def _let_go(self, number: int) -> None:
+        kept = self.kept[number]
+        while kept:
+            self.driver.guarded(kept.pop().let_go)
+
+    def join(self) -> None:
+        """Waits for their ends; gives up what they could not."""
+        if self.driver.scenario.threads:
+            self.threads.join(*(f"t{number}" for number in range(len(self.kept))))
+        for number in range(len(self.kept)):
+            self._let_go(number)
+
+
+def together(end: Live, write: Callable[[], None]) -> None:
+    """Does what must not come between another thread's write and its place in the stream."""
+    bev = end.bev
+    if isinstance(bev, TracedLocked):
+        with bev.locked.entry("write"):
+            write()
+    else:
+        write()

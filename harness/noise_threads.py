@@ -1,0 +1,86 @@
+"""Application threads out of noise: see `harness.noise`, which draws them last.
+
+Few scenarios have threads; then there are up to three, with a few steps each on the bufferevents
+that are on sockets without layers, and those are made THREADSAFE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.noise_limits import LATER_LIMITS
+from harness.noise_tables import (
+    APP_STEPS,
+    STOP,
+    WAITS_NS,
+    WRITES,
+)
+from harness.scenario import (
+    LOOP_STEPS,
+    AppStep,
+    BuffereventEnd,
+    Connection,
+    End,
+    Reaction,
+    Scenario,
+    Step,
+    ends,
+    thread_safe,
+)
+
+if TYPE_CHECKING:
+    from harness.noise import Noise
+
+THREADED = 245  # a byte below leaves a scenario without threads
+THREADS = 3
+UNLOCKED = ("THREADSAFE", "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
+STEPS = 4  # of one thread
+_PLAIN = [step for step in APP_STEPS if step.do not in LOOP_STEPS]
+_FLUSHES = [Step("flush", ("RW", "FLUSH"))]
+_STOPS: Reaction = (Step("disable", ("R",)), Step("enable", ("R",))) * 3
+_TRIGGERS = [step for step in _PLAIN if step.do == "trigger"]
+THREAD_STEPS: list[Step | Reaction] = [*WRITES, *_PLAIN, *_FLUSHES, *_TRIGGERS * 2, *[_STOPS] * 20]
+LIMITED_STEPS: list[Step | Reaction] = [*THREAD_STEPS, *LATER_LIMITS * 3]
+
+
+def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
+    """The same with threads, where an end can have any."""
+    more = noise.pick((("THREADSAFE",), UNLOCKED))
+    safe = replace(scenario, connections=tuple(_safe(each, more) for each in scenario.connections))
+    names = [name for name, _ in ends(safe) if thread_safe(safe, name)]
+    if not names:
+        return scenario
+    table = LIMITED_STEPS if scenario.groups else THREAD_STEPS
+    threads = [_steps(noise, names, table)]
+    while len(threads) < THREADS and noise.byte() >= STOP:
+        threads.append(_steps(noise, names, table))
+    return replace(safe, threads=tuple(threads))
+
+
+def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> tuple[AppStep, ...]:
+    steps: list[AppStep] = []
+    for step in noise.steps(table, STEPS):
+        wait = noise.byte()
+        if wait >= STOP:
+            steps.append(AppStep("wait", None, (WAITS_NS[wait % len(WAITS_NS)],)))
+        steps.append(AppStep(step.do, noise.pick(names), step.args))
+    return tuple(steps)
+
+
+def _safe(connection: Connection, more: tuple[str, ...]) -> Connection:
+    if connection.layers or connection.transport != "socket":
+        return connection
+    return replace(
+        connection,
+        client=_safe_end(connection.client, more),
+        server=_safe_end(connection.server, more),
+    )
+
+
+def _safe_end(end: End, more: tuple[str, ...]) -> End:
+    if not isinstance(end, BuffereventEnd):
+        return end
+    options = (*end.options, *(option for option in more if option not in end.options))
+    return replace(end, options=options)

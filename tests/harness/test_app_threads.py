@@ -1,0 +1,128 @@
+"""Application threads beside the loop: every schedule that is drawn keeps every property."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.noise import scenario_of, tape_of
+from harness.run import run
+from harness.scenario import AppStep, BuffereventEnd, Connection, Scenario
+from harness.scenario_json import from_json, to_json, validate
+from harness.schedules import PCT, Exhaustive, RandomWalk, Strategy
+from model.choices import Choices
+from model.errors import UsageError
+from model.trace import encode_trace
+
+WORLDS = pytest.mark.parametrize("world", ["sim-epoll", "sim-iocp"])
+SAFE = ("CLOSE_ON_FREE", "THREADSAFE")
+UNLOCKED = (*SAFE, "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
+
+
+def shared(options: tuple[str, ...]) -> Scenario:
+    """Two threads on one bufferevent: they write, stop it, limit it, and one frees it."""
+    return Scenario(
+        connections=(
+            Connection(
+                BuffereventEnd(options=options), BuffereventEnd(options=options, after_reads="echo")
+            ),
+        ),
+        threads=(
+            (
+                AppStep("write", "c0", (100,)),
+                AppStep("disable", "c0", ("R",)),
+                AppStep("enable", "c0", ("RW",)),
+                AppStep("write", "c0", (50,)),
+            ),
+            (
+                AppStep("write", "c0", (10,)),
+                AppStep("setwatermark", "c0", ("R", 0, 64)),
+                AppStep("set_timeouts", "c0", (1_000_000_000, None)),
+                AppStep("free", "c0"),
+            ),
+        ),
+    )
+
+
+@WORLDS
+@given(noise=st.binary(min_size=24, max_size=200), tape=st.binary(max_size=200))
+def test_every_property_holds_in_every_schedule(world: str, noise: bytes, tape: bytes) -> None:
+    scenario = scenario_of(noise, threads=True)
+    validate(scenario)
+    outcome = run(scenario, world, tape=tape_of(tape))
+    assert not outcome.verdicts.violations
+    assert not outcome.verdicts.unreadable
+
+
+@given(noise=st.binary(min_size=24, max_size=200))
+def test_json_gives_it_back(noise: bytes) -> None:
+    scenario = scenario_of(noise, threads=True)
+    assert from_json(to_json(scenario)) == scenario
+
+
+@WORLDS
+@pytest.mark.parametrize("options", [SAFE, (*SAFE, "DEFER_CALLBACKS"), UNLOCKED])
+@pytest.mark.parametrize(
+    "make", [lambda: RandomWalk(3, 0.02), lambda: PCT(3, 3), lambda: Exhaustive(1)]
+)
+def test_strategies_play_scenarios(
+    world: str, options: tuple[str, ...], make: Callable[[], Strategy]
+) -> None:
+    scenario = shared(options)
+    strategy = make()
+    tapes = set()
+    for _ in range(15):
+        source = strategy.source()
+        assert source is not None
+        outcome = run(scenario, world, choices=source)
+        strategy.ended(source)
+        assert not outcome.verdicts.violations
+        assert outcome.verdicts.checked["K-2"]
+        tapes.add(source.recorded())
+    assert len(tapes) > 5  # PCT repeats itself now and then
+
+
+@WORLDS
+def test_a_recorded_schedule_replays_byte_for_byte(world: str) -> None:
+    source = RandomWalk(7, 0.05).source()
+    first = run(shared(SAFE), world, choices=source)
+    again = run(shared(SAFE), world, choices=Choices(source.recorded()))
+    assert encode_trace(first.records) == encode_trace(again.records)
+    assert {record[2] for record in first.records if record[1] == "on"} >= {"t0", "t1", "main"}
+
+
+@WORLDS
+def test_a_thread_wakes_the_loop(world: str) -> None:
+    """The loop sleeps, far from its next timer, when a thread writes; the echo comes at once."""
+    scenario = Scenario(
+        connections=shared(SAFE).connections,
+        threads=((AppStep("wait", None, (3_000_000,)), AppStep("write", "c0", (100,))),),
+    )
+    outcome = run(scenario, world)
+    kind = "eventfd_write" if world == "sim-epoll" else "post"
+    assert any(record[1] == kind for record in outcome.records)
+    echoed = [record for record in outcome.records if record[1:4] == ("cb", "c0", "read")]
+    assert echoed[0][0] < 4_000_000
+
+
+def test_a_plain_run_has_no_records_of_threads() -> None:
+    outcome = run(Scenario(), "sim-epoll")
+    assert not {record[1] for record in outcome.records} & {"on", "thread", "lock", "touch"}
+
+
+@pytest.mark.parametrize(
+    ("step", "remedy"),
+    [
+        ({"do": "write", "end": "c0", "size": 1}, "THREADSAFE"),
+        ({"do": "busy", "end": "c0", "duration_ns": 1}, "loop"),
+        ({"do": "write", "end": "s0", "size": 1}, "THREADSAFE"),
+    ],
+)
+def test_steps_that_no_thread_may_do_are_refused(step: dict[str, object], remedy: str) -> None:
+    document = to_json(Scenario()) | {"threads": [[step]]}
+    with pytest.raises(UsageError, match=remedy) as caught:
+        from_json(document)
+    assert "scenario.threads[0]" in str(caught.value)
