@@ -26,7 +26,8 @@ from model.content import content
 
 MS = 1_000_000
 SIZE = 30_000  # bytes there and back again
-RATE = 8_000  # bytes a tick
+RATE = 4_000  # bytes a tick: a loaded machine, too, empties the bucket
+TICK_NS = 20 * MS
 
 #: what must have been judged, and not only not been broken
 JUDGED = ("B-1", "B-2", "C-2", "E-1", "L-1", "L-3", "L-5", "M-1", "R-1", "R-3", "R-4", "S-3", "W-2")
@@ -34,7 +35,7 @@ JUDGED = ("B-1", "B-2", "C-2", "E-1", "L-1", "L-3", "L-5", "M-1", "R-1", "R-3", 
 
 def scenario() -> Scenario:
     """Two connections whose client ends share a group; each echoes."""
-    limit = Step("set_rate_limit", (RATE, RATE, RATE, RATE, 2 * MS))
+    limit = Step("set_rate_limit", (RATE, RATE, RATE, RATE, TICK_NS))
     client = BuffereventEnd(
         setup=(
             Step("setwatermark", ("R", 0, 4_096)),
@@ -47,8 +48,8 @@ def scenario() -> Scenario:
     server = BuffereventEnd(setup=(limit, Step("enable", ("RW",))), after_reads="echo")
     layers = (Layer("zlib", 4_096, 4_096), Layer("tls", 4_096, 4_096))
     connection = Connection(client, server, "socket", layers)
-    group = RateGroup(2 * RATE, 2 * RATE, 2 * RATE, 2 * RATE, 2 * MS)
-    app = (AppStep("wait", None, (60 * MS,)), AppStep("tls_shutdown", "c0"))
+    group = RateGroup(2 * RATE, 2 * RATE, 2 * RATE, 2 * RATE, TICK_NS)
+    app = (AppStep("wait", None, (900 * MS,)), AppStep("tls_shutdown", "c0"))
     return Scenario((connection, connection), app, groups=(group,))
 
 
