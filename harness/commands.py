@@ -369,7 +369,8 @@ def worker(options: argparse.Namespace) -> int:
     """`duopoll worker PORT TOKEN`: the other side of `harness.worker.Worker`."""
     from harness.worker import main as answer_jobs
 
-    return answer_jobs([str(options.port), options.token])
+    answer_jobs(str(options.port), options.token)
+    return CLEAN
 
 
 def beside(options: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeAlias
 
 from harness.lines import Lines
@@ -39,6 +39,7 @@ from model.trace import decode_record, encode_trace
 from real import wine
 
 START_S = 120.0  # the first start under Wine makes a prefix
+PAUSES_S = (0.0, 3.0)  # before a second start and a third; Wine takes 2 s to leave
 JOB_S = 60.0  # of one run, beyond the waits that its scenario asks for
 CASES_S = 20.0  # of a batch of kernel cases, beyond what they may wait
 OUTPUT_LINES = 12  # of a worker's last words that are kept
@@ -147,11 +148,13 @@ class Worker:
         return head, records
 
     def _launch(self) -> Lines:
-        """A worker that has connected; a second one, if the first ends before that."""
-        try:
-            return self._start_one()
-        except _NeverCame:
-            return self._start_one()
+        """A worker that has connected; others, if Wine was leaving (`real.wine`) and it ended."""
+        for pause_s in PAUSES_S:
+            try:
+                return self._start_one()
+            except _NeverCame:
+                sleep(pause_s)
+        return self._start_one()
 
     def _start_one(self) -> Lines:
         """Starts the process and waits until it has connected and said its token."""
@@ -209,7 +212,7 @@ class Worker:
             except subprocess.TimeoutExpired:
                 what = f"broke off ({error}) and was ended"
         self.close()
-        words = " | ".join(line for line in self._output if line)[-400:]
+        words = " | ".join(filter(None, self._output))[-400:]
         return f"the worker {what}" + (f"; its last words: {words}" if words else "")
 
     def close(self) -> None:
@@ -228,8 +231,7 @@ _WAITING = ("wait", "pause", "busy")
 @cache
 def shared() -> Worker:
     """The worker of this process for Windows's world; started at its first run, ended at exit."""
-    worker = Worker()
-    atexit.register(worker.close)
+    atexit.register((worker := Worker()).close)
     return worker
 
 
@@ -369,12 +371,10 @@ def _play_cases(job: dict[str, Any]) -> dict[str, Any]:
     return {"kernel_version": kernel_version(), "records": 0, "results": results}
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(port: str, token: str) -> None:
     """`worker PORT TOKEN`."""
-    port, token = arguments
     serve(int(port), token)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(*sys.argv[1:])

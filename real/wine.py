@@ -13,14 +13,20 @@ user already has. It is started through the 64-bit loader with
 The cache folder is $DUOPOLL_CACHE, else `.cache/duopoll` in the checkout (which .gitignore names).
 
 Wine's own processes (wineserver and a few Windows services) are started before the first
-interpreter, or they would inherit its output pipe and keep it open; they leave by themselves
-`_LINGER_S` after the last interpreter. Nothing of them is ended from here, because several
-processes may share a prefix.
+interpreter, or they would inherit its output pipe and keep it open; one starter at a time, so that
+nobody meets services that are half up. They leave by themselves `_LINGER_S` after the last
+interpreter. Nothing of them is ended from here, because several processes may share a prefix.
+
+An interpreter that comes while they leave is dropped without a word, with exit code 0: its
+connection to the server ends, and Wine's client takes that for the end of the session (Wine,
+dlls/ntdll/unix/server.c, read_reply_data). So they linger, and who starts an interpreter that must
+come up starts another when one ends like that (`harness.worker`).
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import re
 import select
@@ -28,7 +34,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +47,7 @@ APT_REMEDY = "apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-
 SETUP_REMEDY = "run `duopoll setup-wine`"
 _STOP_S = 10.0
 _BOOT_S = 120  # making a prefix takes 7 s on a quiet machine
-_LINGER_S = 1
+_LINGER_S = 5
 _LOADERS = ("/usr/lib/wine/wine64", "/opt/wine-stable/bin/wine64", "/usr/lib64/wine/wine64")
 
 _running: list[subprocess.Popen[str]] = []
@@ -242,8 +248,23 @@ def stop_interpreter(process: subprocess.Popen[str]) -> int:
 
 def _start_server(found: Interpreter, prefix: Path) -> None:
     """Starts Wine's server and services in `prefix` where they do not run, away from any pipe."""
-    if _wineserver(prefix, f"-p{_LINGER_S}") == 0:  # 2: there is one already
-        _run_silent([*found.command, "-V"], found.environment)
+    with _alone(prefix):
+        if _wineserver(prefix, f"-p{_LINGER_S}") == 0:  # 2: there is one already
+            _run_silent([*found.command, "-V"], found.environment)
+
+
+@contextlib.contextmanager
+def _alone(prefix: Path) -> Iterator[None]:
+    """One at a time starts the server of a prefix; the lock ends with its holder."""
+    if sys.platform == "win32":
+        yield
+    else:
+        import fcntl
+
+        prefix.mkdir(parents=True, exist_ok=True)
+        with open(prefix / "duopoll.lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def wait_for_server(prefix: Path) -> None:

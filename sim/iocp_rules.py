@@ -165,7 +165,7 @@ RULES = (
         ("X4", "closesocket with sends pending resets; Wine 8 delivers what was taken", _OBSERVED),
         (
             "X6",
-            "Wine 8: nothing ends on a closed listening socket that has a send pending",
+            "Wine 8: a listening socket with a send pending goes on listening when it is closed",
             _OBSERVED,
         ),
         ("X5", "SO_LINGER with time 0 makes closesocket a reset", "Microsoft, closesocket"),

@@ -246,11 +246,14 @@ class Socket(Stream):
         if self.accepting is not None:
             listener, accept = self.accepting
             listener.end_cancelled(accept)  # rule X3
-        if any(isinstance(each, Send) for each in self.idle):
+        stays = any(isinstance(each, Send) for each in self.idle)
+        if stays:
             self.idle = ()  # rule X6
         ends = self._ends_at_close()
         if ends:
             self._end_later(ends)
+        if stays:
+            return  # rule X6
         if linger_zero:
             self.endpoint.close(linger_zero=True)  # rule X5
         elif aborts:

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import dropwhile
 from math import inf
 from time import monotonic
 from typing import Any
@@ -121,6 +122,7 @@ class _Comparison:
         self.report = Report(kernel, profile, seed)
         programs = import_module(KERNELS[kernel].programs)
         self.program: Callable[[Callable[[int], int]], list[Step]] = programs.program
+        self.needed: frozenset[str] = getattr(programs, "NEEDED", frozenset())
         self.loose = import_module(KERNELS[kernel].looseness)
         self.smallest: tuple[list[Step], list[Any], list[Any]] | None = None
         self.effort = effort
@@ -230,15 +232,20 @@ class _Comparison:
         return str(self.loose.named(decisions))
 
     def _take_steps_out(self) -> None:
-        """Leaves out steps, from the last, as long as the difference stays."""
+        """Leaves out steps, from the last, as long as the difference stays.
+
+        A settle goes with what it follows; and what makes a program comparable stays, or it would
+        show another difference.
+        """
         assert self.smallest is not None
         self.effort.start()
         index = len(self.smallest[0]) - 1
         while index >= 0 and not self.effort.spent:
             steps = self.smallest[0]
-            if index < len(steps):
+            if index < len(steps) and steps[index][0] not in self.needed | {"settle"}:
+                rest = list(dropwhile(lambda step: step[0] == "settle", steps[index + 1 :]))
                 try:
-                    self._differs([*steps[:index], *steps[index + 1 :]])
+                    self._differs([*steps[:index], *rest])
                 except UsageError:
                     pass  # it made something that a later step names
             index -= 1

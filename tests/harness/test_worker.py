@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import given, settings
 
+from harness import worker as worker_module
 from harness.noise import scenario_of
 from harness.run import play, run
 from harness.scenario import Scenario
@@ -157,14 +158,27 @@ def test_a_case_that_takes_its_worker_down_has_no_results() -> None:
         worker.close()
 
 
-def test_cases_without_a_worker_are_our_error() -> None:
+def test_cases_without_a_worker_are_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "PAUSES_S", (0.0,))
     worker = Worker(lambda args: starting("raise SystemExit(9)"))
     with pytest.raises(WorkerFailed):
         remote_cases("iocp", [[["port", "p"]], [["settle"]]], 1.0, worker)
     assert worker.starts == 2  # once more, and not for every case
 
 
-def test_a_worker_that_does_not_start_is_our_error() -> None:
+def test_a_worker_that_is_dropped_at_its_start_is_started_again() -> None:
+    """As Wine does with one that comes while its server leaves: exit code 0, and no word."""
+    dropped = iter((True, False))
+    worker = Worker(lambda args: starting("pass") if next(dropped) else start_native(args))
+    try:
+        assert worker.answer(Scenario(), "sim-epoll").lines
+        assert worker.starts == 2
+    finally:
+        worker.close()
+
+
+def test_a_worker_that_does_not_start_is_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "PAUSES_S", (0.0,))
     worker = Worker(lambda _: starting("raise SystemExit('cannot')"))
     with pytest.raises(WorkerFailed, match=r"died with exit code 1; its last words: cannot"):
         worker.answer(Scenario(), "sim-epoll")

@@ -115,7 +115,11 @@ def refused_connect_succeeds(run: FailureFile) -> Damaged:
 
 
 def readiness_lost(run: FailureFile) -> Damaged:
-    """The first IN that was followed by a receive never came, to the end of the run."""
+    """The first IN that was followed by a receive never came, to the end of the run.
+
+    What the peers did is kept up to where they received; had they to send after that, nothing
+    would say that they had.
+    """
     quiet = next((n for n, record in enumerate(run.records) if record[1] == "quiet"), None)
     for number, record in _received(run):
         waits = [n for n in range(number) if run.records[n][1] == "epoll_wait"]
@@ -127,7 +131,11 @@ def readiness_lost(run: FailureFile) -> Damaged:
         end = run.records[quiet]
         kept = [_with(wait, f2=found)] if found else []
         idle: Record = (end[0], "epoll_wait", wait[2], None, [])
-        rest = [(end[0], *each[2 - 1 :]) for each in peers if each[3] in ("accept", "connect")]
+        heard = {each[2]: n for n, each in reversed([*enumerate(peers)]) if each[3] == "recv"}
+        known = [n < heard.get(each[2], len(peers)) for n, each in enumerate(peers)]
+        rest = [(end[0], *each[1:]) for each, has in zip(peers, known, strict=True) if has]
+        if any(each[3] == "send" and not has for each, has in zip(peers, known, strict=True)):
+            continue
         yield waits[-1], [*run.records[: waits[-1]], *kept, *rest, idle, end]
 
 
