@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.driver import Driver
-from harness.scenario import Scenario
+from harness.scenario import Scenario, threaded
 from harness.worlds import check_name, is_completion, is_remote, is_simulated, make_world
 from model import mutants
 from model.bases import new_base
@@ -33,6 +33,7 @@ from model.threads import NO_THREADS, Hang, Threads, switching
 from model.trace import Record, Trace
 from model.traced import TracedBase, TracedCompletion, TracedReadiness
 from model.traced_threads import TracedThreadedBase
+from model.workers import Workers
 from model.world import World
 from sim.epoll import LATE_NS
 from sim.threads import SimThreads
@@ -65,10 +66,17 @@ class KernelOf:
     """The part of a world that an event base needs, with the kernel's calls recorded; `choices`
     are a simulated world's."""
 
-    __slots__ = ("choices", "completion", "now_ns", "readiness", "threads")
+    __slots__ = ("choices", "completion", "now_ns", "readiness", "threads", "workers")
 
-    def __init__(self, world: World, trace: Trace, threads: Threads = NO_THREADS) -> None:
+    def __init__(
+        self,
+        world: World,
+        trace: Trace,
+        threads: Threads = NO_THREADS,
+        workers: Workers | None = None,
+    ) -> None:
         self.threads = threads
+        self.workers = workers
         self.now_ns = world.now_ns
         self.choices = world.choices if isinstance(world, SimWorld) else None
         self.readiness: ReadinessKernel | None = None
@@ -87,7 +95,7 @@ class SubjectEntry(NamedTuple):
 
 
 def _new_base(kernel: KernelOf) -> Base:
-    return new_base(kernel, kernel.threads)
+    return new_base(kernel, kernel.threads, kernel.workers)
 
 
 SUBJECTS: dict[str, SubjectEntry] = {"model": SubjectEntry("0.1.0", _new_base)}
@@ -176,7 +184,7 @@ def _run_uncollected(world: World, main: Callable[[], None]) -> None:
 
 def _threads(scenario: Scenario, world: World, trace: Trace) -> Threads:
     """The world's threads, which write into the trace, if the scenario has any."""
-    if not scenario.threads:
+    if not threaded(scenario, world.completion is not None):
         return NO_THREADS
     threads = world.threads
     if isinstance(threads, SimThreads):
@@ -202,13 +210,17 @@ def play(
 ) -> Played:
     """Runs `scenario` in a world of this process, without judging it."""
     world = make_world(world_name, choices, scenario.network, scenario.faults)
-    trace = Trace(world.now_ns, record_budget * (RECORDS_OF_THREADS if scenario.threads else 1))
+    trace = Trace(
+        world.now_ns,
+        record_budget
+        * (RECORDS_OF_THREADS if threaded(scenario, world.completion is not None) else 1),
+    )
     make_base = SUBJECTS[subject].new_base
     records: list[Record] = []
     threads = _threads(scenario, world, trace)
 
     def main() -> None:
-        base = _traced(make_base(KernelOf(world, trace, threads)), trace)
+        base = _traced(make_base(KernelOf(world, trace, threads, scenario.workers)), trace)
         if isinstance(world, SimWorld):
             world.record_faults(trace.emit)
         Driver(scenario, world, base, trace, threads).play()

@@ -13,7 +13,7 @@ from model.async_operations import _AsyncOperation
 from model.bufferevent import Bufferevent
 from model.event import Event, Runnable
 from model.event_base import EventBase
-from model.locked import Locked, LockedSocket, LockedWriteEvent, base_lock
+from model.locked import Locked, LockedAsync, LockedSocket, LockedWriteEvent, base_lock
 from model.locked_rates import LockedGroup
 from model.mutants.mutant import BOTH, Mutant, Patch
 from model.rate_limit import SUSPEND_BW_GROUP
@@ -21,9 +21,11 @@ from model.rate_limit_group import start_refill, suspend
 from model.subject import BEV_OPT_DEFER_CALLBACKS, EV_READ
 from model.threaded_base import ThreadedBase
 from model.threads import NO_LOCK, Lock
+from model.workers import WorkedCompletion
 
 _original_free = Bufferevent.free
 _original_entry = Locked.entry
+_original_queue = WorkedCompletion.queue
 
 
 def free_that_waits(self: Locked, *args: Any) -> Any:
@@ -156,6 +158,14 @@ def schedule_deferred_unlocked(self: ThreadedBase, deferred: Runnable) -> None:
     self.notify()
 
 
+def queue_unserved(self: WorkedCompletion, bev: LockedAsync) -> None:
+    """Queued again while a worker serves it: another worker serves it too."""
+    turn = self.turn_of.get(bev)
+    if turn is not None:
+        turn.serving = False
+    _original_queue(self, bev)
+
+
 def group_blocks(self: LockedGroup, way: int) -> None:
     """The group waits for its members' locks, which stand before its own."""
     self.suspended[way] = True
@@ -283,6 +293,15 @@ THREADS: tuple[Mutant, ...] = (
         "K-2",
         BOTH,
         (ThreadedBase, "schedule_deferred", schedule_deferred_unlocked),
+    ),
+    Mutant(
+        "worker-serves-twice",
+        "two workers serve callbacks of one bufferevent",
+        "C-3",
+        ("completion",),
+        ((WorkedCompletion, "queue", queue_unserved),),
+        threads=True,
+        pool=True,
     ),
     _of_threads(
         "group-blocks",

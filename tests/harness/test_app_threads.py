@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 
 from harness.noise import scenario_of, tape_of
 from harness.run import run
-from harness.scenario import AppStep, BuffereventEnd, Connection, Scenario
+from harness.scenario import AppStep, BuffereventEnd, Connection, Layer, Scenario
 from harness.scenario_json import from_json, to_json, validate
 from harness.schedules import PCT, Exhaustive, RandomWalk, Strategy
 from model.choices import Choices
 from model.errors import UsageError
 from model.trace import encode_trace
+from model.workers import Workers
 
 WORLDS = pytest.mark.parametrize("world", ["sim-epoll", "sim-iocp"])
 SAFE = ("CLOSE_ON_FREE", "THREADSAFE")
@@ -126,3 +128,37 @@ def test_steps_that_no_thread_may_do_are_refused(step: dict[str, object], remedy
     with pytest.raises(UsageError, match=remedy) as caught:
         from_json(document)
     assert "scenario.threads[0]" in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [SAFE, UNLOCKED])
+@pytest.mark.parametrize(
+    "workers",
+    [Workers(2), Workers(3, "deferred", 1), Workers(2, "pooled"), Workers(3, "pooled", 2)],
+)
+def test_completion_workers_keep_every_property(options: tuple[str, ...], workers: Workers) -> None:
+    scenario = replace(shared(options), workers=workers)
+    assert from_json(to_json(scenario)) == scenario
+    walk = RandomWalk(11, 0.02)
+    served = set()
+    for _ in range(20):
+        outcome = run(scenario, "sim-iocp", choices=walk.source())
+        assert not outcome.verdicts.violations
+        writer = "main"
+        for record in outcome.records:
+            if record[1] == "on":
+                writer = record[2]
+            if record[1] == "cb" and record[3] == "read":
+                served.add(writer[0])
+    assert served == ({"w"} if workers.mode == "pooled" else {"m"})
+
+
+def test_workers_are_nothing_over_readiness() -> None:
+    plain = Scenario()
+    worked = run(replace(plain, workers=Workers(2)), "sim-epoll")
+    assert worked.records == run(plain, "sim-epoll").records
+
+
+def test_workers_and_layers_are_refused() -> None:
+    layered = Connection(BuffereventEnd(), BuffereventEnd(), layers=(Layer(),))
+    with pytest.raises(UsageError, match="layers have no lock"):
+        validate(Scenario((layered,), workers=Workers(2)))
