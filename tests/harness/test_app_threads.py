@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,16 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.noise import scenario_of, tape_of
+from harness.noise_threads import THREAD_STEPS
 from harness.run import run
-from harness.scenario import AppStep, BuffereventEnd, Connection, Layer, Scenario
+from harness.scenario import AppStep, BuffereventEnd, Connection, Layer, Scenario, Step
 from harness.scenario_json import from_json, to_json, validate
 from harness.schedules import PCT, Exhaustive, RandomWalk, Strategy
+from harness.worlds import why_not
 from model.choices import Choices
 from model.errors import UsageError
 from model.trace import encode_trace
 from model.workers import Workers
 
 WORLDS = pytest.mark.parametrize("world", ["sim-epoll", "sim-iocp"])
+CALM = {"write", "read", "echo", "enable", "disable", "setwatermark", "flush", "trigger"}
 SAFE = ("CLOSE_ON_FREE", "THREADSAFE")
 UNLOCKED = (*SAFE, "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
 
@@ -150,6 +154,32 @@ def test_completion_workers_keep_every_property(options: tuple[str, ...], worker
             if record[1] == "cb" and record[3] == "read":
                 served.add(writer[0])
     assert served == ({"w"} if workers.mode == "pooled" else {"m"})
+
+
+def crowd(seed: int, operations: int) -> Scenario:
+    """Eight threads on four connections whose ends are all bufferevents."""
+    drawn = random.Random(seed)
+    names = [f"{side}{index}" for index in range(4) for side in "cs"]
+    calm = [step for step in THREAD_STEPS if isinstance(step, Step) and step.do in CALM]
+    threads = [[drawn.choice(calm) for _ in range(operations // 8)] for _ in range(8)]
+    end = BuffereventEnd(options=SAFE)
+    return Scenario(
+        connections=(Connection(end, end),) * 4,
+        threads=tuple(
+            tuple([AppStep(each.do, drawn.choice(names), each.args) for each in steps])
+            for steps in threads
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("world", ["sim-epoll", "sim-iocp", "epoll"])
+def test_eight_threads_and_a_thousand_operations(world: str, seed: int) -> None:
+    if (reason := why_not(world)) is not None:
+        pytest.skip(reason)
+    outcome = run(crowd(seed, 1_000), world)
+    assert not outcome.verdicts.violations
+    assert {record[2] for record in outcome.records if record[1] == "on"} >= {"t0", "t7"}
 
 
 def test_workers_are_nothing_over_readiness() -> None:
