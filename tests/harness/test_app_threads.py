@@ -192,3 +192,13 @@ def test_workers_and_layers_are_refused() -> None:
     layered = Connection(BuffereventEnd(), BuffereventEnd(), layers=(Layer(),))
     with pytest.raises(UsageError, match="layers have no lock"):
         validate(Scenario((layered,), workers=Workers(2)))
+
+
+@pytest.mark.parametrize("mode", ["deferred", "pooled"])
+def test_four_workers_on_a_real_port(mode: str) -> None:
+    if (reason := why_not("iocp")) is not None:
+        pytest.skip(reason)
+    for seed in range(3):
+        outcome = run(replace(crowd(seed, 80), workers=Workers(4, mode, 2)), "iocp")
+        assert not outcome.verdicts.violations
+        assert {record[2] for record in outcome.records if record[1] == "thread"} >= {"w0", "w3"}
