@@ -17,7 +17,7 @@ from model.locked import Locked, LockedAsync, LockedSocket, LockedWriteEvent, ba
 from model.locked_rates import LockedGroup
 from model.mutants.mutant import BOTH, Mutant, Patch
 from model.rate_limit import SUSPEND_BW_GROUP
-from model.rate_limit_group import start_refill, suspend
+from model.rate_limit_group import start_refill, suspend, unsuspend
 from model.subject import BEV_OPT_DEFER_CALLBACKS, EV_READ
 from model.threaded_base import ThreadedBase
 from model.threads import NO_LOCK, Lock
@@ -175,6 +175,16 @@ def group_blocks(self: LockedGroup, way: int) -> None:
             suspend(member, way, SUSPEND_BW_GROUP)
 
 
+def group_blocks_resuming(self: LockedGroup, way: int) -> None:
+    """And when it resumes them."""
+    self.suspended[way] = self.missed[way] = False
+    if not any(self.suspended):
+        self.refill.stop()
+    for member in tuple(self.members):
+        with member.lock:
+            unsuspend(member, way, SUSPEND_BW_GROUP)
+
+
 def _of_threads(
     name: str, title: str, breaks: str, kernels: tuple[str, ...], *patches: Patch
 ) -> Mutant:
@@ -309,5 +319,6 @@ THREADS: tuple[Mutant, ...] = (
         "K-1",
         BOTH,
         (LockedGroup, "_suspend", group_blocks),
+        (LockedGroup, "_unsuspend", group_blocks_resuming),
     ),
 )
