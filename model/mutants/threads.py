@@ -18,7 +18,7 @@ from model.locked_rates import LockedGroup
 from model.mutants.mutant import BOTH, Mutant, Patch
 from model.rate_limit import SUSPEND_BW_GROUP
 from model.rate_limit_group import start_refill, suspend, unsuspend
-from model.subject import BEV_OPT_DEFER_CALLBACKS, EV_READ
+from model.subject import BEV_OPT_DEFER_CALLBACKS, EV_READ, EV_WRITE
 from model.threaded_base import ThreadedBase
 from model.threads import NO_LOCK, Lock
 from model.workers import WorkedCompletion
@@ -149,6 +149,20 @@ def run_anywhere(self: Bufferevent, options: int) -> None:
         self._schedule_deferred()
     else:
         self._call_readcb()
+
+
+def run_write_anywhere(self: Bufferevent, options: int) -> None:
+    """The same for write callbacks."""
+    if self.writecb is None:
+        return
+    here = isinstance(self, Locked) and isinstance(self.base, ThreadedBase)
+    if here and self.threads.current() != self.base.loop_thread:  # type: ignore[attr-defined]
+        self.writecb(self)
+    elif (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
+        self.pending |= EV_WRITE
+        self._schedule_deferred()
+    else:
+        self.writecb(self)
 
 
 def schedule_deferred_unlocked(self: ThreadedBase, deferred: Runnable) -> None:
@@ -296,6 +310,7 @@ THREADS: tuple[Mutant, ...] = (
         "C-3",
         BOTH,
         (Bufferevent, "run_readcb", run_anywhere),
+        (Bufferevent, "run_writecb", run_write_anywhere),
     ),
     _of_threads(
         "queue-without-lock",

@@ -19,6 +19,7 @@ from harness.schedules import PCT, Exhaustive, RandomWalk, Strategy
 from harness.worlds import why_not
 from model.choices import Choices
 from model.errors import UsageError
+from model.locked import LockedSocket
 from model.trace import encode_trace
 from model.workers import Workers
 
@@ -202,3 +203,12 @@ def test_four_workers_on_a_real_port(mode: str) -> None:
         outcome = run(replace(crowd(seed, 80), workers=Workers(4, mode, 2)), "iocp")
         assert not outcome.verdicts.violations
         assert {record[2] for record in outcome.records if record[1] == "thread"} >= {"w0", "w3"}
+
+
+def test_a_crash_before_the_threads_start_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("planned")
+
+    monkeypatch.setattr(LockedSocket, "setcb", fails)
+    outcome = run(shared(SAFE), "sim-epoll")
+    assert [each.property for each in outcome.verdicts.violations] == ["S-1"]
