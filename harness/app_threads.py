@@ -26,6 +26,7 @@ class AppThreads:
     def __init__(self, driver: Driver, threads: Threads) -> None:
         self.driver = driver
         self.threads = threads
+        self.started = False  # not where the set-up has crashed
         self.left = len(driver.scenario.threads)
         self.kept: list[list[TracedLocked]] = [[] for _ in driver.scenario.threads]
 
@@ -39,6 +40,7 @@ class AppThreads:
 
     def start(self) -> None:
         """Spawns all of them."""
+        self.started = True
         first = len(self.driver.scenario.app)
         for number, steps in enumerate(self.driver.scenario.threads):
             play = partial(self._play, number, first, steps)
@@ -67,7 +69,7 @@ class AppThreads:
 
     def join(self) -> None:
         """Waits for their ends; gives up what they could not."""
-        if self.driver.scenario.threads:
+        if self.started and self.driver.scenario.threads:
             self.threads.join(*(f"t{number}" for number in range(len(self.kept))))
         for number in range(len(self.kept)):
             self._let_go(number)

@@ -92,7 +92,7 @@ class Driver:
         self.quiet = False
         self.over = False  # nothing is to be waited for any more
         self.groups: dict[int, RateLimitGroup] = {}  # by their place in the scenario
-        self.threads = AppThreads(self, threads) if scenario.threads else None
+        self.threads = AppThreads(self, threads) if threads.active else None
         self.tick_ns = world.quiet_ns + self.needs.longest_timeout_ns + longest_refill_ns(scenario)
 
     def play(self) -> None:

@@ -25,6 +25,7 @@ from harness.scenario import (
 from harness.words import plain
 from model.errors import SimulatorError
 from model.faults import CallFault, Faults
+from model.workers import Workers
 
 WIDTH = 100
 _NAMES = (AppStep, BuffereventEnd, Connection, Layer, Network, PeerEnd, RateGroup, Scenario, Step)
@@ -44,6 +45,8 @@ def program(failure: FailureFile) -> str:
     fault_names = [kind.__name__ for kind in _FAULT_NAMES if kind.__name__ + "(" in body]
     if fault_names:
         names += "\nfrom model.faults import " + ", ".join(fault_names)
+    if "Workers(" in body:
+        names += "\nfrom model.workers import Workers"
     title = f"{failure.broken or 'A clean run'} in {'+'.join((failure.world, *failure.others))}"
     return (
         f"# {plain(title)}: python THIS_FILE, in the folder of duopoll\n"
@@ -122,7 +125,7 @@ def _parts(value: Any) -> tuple[str, list[tuple[str, Any]], str]:
         return type(value).__name__ + "(", [("", field) for field in fields], ")"
     if isinstance(value, CallFault):
         return "CallFault(", [("", field) for field in value], ")"
-    if isinstance(value, (*_NAMES, Faults)):
+    if isinstance(value, (*_NAMES, Faults, Workers)):
         return type(value).__name__ + "(", _changed(value), ")"
     if isinstance(value, tuple):
         return "(", [("", item) for item in value], ")"

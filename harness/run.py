@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.driver import Driver
-from harness.scenario import Scenario
+from harness.scenario import Scenario, threaded
 from harness.spins import SpinTrace
 from harness.worlds import (
     WORLDS,
@@ -41,6 +41,7 @@ from model.threads import NO_THREADS, Hang, Threads, switching
 from model.trace import Record, Trace
 from model.traced import TracedBase, TracedCompletion, TracedReadiness
 from model.traced_threads import TracedThreadedBase
+from model.workers import Workers
 from model.world import World
 from sim.epoll import LATE_NS
 from sim.threads import SimThreads
@@ -75,10 +76,18 @@ class KernelOf:
 
     __slots__ = (
         *("_injector", "_trace", "choices", "completion", "now_ns", "readiness", "threads"),
+        "workers",
     )
 
-    def __init__(self, world: World, trace: Trace, threads: Threads = NO_THREADS) -> None:
+    def __init__(
+        self,
+        world: World,
+        trace: Trace,
+        threads: Threads = NO_THREADS,
+        workers: Workers | None = None,
+    ) -> None:
         self.threads = threads
+        self.workers = workers
         self.now_ns = world.now_ns
         self.choices = world.choices if isinstance(world, SimWorld) else None
         self._trace = trace
@@ -125,7 +134,7 @@ def _libevent(debug: bool) -> SubjectEntry:
 
 
 def _new_base(kernel: KernelOf) -> Base:
-    return new_base(kernel, kernel.threads)
+    return new_base(kernel, kernel.threads, kernel.workers)
 
 
 SUBJECTS: dict[str, SubjectEntry] = {
@@ -254,7 +263,7 @@ def _run_uncollected(world: World, main: Callable[[], None]) -> None:
 
 def _threads(scenario: Scenario, world: World, trace: Trace) -> Threads:
     """The world's threads, which write into the trace, if the scenario has any."""
-    if not scenario.threads:
+    if not threaded(scenario, world.completion is not None):
         return NO_THREADS
     threads = world.threads
     if isinstance(threads, SimThreads):
@@ -285,7 +294,8 @@ def play(
     """
     world = make_world(world_name, choices, scenario.network, scenario.faults)
     entry = SUBJECTS[subject]
-    budget = record_budget * (RECORDS_OF_THREADS if scenario.threads else 1)
+    many = threaded(scenario, world.completion is not None)
+    budget = record_budget * (RECORDS_OF_THREADS if many else 1)
     trace = (SpinTrace if entry.caged else Trace)(world.now_ns, budget)
     if into is not None:
         trace.records, trace.append = into, into.append
@@ -293,7 +303,7 @@ def play(
     threads = _threads(scenario, world, trace)
 
     def main() -> None:
-        base = _traced(entry.new_base(KernelOf(world, trace, threads)), trace)
+        base = _traced(entry.new_base(KernelOf(world, trace, threads, scenario.workers)), trace)
         if isinstance(world, SimWorld):
             world.record_faults(trace.emit)
         Driver(scenario, world, base, trace, threads).play()

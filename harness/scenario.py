@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from model.faults import Faults
 from model.rate_limit import MIN_SHARE
+from model.workers import Workers
 
 SCENARIO_VERSION = 1
 
@@ -30,6 +31,8 @@ BUFFER_MAX = 1 << 24  # bytes of a simulated socket buffer
 GROUPS_MAX = 8  # rate limit groups
 LAYERS_MAX = 8  # on one connection
 THREADS_MAX = 16  # of the application, the loop's not counted
+WORKERS_MAX = 16
+WORKER_MODES = ("deferred", "pooled")
 
 
 class Parameter(NamedTuple):
@@ -259,6 +262,7 @@ class Scenario:
     groups: tuple[RateGroup, ...] = ()
     #: application threads, played beside the loop; their steps are on ends that are THREADSAFE
     threads: tuple[tuple[AppStep, ...], ...] = ()
+    workers: Workers | None = None  # of worlds with a completion kernel only
 
 
 def ends(scenario: Scenario) -> Iterator[tuple[str, End]]:
@@ -274,6 +278,11 @@ def thread_safe(scenario: Scenario, name: str) -> bool:
     end = connection.client if name[0] == "c" else connection.server
     plain = connection.transport == "socket" and not connection.layers
     return isinstance(end, BuffereventEnd) and plain and "THREADSAFE" in end.options
+
+
+def threaded(scenario: Scenario, completion: bool) -> bool:
+    """Whether a run of it has more than one thread, in a world of that kind."""
+    return bool(scenario.threads) or (completion and scenario.workers is not None)
 
 
 def reactions(end: BuffereventEnd) -> Iterator[Reaction]:

@@ -13,6 +13,8 @@ from harness.scenario import (
     LAYERS,
     SIZE_MAX,
     TRANSPORTS,
+    WORKER_MODES,
+    WORKERS_MAX,
 )
 from model.faults import NTH_MAX, POOL_PAGES_MAX
 
@@ -34,6 +36,8 @@ INTEGERS: dict[str, tuple[int, int]] = {
     "tick": (1_000_000, DURATION_MAX_NS),
     "tokens": (-SIZE_MAX, SIZE_MAX),
     "group": (0, GROUPS_MAX - 1),
+    "workers": (1, WORKERS_MAX),
+    "concurrency": (0, WORKERS_MAX),
 }
 #: kind of a parameter -> the texts that it may be
 TEXTS: dict[str, tuple[str, ...]] = {
@@ -44,4 +48,5 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "mode": FLUSH_MODES,
     "transport": TRANSPORTS,
     "layer": LAYERS,
+    "worker_mode": WORKER_MODES,
 }

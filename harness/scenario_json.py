@@ -55,12 +55,12 @@ from harness.scenario_writing import (
 )
 from model.errors import UsageError
 from model.subject import OPTION_BITS
+from model.workers import Workers
 
 __all__ = ["from_json", "load", "to_json", "validate"]
 
 FILE_SIZE_MAX = 16 << 20  # bytes of a scenario file
 SIDES = ("client", "server")
-_ACTIONS = "harness/scenario.schema.json lists"
 
 
 def from_json(document: object) -> Scenario:
@@ -69,7 +69,7 @@ def from_json(document: object) -> Scenario:
         document,
         "scenario",
         ("version", "connections"),
-        ("app", "network", "faults", "groups", "loop_once", "threads"),
+        ("app", "network", "faults", "groups", "loop_once", "threads", "workers"),
     )
     if plain_integer(fields["version"]) != SCENARIO_VERSION:
         raise error_at("scenario.version", fields["version"], f"write {SCENARIO_VERSION}")
@@ -86,7 +86,8 @@ def from_json(document: object) -> Scenario:
     groups = read_items(fields.get("groups", []), "scenario.groups", GROUPS_MAX, _group)
     once = _flag(fields.get("loop_once", False), "scenario.loop_once")
     threads = read_items(fields.get("threads", []), "scenario.threads", THREADS_MAX, _thread)
-    scenario = Scenario(connections, app, Network(**sizes), faults, once, groups, threads)
+    workers = _workers(fields["workers"], "scenario.workers") if "workers" in fields else None
+    scenario = Scenario(connections, app, Network(**sizes), faults, once, groups, threads, workers)
     _check_ends(scenario)
     return scenario
 
@@ -151,14 +152,20 @@ def _argument(value: object, path: str, kind: str) -> Any:
     return None if value is None else _integer(value, path, "timeout")
 
 
+def _some(actions: tuple[str, ...]) -> str:
+    """Their names, as many as go into one line of an error."""
+    names = ", ".join(actions)
+    return names if len(names) <= 300 else names[: names.rindex(", ", 0, 300)] + ", ..."
+
+
 def _do(value: object, path: str, actions: tuple[str, ...]) -> str:
     if not isinstance(value, dict):
         raise error_at(path, value, 'write an object with "do" and its parameters')
     if "do" not in value:
-        raise UsageError(f"{path}.do is missing: write one of those that {_ACTIONS}")
+        raise UsageError(f"{path}.do is missing: write one of {_some(actions)}")
     action = value["do"]
     if not isinstance(action, str) or action not in actions:
-        raise error_at(f"{path}.do", action, f"write one of those that {_ACTIONS}")
+        raise error_at(f"{path}.do", action, f"write one of {_some(actions)}")
     return action
 
 
@@ -168,6 +175,15 @@ def _args(
     names = tuple(parameter.name for parameter in parameters)
     fields = read_fields(value, path, ("do", *others, *names), ())
     return tuple([_argument(fields[name], f"{path}.{name}", kind) for name, kind, _ in parameters])
+
+
+def _workers(value: object, path: str) -> Workers:
+    fields = read_fields(value, path, ("count",), ("mode", "concurrency"))
+    return Workers(
+        _integer(fields["count"], f"{path}.count", "workers"),
+        _text(fields.get("mode", "deferred"), f"{path}.mode", "worker_mode"),
+        _integer(fields.get("concurrency", 0), f"{path}.concurrency", "concurrency"),
+    )
 
 
 def _thread(value: object, path: str) -> tuple[AppStep, ...]:
@@ -311,3 +327,5 @@ def _check_ends(scenario: Scenario) -> None:
                     step.end,
                     "threads need a bufferevent with THREADSAFE, on a socket, without layers",
                 )
+    if scenario.workers is not None and any(each.layers for each in scenario.connections):
+        raise UsageError("scenario.workers and layers: take one of them away; layers have no lock")

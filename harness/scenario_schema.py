@@ -166,13 +166,21 @@ def _schema() -> Schema:
         "loop_once": _kind("flag"),
         "groups": _array(_group(), GROUPS_MAX),
         "threads": _array(_array({"$ref": "#/$defs/thread_step"}), THREADS_MAX),
+        "workers": _object(
+            {
+                "count": _integer("workers"),
+                "mode": _kind("worker_mode"),
+                "concurrency": _integer("concurrency"),
+            },
+            ("mode", "concurrency"),
+        ),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duopoll scenario",
         "$comment": "More rules: a step's end must be a bufferevent of the scenario; where it is a"
         " thread's step, one that is THREADSAFE, without layers and on a socket.",
-        **_object(properties, ("app", "network", "faults", "groups", "loop_once", "threads")),
+        **_object(properties, tuple(properties)[2:]),
         "$defs": {
             "connection": _connection(),
             "bufferevent": _bufferevent(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from harness.faults_json import changed, faults_to_json
@@ -61,6 +62,8 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         document["threads"] = [
             [_app_step_to_json(step) for step in steps] for steps in scenario.threads
         ]
+    if scenario.workers is not None:
+        document["workers"] = asdict(scenario.workers)
     if scenario.groups:
         groups = scenario.groups
         document["groups"] = [changed(each, _DEFAULT_GROUP, (*GROUP_FIELDS,)) for each in groups]

@@ -68,6 +68,11 @@ def _parts_out(scenario: Scenario) -> Iterator[Scenario]:
         for fewer in _without_one(steps):
             threads = (*scenario.threads[:number], fewer, *scenario.threads[number + 1 :])
             yield replace(scenario, threads=threads)
+    if scenario.workers is not None:
+        yield replace(scenario, workers=None)
+        if scenario.workers.count > 1:
+            fewer_workers = replace(scenario.workers, count=scenario.workers.count - 1)
+            yield replace(scenario, workers=fewer_workers)
     if scenario.network != Network():
         yield replace(scenario, network=Network())
     if scenario.loop_once:

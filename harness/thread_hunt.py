@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from harness.noise import scenario_of
@@ -17,6 +17,7 @@ from harness.scenario import Scenario
 from harness.schedules import PCT, Exhaustive, RandomWalk, Strategy
 from model.choices import Choices
 from model.mutants import Mutant
+from model.workers import Workers
 
 SCHEDULES = 4  # of one scenario, drawn at random
 SYSTEMATIC = 60  # of one scenario, at most, of a search that could see all
@@ -64,7 +65,10 @@ def find(
     make, most = STRATEGIES[strategy]
     started = monotonic()
     count = 0
-    for number, scenario in enumerate(scenarios_with_threads(seed)):
+    drawn = scenarios_with_threads(seed)
+    if mutant.pool:
+        drawn = map(_pooled, filter(_without_layers, drawn))
+    for number, scenario in enumerate(drawn):
         for world in [WORLDS[kernel] for kernel in mutant.kernels]:
             policy = make(seed + number)
             for _ in range(most):
@@ -80,6 +84,14 @@ def find(
                     spent = monotonic() - started
                     return Found(strategy, count, spent, outcome, source.recorded())
     raise AssertionError("scenarios do not end")
+
+
+def _pooled(scenario: Scenario) -> Scenario:
+    return replace(scenario, workers=Workers(2, "pooled"), loop_once=False)
+
+
+def _without_layers(scenario: Scenario) -> bool:
+    return not any(connection.layers for connection in scenario.connections)
 
 
 def breaks(outcome: Outcome, mutant: Mutant) -> bool:

@@ -13,6 +13,7 @@ from model.kernel import CompletionKernel, ReadinessKernel
 from model.readiness import ReadinessPoller
 from model.threaded_base import ThreadedBase, ThreadedCompletion, ThreadedReadiness
 from model.threads import NO_THREADS, Threads
+from model.workers import WorkedBase, WorkedCompletion, Workers
 
 
 class _HasKernel(Protocol):
@@ -27,15 +28,18 @@ class _HasKernel(Protocol):
     def now_ns(self) -> int: ...
 
 
-def new_base(world: _HasKernel, threads: Threads = NO_THREADS) -> EventBase:
-    """An event base on the world's kernel, readiness or completion; for `threads`, if active.
+def new_base(
+    world: _HasKernel, threads: Threads = NO_THREADS, workers: Workers | None = None
+) -> EventBase:
+    """An event base on the world's kernel, readiness or completion; for `threads`, if active, and
+    over completion with a pool of `workers`.
 
     A simulated world brings its `choices`, and the base's free decisions come from there.
     """
     choices = getattr(world, "choices", None)
     pick = choices.draw if isinstance(choices, Choices) else None
     if threads.active:
-        return _threaded_base(world, pick, threads)
+        return _threaded_base(world, pick, threads, workers)
     base = EventBase(world.now_ns, pick)
     if world.readiness is not None:
         base.poller = ReadinessPoller(base, world.readiness)
@@ -47,8 +51,15 @@ def new_base(world: _HasKernel, threads: Threads = NO_THREADS) -> EventBase:
 
 
 def _threaded_base(
-    world: _HasKernel, pick: Callable[[str, int], int] | None, threads: Threads
+    world: _HasKernel,
+    pick: Callable[[str, int], int] | None,
+    threads: Threads,
+    workers: Workers | None,
 ) -> EventBase:
+    if world.completion is not None and workers is not None:
+        worked = WorkedBase(world.now_ns, pick, threads)
+        worked.poller = worked.wakeup = WorkedCompletion(worked, world.completion, workers)
+        return worked
     base = ThreadedBase(world.now_ns, pick, threads)
     poller: ThreadedReadiness | ThreadedCompletion
     if world.readiness is not None:

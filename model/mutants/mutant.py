@@ -17,7 +17,8 @@ class Mutant:
     """One planted bug.
 
     `breaks` is the id of the property that must find it; `kernels` where it lives: readiness,
-    completion or both; `threads` that it takes application threads.
+    completion or both; `threads` that it takes application threads,
+    `pool` that it takes completion workers as well.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Mutant:
     kernels: tuple[str, ...]
     patches: tuple[Patch, ...]
     threads: bool = False
+    pool: bool = False
 
 
 def planted(

@@ -13,17 +13,19 @@ from model.async_operations import _AsyncOperation
 from model.bufferevent import Bufferevent
 from model.event import Event, Runnable
 from model.event_base import EventBase
-from model.locked import Locked, LockedSocket, LockedWriteEvent, base_lock
+from model.locked import Locked, LockedAsync, LockedSocket, LockedWriteEvent, base_lock
 from model.locked_rates import LockedGroup
 from model.mutants.mutant import BOTH, Mutant, Patch
 from model.rate_limit import SUSPEND_BW_GROUP
-from model.rate_limit_group import start_refill, suspend
-from model.subject import BEV_OPT_DEFER_CALLBACKS, EV_READ
+from model.rate_limit_group import start_refill, suspend, unsuspend
+from model.subject import BEV_OPT_DEFER_CALLBACKS, EV_READ, EV_WRITE
 from model.threaded_base import ThreadedBase
 from model.threads import NO_LOCK, Lock
+from model.workers import WorkedCompletion
 
 _original_free = Bufferevent.free
 _original_entry = Locked.entry
+_original_queue = WorkedCompletion.queue
 
 
 def free_that_waits(self: Locked, *args: Any) -> Any:
@@ -149,11 +151,33 @@ def run_anywhere(self: Bufferevent, options: int) -> None:
         self._call_readcb()
 
 
+def run_write_anywhere(self: Bufferevent, options: int) -> None:
+    """The same for write callbacks."""
+    if self.writecb is None:
+        return
+    here = isinstance(self, Locked) and isinstance(self.base, ThreadedBase)
+    if here and self.threads.current() != self.base.loop_thread:  # type: ignore[attr-defined]
+        self.writecb(self)
+    elif (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
+        self.pending |= EV_WRITE
+        self._schedule_deferred()
+    else:
+        self.writecb(self)
+
+
 def schedule_deferred_unlocked(self: ThreadedBase, deferred: Runnable) -> None:
     """The queue changes without the base's lock."""
     self.touch()
     EventBase.schedule_deferred(self, deferred)
     self.notify()
+
+
+def queue_unserved(self: WorkedCompletion, bev: LockedAsync) -> None:
+    """Queued again while a worker serves it: another worker serves it too."""
+    turn = self.turn_of.get(bev)
+    if turn is not None:
+        turn.serving = False
+    _original_queue(self, bev)
 
 
 def group_blocks(self: LockedGroup, way: int) -> None:
@@ -163,6 +187,16 @@ def group_blocks(self: LockedGroup, way: int) -> None:
     for member in tuple(self.members):
         with member.lock:
             suspend(member, way, SUSPEND_BW_GROUP)
+
+
+def group_blocks_resuming(self: LockedGroup, way: int) -> None:
+    """And when it resumes them."""
+    self.suspended[way] = self.missed[way] = False
+    if not any(self.suspended):
+        self.refill.stop()
+    for member in tuple(self.members):
+        with member.lock:
+            unsuspend(member, way, SUSPEND_BW_GROUP)
 
 
 def _of_threads(
@@ -276,6 +310,7 @@ THREADS: tuple[Mutant, ...] = (
         "C-3",
         BOTH,
         (Bufferevent, "run_readcb", run_anywhere),
+        (Bufferevent, "run_writecb", run_write_anywhere),
     ),
     _of_threads(
         "queue-without-lock",
@@ -284,11 +319,21 @@ THREADS: tuple[Mutant, ...] = (
         BOTH,
         (ThreadedBase, "schedule_deferred", schedule_deferred_unlocked),
     ),
+    Mutant(
+        "worker-serves-twice",
+        "two workers serve callbacks of one bufferevent",
+        "C-3",
+        ("completion",),
+        ((WorkedCompletion, "queue", queue_unserved),),
+        threads=True,
+        pool=True,
+    ),
     _of_threads(
         "group-blocks",
         "a group waits for its members' locks",
         "K-1",
         BOTH,
         (LockedGroup, "_suspend", group_blocks),
+        (LockedGroup, "_unsuspend", group_blocks_resuming),
     ),
 )

@@ -57,6 +57,8 @@ PROPERTY: dict[str, Property] = {each.id: each for each in PROPERTIES}
 _ALWAYS = kernel_records.HANDLERS | layer_records.HANDLERS | tls.HANDLERS
 _HANDLERS = _ALWAYS | application_records.HANDLERS
 _TEARDOWN_HANDLERS = _ALWAYS | application_records.TEARDOWN_HANDLERS
+#: what the waits of a busy loop take in virtual time (`sim.epoll`), with some to spare
+WAKE_NS = 100_000
 _NONE_CHECKED = dict.fromkeys(PROPERTY, 0)
 
 #: what a record raises whose fields are not of the types that its kind has
@@ -90,7 +92,7 @@ def check(
 
 
 def _judge_threads(run: Run, unreadable: list[int]) -> None:
-    verdicts = threads.check_threads(run.records, run.tolerance)
+    verdicts = threads.check_threads(run.records, run.tolerance + WAKE_NS)
     run.violations.extend(verdicts.violations)
     run.checked |= verdicts.checked
     unreadable.extend(index for index in verdicts.unreadable if index not in unreadable)

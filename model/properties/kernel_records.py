@@ -14,11 +14,15 @@ from model.properties import (
     resources,
 )
 from model.properties.view import Handler, Peer, Run, as_bytes, as_name
+from model.threads import MAIN
 from model.trace import Record
 
 
 def wait(run: Run, index: int, record: Record) -> None:
-    """`epoll_wait`, `gqcs`: a pass begins."""
+    """`epoll_wait`, `gqcs`: a pass begins, unless it is a worker's."""
+    if run.thread != MAIN:
+        run.workers = True
+        return
     run.pass_time = record[0]
     run.wait_index = index
     run.passes += 1

@@ -251,10 +251,12 @@ class _Judge:
         for other in self.threads.values():  # told before the record of its submission
             _merge(self.current.clock, other.clock)
 
+    def loop(self, index: int, record: Record) -> None:
+        self.looper = self.current.name
+
     def wait(self, index: int, record: Record) -> None:
         """A loop's wait has ended: it may not have slept on what another thread gave it."""
-        self.looper = self.current.name
-        if self.asked is None:
+        if self.asked is None or self.current.name != self.looper:
             return
         thread, since, asked = self.asked
         self.asked = None
@@ -364,6 +366,7 @@ _HANDLERS = {
     "eventfd_write": _Judge.eventfd_write,
     "eventfd_read": _Judge.eventfd_read,
     "new": _Judge.new,
+    "loop": _Judge.loop,
     "epoll_wait": _Judge.wait,
     "gqcs": _Judge.wait,
     "cb": _Judge.callback,

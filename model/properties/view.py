@@ -199,7 +199,7 @@ class Run:
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
         "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
         "peers", "rates", "records", "reported", "simulated", "thread", "threaded", "tolerance",
-        "views", "violations", "wait_index",
+        "views", "violations", "wait_index", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -232,6 +232,7 @@ class Run:
         self.violations: list[Violation] = []
         self.thread = MAIN  # whose records these are
         self.threaded = False  # there are more
+        self.workers = False  # and some take packets: what they took may be processed any time
         self.reported: set[tuple[str, str]] = set()
         self.checked: dict[str, int] = {}
 

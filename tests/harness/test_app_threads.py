@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.noise import scenario_of, tape_of
+from harness.noise_threads import THREAD_STEPS
 from harness.run import run
-from harness.scenario import AppStep, BuffereventEnd, Connection, Scenario
+from harness.scenario import AppStep, BuffereventEnd, Connection, Layer, Scenario, Step
 from harness.scenario_json import from_json, to_json, validate
 from harness.schedules import PCT, Exhaustive, RandomWalk, Strategy
+from harness.worlds import why_not
 from model.choices import Choices
 from model.errors import UsageError
+from model.locked import LockedSocket
 from model.trace import encode_trace
+from model.workers import Workers
 
 WORLDS = pytest.mark.parametrize("world", ["sim-epoll", "sim-iocp"])
+CALM = {"write", "read", "echo", "enable", "disable", "setwatermark", "flush", "trigger"}
 SAFE = ("CLOSE_ON_FREE", "THREADSAFE")
 UNLOCKED = (*SAFE, "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
 
@@ -126,3 +133,82 @@ def test_steps_that_no_thread_may_do_are_refused(step: dict[str, object], remedy
     with pytest.raises(UsageError, match=remedy) as caught:
         from_json(document)
     assert "scenario.threads[0]" in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [SAFE, UNLOCKED])
+@pytest.mark.parametrize(
+    "workers",
+    [Workers(2), Workers(3, "deferred", 1), Workers(2, "pooled"), Workers(3, "pooled", 2)],
+)
+def test_completion_workers_keep_every_property(options: tuple[str, ...], workers: Workers) -> None:
+    scenario = replace(shared(options), workers=workers)
+    assert from_json(to_json(scenario)) == scenario
+    walk = RandomWalk(11, 0.02)
+    served = set()
+    for _ in range(20):
+        outcome = run(scenario, "sim-iocp", choices=walk.source())
+        assert not outcome.verdicts.violations
+        writer = "main"
+        for record in outcome.records:
+            if record[1] == "on":
+                writer = record[2]
+            if record[1] == "cb" and record[3] == "read":
+                served.add(writer[0])
+    assert served == ({"w"} if workers.mode == "pooled" else {"m"})
+
+
+def crowd(seed: int, operations: int) -> Scenario:
+    """Eight threads on four connections whose ends are all bufferevents."""
+    drawn = random.Random(seed)
+    names = [f"{side}{index}" for index in range(4) for side in "cs"]
+    calm = [step for step in THREAD_STEPS if isinstance(step, Step) and step.do in CALM]
+    threads = [[drawn.choice(calm) for _ in range(operations // 8)] for _ in range(8)]
+    end = BuffereventEnd(options=SAFE)
+    return Scenario(
+        connections=(Connection(end, end),) * 4,
+        threads=tuple(
+            tuple([AppStep(each.do, drawn.choice(names), each.args) for each in steps])
+            for steps in threads
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("world", ["sim-epoll", "sim-iocp", "epoll"])
+def test_eight_threads_and_a_thousand_operations(world: str, seed: int) -> None:
+    if (reason := why_not(world)) is not None:
+        pytest.skip(reason)
+    outcome = run(crowd(seed, 1_000), world)
+    assert not outcome.verdicts.violations
+    assert {record[2] for record in outcome.records if record[1] == "on"} >= {"t0", "t7"}
+
+
+def test_workers_are_nothing_over_readiness() -> None:
+    plain = Scenario()
+    worked = run(replace(plain, workers=Workers(2)), "sim-epoll")
+    assert worked.records == run(plain, "sim-epoll").records
+
+
+def test_workers_and_layers_are_refused() -> None:
+    layered = Connection(BuffereventEnd(), BuffereventEnd(), layers=(Layer(),))
+    with pytest.raises(UsageError, match="layers have no lock"):
+        validate(Scenario((layered,), workers=Workers(2)))
+
+
+@pytest.mark.parametrize("mode", ["deferred", "pooled"])
+def test_four_workers_on_a_real_port(mode: str) -> None:
+    if (reason := why_not("iocp")) is not None:
+        pytest.skip(reason)
+    for seed in range(3):
+        outcome = run(replace(crowd(seed, 80), workers=Workers(4, mode, 2)), "iocp")
+        assert not outcome.verdicts.violations
+        assert {record[2] for record in outcome.records if record[1] == "thread"} >= {"w0", "w3"}
+
+
+def test_a_crash_before_the_threads_start_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("planned")
+
+    monkeypatch.setattr(LockedSocket, "setcb", fails)
+    outcome = run(shared(SAFE), "sim-epoll")
+    assert [each.property for each in outcome.verdicts.violations] == ["S-1"]
