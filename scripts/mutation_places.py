@@ -1,4 +1,4 @@
-"""Which changes of `model/` are worth trying: Cosmic Ray's, less those that nothing could tell apart.
+"""Which changes of `model/` are worth trying: Cosmic Ray's, less what nothing could tell apart.
 
 Left out by rule, each with its reason:
 
@@ -76,9 +76,9 @@ def places(module: str) -> Iterator[Place]:
 def _never_evaluated(tree: ast.Module) -> list[tuple[Position, Position]]:
     found: list[tuple[Position, Position]] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            found.append(_span(node))
-        elif isinstance(node, ast.AnnAssign) and getattr(node.annotation, "id", "") == "TypeAlias":
+        if (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING") or (
+            isinstance(node, ast.AnnAssign) and getattr(node.annotation, "id", "") == "TypeAlias"
+        ):
             found.append(_span(node))
         for name in ("annotation", "returns"):
             annotation = getattr(node, name, None)
@@ -109,5 +109,7 @@ def statement(path: Path, line: int) -> tuple[range, bool]:
             inside = True
         if last - node.lineno < smallest:
             smallest = last - node.lineno
-            best = range(node.lineno, body[0].lineno if body and body[0].lineno > line else last + 1)
+            best = range(
+                node.lineno, body[0].lineno if body and body[0].lineno > line else last + 1
+            )
     return best, not inside

@@ -38,7 +38,7 @@ CPU_S = 30  # beside three times what the chosen tests take; processor time, not
 MEMORY = 3 << 30
 WALL_FACTOR = 20  # of the processor time: on a busy machine the clock says little
 KILLED, SURVIVED = 1, 0
-assert hypothesis.stateful
+PRELOADED = (hypothesis.stateful,)
 
 
 class Known(NamedTuple):
@@ -84,8 +84,8 @@ def _measure(folder: Path, out: Path) -> int:
     measured.start()
     watch = _Watch(measured)
     code = int(pytest.main([*_arguments(), *SUITE], plugins=[watch]))
-    code = code or _fuzz()
     measured.stop()
+    code = code or _fuzz()  # which everything meets
     data = measured.get_data()
     tests = {
         Path(name).relative_to(folder).as_posix(): data.contexts_by_lineno(name)
@@ -180,7 +180,7 @@ def _changed(path: Path, mutated: str) -> Iterator[None]:
     """Writes the file, and afterwards puts it and its compiled form back, times and all."""
     original = path.read_bytes()
     status = path.stat()
-    compiled = [each for each in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc")]
+    compiled = list((path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"))
     for each in compiled:
         each.rename(each.with_suffix(".aside"))
     path.write_text(mutated, encoding="utf-8")

@@ -57,7 +57,7 @@ def test_an_outcome_says_what_was_run(
 
 
 @given(scenarios(), tapes(), worlds)
-@settings(max_examples=max(1_500, settings.default.max_examples))
+@settings(max_examples=1_500)
 def test_the_model_keeps_its_promises(
     scenario: Scenario, tape: tuple[int, ...], world: str
 ) -> None:

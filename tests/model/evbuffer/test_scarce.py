@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -48,9 +49,9 @@ class Pair:
         self.writing: list[Launch | None] = [None, None]
         self.heard = [0, 0]
         for side, buffer in enumerate(self.buffers):
-            buffer.set_cb(lambda _, change, side=side: self.hear(side, change))
+            buffer.set_cb(partial(self.hear, side))
 
-    def hear(self, side: int, change: Any) -> None:
+    def hear(self, side: int, _: Any, change: Any) -> None:
         self.heard[side] += change.n_added - change.n_deleted
 
     def compare(self) -> None:
