@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 import hypothesis.stateful
 import pytest  # with the above: imported once, and not in each child
 
+assert sys.platform != "win32", "the mutants' tests run in forked processes"
+
 SUITE = ("tests/model", "tests/upstream", "tests/test_regressions.py")
 #: tests of the tests (planted mutants must be found), tables of names, and what only asks that
 #: nothing is raised, for a third of the suite's time
