@@ -83,7 +83,8 @@ test: $(DEV) wine lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=ci
 
 coverage: $(DEV) wine
-	$(BIN)/python -m pytest -q -m hypothesis --cov --cov-report=term-missing:skip-covered tests
+	$(BIN)/python -m pytest -q -n $(JOBS) -m hypothesis --cov \
+	  --cov-report=term-missing:skip-covered tests
 
 $(VENV)/.mutation: pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[mutation]'

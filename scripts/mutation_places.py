@@ -1,8 +1,9 @@
-"""Which changes of `model/` are worth trying: Cosmic Ray's, less those that nothing could tell apart.
+"""Which changes of `model/` are worth trying: Cosmic Ray's, less what nothing could tell apart.
 
 Left out by rule, each with its reason:
 
 - changes inside annotations and type aliases, and of `if TYPE_CHECKING`: never evaluated in a run;
+- the bare `*` of a signature, which is no operator;
 - `==` to `is` and back, `!=` to `is not` and back: the same for enum members, None and the small
   integers that flags, sizes of tables and results of calls are (CPython keeps one of each);
 - `|` to `^`: the same for flags that do not overlap, which is what `|` joins here;
@@ -80,6 +81,13 @@ def _never_evaluated(tree: ast.Module) -> list[tuple[Position, Position]]:
             isinstance(node, ast.AnnAssign) and getattr(node.annotation, "id", "") == "TypeAlias"
         ):
             found.append(_span(node))
+        elif isinstance(node, ast.FunctionDef):
+            first = node.lineno, node.col_offset
+            last = node.body[0].lineno, node.body[0].col_offset
+            if not (node.args.defaults or any(node.args.kw_defaults)):
+                found.append((first, last))
+            elif node.args.kwonlyargs:
+                found.append((first, _span(node.args.kwonlyargs[0])[0]))
         for name in ("annotation", "returns"):
             annotation = getattr(node, name, None)
             if annotation is not None:
@@ -87,29 +95,6 @@ def _never_evaluated(tree: ast.Module) -> list[tuple[Position, Position]]:
     return found
 
 
-def _span(node: ast.expr | ast.stmt) -> tuple[Position, Position]:
+def _span(node: ast.expr | ast.stmt | ast.arg) -> tuple[Position, Position]:
     last = node.end_lineno or node.lineno
     return (node.lineno, node.col_offset), (last, node.end_col_offset or 0)
-
-
-def statement(path: Path, line: int) -> tuple[range, bool]:
-    """The lines of the innermost statement at a line, or of its head if it has a body, and whether
-    it runs when the module is imported."""
-    best = range(line, line + 1)
-    smallest = 1 << 30
-    inside = False
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.stmt | ast.excepthandler):
-            continue
-        last = node.end_lineno or node.lineno
-        if not node.lineno <= line <= last:
-            continue
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.FunctionDef) and body and line >= body[0].lineno:
-            inside = True
-        if last - node.lineno < smallest:
-            smallest = last - node.lineno
-            best = range(
-                node.lineno, body[0].lineno if body and body[0].lineno > line else last + 1
-            )
-    return best, not inside

@@ -1,13 +1,13 @@
 """The mutation score of `model/`: how many small changes of the code its tests notice.
 
-`make mutation` runs it. Cosmic Ray makes the mutants (`mutation_places` says which are left out, and
-why); a sample of them, drawn from `--seed`, is tried, each in a copy of the checkout, by the tests
-and the fuzz of `mutation_suite`. A mutant is killed when one of them fails or does not end. Results
-are kept as they come in `.cache/mutation/`, one line a mutant, so that an interrupted run goes on
-where it stopped; changed code or tests start anew. `--keep FILE` takes the killed ones (and only
-these) of an earlier results file over: sound as long as `model/` is the same and no test was
+`make mutation` runs it. Cosmic Ray makes the mutants (`mutation_places` says which are left out,
+and why); a sample of them, drawn from `--seed`, is tried, each in a copy of the checkout, by the
+tests and the fuzz of `mutation_suite`. A mutant is killed when one of them fails or does not end.
+Results are kept as they come in `.cache/mutation/`, one line a mutant, so that an interrupted run
+goes on where it stopped; changed code or tests start anew. `--keep FILE` takes the killed ones (and
+only these) of an earlier results file over: sound as long as `model/` is the same and no test was
 weakened since; the report says how many. Survivors are printed with their change, to be judged by a
-person (tests/MUTATION.md).
+person.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 import cosmic_ray.plugins
 from cosmic_ray.mutating import mutate_code
-from mutation_places import ROOT, Place, places, statement
+from mutation_places import ROOT, Place, places
 from mutation_suite import Known, chosen, copy, first_run, read_known, survives
 
 CACHE = ROOT / ".cache" / "mutation"
@@ -151,7 +151,7 @@ def _try_one(folder: Path, known: Known, place: Place) -> dict[str, Any]:
     operator = cosmic_ray.plugins.get_operator(place.operator)(**json.loads(place.arguments))
     mutated = mutate_code(source, operator, place.occurrence)
     assert mutated is not None and mutated != source, place
-    tests = chosen(known, place.module, *statement(path, place.line))
+    tests = chosen(known)
     alive, by = survives(
         folder, place.module, mutated, tests, sum(known.seconds[each] for each in tests)
     )

@@ -1,9 +1,8 @@
 """The tests that a mutant has to survive, run in a process of their own for each mutant.
 
-First the suite runs once on the code as it is. It must pass; it says how long each test takes and
-which lines of `model/` each one runs. A mutant then meets the tests that run its statement (all of
-them, if the statement runs at import), quickest first, up to the first that fails, and then a short
-fuzz of both simulated worlds. A test that never runs the changed statement could not notice it.
+First the suite runs once on the code as it is. It must pass, and it says how long each test takes.
+A mutant then meets all of them, quickest first, up to the first that fails, and then a short fuzz
+of both simulated worlds.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import coverage
 import hypothesis.stateful
 import pytest  # with the above: imported once, and not in each child
+
+assert sys.platform != "win32", "the mutants' tests run in forked processes"
 
 SUITE = ("tests/model", "tests/upstream", "tests/test_regressions.py")
 #: tests of the tests (planted mutants must be found), tables of names, and what only asks that
@@ -38,14 +38,13 @@ CPU_S = 30  # beside three times what the chosen tests take; processor time, not
 MEMORY = 3 << 30
 WALL_FACTOR = 20  # of the processor time: on a busy machine the clock says little
 KILLED, SURVIVED = 1, 0
-assert hypothesis.stateful
+PRELOADED = (hypothesis.stateful,)
 
 
 class Known(NamedTuple):
-    """What the first run said: seconds of each test, and which tests run a line of a file."""
+    """What the first run said: seconds of each test."""
 
     seconds: dict[str, float]
-    tests: dict[str, dict[int, list[str]]]
 
 
 def copy(folder: Path, source: Path) -> Path:
@@ -62,7 +61,7 @@ def copy(folder: Path, source: Path) -> Path:
 def first_run(folder: Path) -> Known:
     """Runs the suite on the code as it is. Raises SystemExit if it fails."""
     out = folder / "known.json"
-    child = _in_child(folder, "baseline.txt", lambda: _measure(folder, out))
+    child = _in_child(folder, "baseline.txt", lambda: _measure(out))
     _, status = os.waitpid(child, 0)
     if status:
         print((folder / "baseline.txt").read_text()[-3000:], file=sys.stderr)
@@ -73,36 +72,19 @@ def first_run(folder: Path) -> Known:
 def read_known(path: Path) -> Known:
     """What an earlier first run of the same code said."""
     raw = json.loads(path.read_text())
-    tests = {name: {int(line): by[line] for line in by} for name, by in raw["tests"].items()}
-    return Known(raw["seconds"], tests)
+    return Known(raw["seconds"])
 
 
-def _measure(folder: Path, out: Path) -> int:
-    measured = coverage.Coverage(
-        data_file=None, source=["model"], concurrency=["greenlet", "thread"], config_file=False
-    )
-    measured.start()
-    watch = _Watch(measured)
+def _measure(out: Path) -> int:
+    watch = _Watch()
     code = int(pytest.main([*_arguments(), *SUITE], plugins=[watch]))
-    code = code or _fuzz()
-    measured.stop()
-    data = measured.get_data()
-    tests = {
-        Path(name).relative_to(folder).as_posix(): data.contexts_by_lineno(name)
-        for name in data.measured_files()
-    }
-    out.write_text(json.dumps({"seconds": watch.seconds, "tests": tests}))
-    return code
+    out.write_text(json.dumps({"seconds": watch.seconds}))
+    return code or _fuzz()
 
 
-def chosen(known: Known, module: str, lines: range, at_import: bool) -> list[str]:
-    """The tests that run these lines, quickest first."""
-    found: set[str] = set()
-    for line in lines:
-        found.update(known.tests.get(module, {}).get(line, ()))
-    if at_import or "" in found:
-        found = set(known.seconds)
-    found = {name for name in found if not name.startswith(NOT_IN_SUITE)}
+def chosen(known: Known) -> list[str]:
+    """All tests of the suite, quickest first."""
+    found = (name for name in known.seconds if not name.startswith(NOT_IN_SUITE))
     return sorted(found, key=lambda name: (known.seconds[name], name))
 
 
@@ -180,7 +162,7 @@ def _changed(path: Path, mutated: str) -> Iterator[None]:
     """Writes the file, and afterwards puts it and its compiled form back, times and all."""
     original = path.read_bytes()
     status = path.stat()
-    compiled = [each for each in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc")]
+    compiled = list((path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"))
     for each in compiled:
         each.rename(each.with_suffix(".aside"))
     path.write_text(mutated, encoding="utf-8")
@@ -212,11 +194,10 @@ def _is_real(item: pytest.Item) -> bool:
 
 
 class _Watch:
-    """Notes the seconds of each test, and tells coverage which one runs."""
+    """Notes the seconds of processor that each test takes."""
 
-    def __init__(self, measured: coverage.Coverage) -> None:
+    def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._measured = measured
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         import model
@@ -226,11 +207,9 @@ class _Watch:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._measured.switch_context(item.nodeid)
         started = time.process_time()
         result = yield
         self.seconds[item.nodeid] = time.process_time() - started
-        self._measured.switch_context("")
         return result
 
 

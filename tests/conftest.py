@@ -3,7 +3,8 @@ kernel did in a test the simulated one could have done (`tests.explained`).
 
 `--hypothesis-profile` chooses: `dev` (the default, seconds), `ci` (what a change must pass: the
 same examples for every run of the same tests; `make fuzz` and `make hunt` draw new ones), `hunt`
-(hours) or `mutation` (of `make mutation`). A test that needs fewer examples than its profile gives says so itself.
+(hours) or `mutation` (of `make mutation`). A test that needs fewer examples than its profile gives
+says so itself.
 """
 
 from __future__ import annotations

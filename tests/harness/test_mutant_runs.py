@@ -33,7 +33,7 @@ def _in_form(verdicts: Verdicts, records: int) -> None:
 
 
 @given(_MUTANTS, scenarios(), tapes(), st.data())
-@settings(max_examples=1_500)
+@settings(max_examples=500)
 def test_what_a_mutant_does_is_judged_the_same_from_its_file(
     mutant: Mutant, scenario: Scenario, tape: tuple[int, ...], data: st.DataObject
 ) -> None:

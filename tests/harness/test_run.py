@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import harness
@@ -57,6 +57,7 @@ def test_an_outcome_says_what_was_run(
 
 
 @given(scenarios(), tapes(), worlds)
+@settings(max_examples=1_500)
 def test_the_model_keeps_its_promises(
     scenario: Scenario, tape: tuple[int, ...], world: str
 ) -> None:

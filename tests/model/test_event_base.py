@@ -340,3 +340,37 @@ def test_a_world_without_a_kernel() -> None:
 
     with pytest.raises(SimulatorError, match="neither"):
         new_base(Nothing())
+
+
+@given(st.integers(1, 6), st.data())
+def test_what_a_callback_stops_waits_for_the_next_time(count: int, data: st.DataObject) -> None:
+    """loopbreak and loopcontinue end the pass behind the callback that runs; loopexit does not."""
+    poller = FakePoller()
+    log: list[object] = []
+    events = [Logged(poller, log, number) for number in range(count)]
+    stops = data.draw(st.integers(0, count - 1))
+    how = data.draw(st.sampled_from(("loopbreak", "loopcontinue", "loopexit")))
+    events[stops].then = getattr(poller.base, how)
+    for event in events:
+        poller.base.activate(event, EV_READ)
+    poller.base.loop(EVLOOP_NONBLOCK)
+    ran = [each[0] for each in log]  # type: ignore[index]
+    if how == "loopbreak":
+        assert ran == list(range(stops + 1))
+        poller.base.loop(EVLOOP_NONBLOCK)
+        ran = [each[0] for each in log]  # type: ignore[index]
+    assert ran == list(range(count))
+
+
+@given(st.integers(2, 6), st.integers(0, 3))
+def test_loopcontinue_looks_for_news_at_once(count: int, urgent: int) -> None:
+    """A scan after the callback: what a kernel has told meanwhile runs in the same round."""
+    poller = FakePoller()
+    log: list[object] = []
+    events = [Logged(poller, log, number) for number in range(count)]
+    events[0].then = poller.base.loopcontinue
+    polls = len(poller.polls)
+    for event in events:
+        poller.base.activate(event, EV_READ)
+    poller.base.loop(EVLOOP_NONBLOCK)
+    assert len(poller.polls) - polls == 2
