@@ -101,7 +101,8 @@ def survives(
 
 
 def _try(tests: list[str], limit: int) -> int:
-    assert sys.platform != "win32", "the mutants' tests run in forked processes"
+    if sys.platform == "win32":
+        raise OSError("the mutants' tests run in forked processes")
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     if tests:
@@ -132,7 +133,8 @@ def _arguments() -> list[str]:
 
 def _in_child(folder: Path, output: str, body: Callable[[], int]) -> int:
     """The child's process id. It leaves the parent's world: its output, folder, modules' paths."""
-    assert sys.platform != "win32", "the mutants' tests run in forked processes"
+    if sys.platform == "win32":
+        raise OSError("the mutants' tests run in forked processes")
     child = os.fork()
     if child:
         return child
@@ -176,7 +178,8 @@ def _changed(path: Path, mutated: str) -> Iterator[None]:
 
 
 def _wait(child: int, seconds: float) -> int:
-    assert sys.platform != "win32", "the mutants' tests run in forked processes"
+    if sys.platform == "win32":
+        raise OSError("the mutants' tests run in forked processes")
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
