@@ -22,8 +22,6 @@ from typing import Any, NamedTuple
 import hypothesis.stateful
 import pytest  # with the above: imported once, and not in each child
 
-assert sys.platform != "win32", "the mutants' tests run in forked processes"
-
 SUITE = ("tests/model", "tests/upstream", "tests/test_regressions.py")
 #: tests of the tests (planted mutants must be found), tables of names, and what only asks that
 #: nothing is raised, for a third of the suite's time
@@ -103,6 +101,8 @@ def survives(
 
 
 def _try(tests: list[str], limit: int) -> int:
+    if sys.platform == "win32":
+        raise OSError("the mutants' tests run in forked processes")
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     if tests:
@@ -133,6 +133,8 @@ def _arguments() -> list[str]:
 
 def _in_child(folder: Path, output: str, body: Callable[[], int]) -> int:
     """The child's process id. It leaves the parent's world: its output, folder, modules' paths."""
+    if sys.platform == "win32":
+        raise OSError("the mutants' tests run in forked processes")
     child = os.fork()
     if child:
         return child
@@ -176,6 +178,8 @@ def _changed(path: Path, mutated: str) -> Iterator[None]:
 
 
 def _wait(child: int, seconds: float) -> int:
+    if sys.platform == "win32":
+        raise OSError("the mutants' tests run in forked processes")
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
