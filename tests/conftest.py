@@ -23,7 +23,7 @@ _COMMON = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile("dev", _COMMON, max_examples=50)
-settings.register_profile("ci", _COMMON, max_examples=1_000, derandomize=True, database=None)
+settings.register_profile("ci", _COMMON, max_examples=250, derandomize=True, database=None)
 settings.register_profile("hunt", _COMMON, max_examples=100_000, stateful_step_count=200)
 settings.register_profile(  # scripts/mutation_suite.py: one failure is enough, and none is kept
     "mutation",
