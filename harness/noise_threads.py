@@ -33,7 +33,6 @@ from harness.scenario import (
 if TYPE_CHECKING:
     from harness.noise import Noise
 
-THREADED = 245  # a byte below leaves a scenario without threads
 THREADS = 3
 UNLOCKED = ("THREADSAFE", "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
 STEPS = 4  # of one thread
