@@ -107,8 +107,8 @@ class LimitedMembers(RuleBasedStateMachine):
         """As the readiness side does: ask, move, be charged."""
         member = self.members[number]
         allowed = member.limiter.allowance(way, wish)
-        assert (allowed == 0) is bool(member.suspended(way))
-        if allowed:
+        assert allowed or member.suspended(way)  # tokens may be back before the refill timer
+        if allowed and not member.suspended(way):  # as the readiness side looks
             member.limiter.charge(way, allowed)
             if member.limiter.group is not None:
                 self.moved[way] += allowed
