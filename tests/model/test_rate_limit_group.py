@@ -107,8 +107,17 @@ class LimitedMembers(RuleBasedStateMachine):
         """As the readiness side does: ask, move, be charged."""
         member = self.members[number]
         allowed = member.limiter.allowance(way, wish)
-        assert allowed or member.suspended(way)  # tokens may be back before the refill timer
-        if allowed and not member.suspended(way):  # as the readiness side looks
+        suspended = member.suspended(way)
+        if not allowed or suspended & SUSPEND_BW_GROUP:
+            assert not allowed
+            assert suspended
+        elif suspended:
+            # A tick has brought tokens before the timer, which counts whole ticks from its start.
+            bucket, refill = member.limiter.bucket, member.limiter.refill
+            assert bucket is not None
+            assert refill.deadline_ns is not None
+            assert refill.deadline_ns < self.poller.now + bucket.cfg.tick_ns
+        else:
             member.limiter.charge(way, allowed)
             if member.limiter.group is not None:
                 self.moved[way] += allowed
