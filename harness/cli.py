@@ -14,28 +14,24 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
 from harness import commands
+from harness.options import (
+    EPILOG,
+    add_command,
+    json_option,
+    natural,
+    positive,
+    subject_options,
+    tape,
+)
 from harness.words import plain
 from model.errors import Divergence, DuopollError
 
 DEFECT, INTERRUPTED, OUTPUT_CLOSED = 3, 130, 141
 MESSAGE_MAX = 2_000  # characters of one line of an error
-
-EPILOG = """\
-exit codes:
-  0    clean: no property broke
-  1    a property broke (replay: broke again; conform: kernels differ,
-       or a trace is not explained)
-  2    bad usage or input, or a world that does not run here
-  3    a replay that no longer fits, or an error of duopoll itself
-  130  interrupted before anything was found; fuzz prints its table first, and exits 1 if it found
-  141  the reader of the output went away
-
-With CI=true in the environment, fuzz needs every world: a missing one is an error.
-"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,33 +62,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _command(
-    subparsers: Any, name: str, command: Callable[[argparse.Namespace], int], **more: Any
-) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = subparsers.add_parser(
-        name,
-        description=more.get("help"),
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        **more,
-    )
-    made.set_defaults(command=command)
-    return made
-
-
-def _json(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="one JSON object on the output")
-
-
-def _subject(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--subject", default="model", help="what is tested (default: model)")
-    command.add_argument("--mutant", metavar="NAME", help="put one known bug into the model")
-
-
 def _fuzz(subparsers: Any) -> None:
-    command = _command(subparsers, "fuzz", commands.fuzz, help="run generated scenarios")
-    _subject(command)
+    command = add_command(subparsers, "fuzz", commands.fuzz, help="run generated scenarios")
+    subject_options(command)
     command.add_argument(
         "--world",
         action="append",
@@ -100,12 +72,12 @@ def _fuzz(subparsers: Any) -> None:
         help="where to run; repeatable (default: every world that runs here)",
     )
     limit = command.add_mutually_exclusive_group()
-    limit.add_argument("--runs", type=_positive, metavar="N", help="runs in each world")
+    limit.add_argument("--runs", type=positive, metavar="N", help="runs in each world")
     limit.add_argument(
-        "--seconds", type=_positive, metavar="S", help="time for all worlds together (default: 30)"
+        "--seconds", type=positive, metavar="S", help="time for all worlds together (default: 30)"
     )
     command.add_argument(
-        "--seed", type=_natural, metavar="N", help="same seed, same scenarios (default: a new one)"
+        "--seed", type=natural, metavar="N", help="same seed, same scenarios (default: a new one)"
     )
     command.add_argument(
         "--out",
@@ -113,25 +85,25 @@ def _fuzz(subparsers: Any) -> None:
         metavar="DIR",
         help="folder of failure files (default: failures)",
     )
-    _json(command)
+    json_option(command)
 
 
 def _replay(subparsers: Any) -> None:
-    command = _command(
+    command = add_command(
         subparsers, "replay", commands.replay, help="repeat the run of a failure file"
     )
     command.add_argument("file", metavar="FILE")
     command.add_argument("--world", metavar="WORLD", help="try it in another world than its own")
     command.add_argument(
-        "--times", type=_positive, default=1, metavar="N", help="runs in a real world (default: 1)"
+        "--times", type=positive, default=1, metavar="N", help="runs in a real world (default: 1)"
     )
-    _json(command)
+    json_option(command)
 
 
 def _run(subparsers: Any) -> None:
-    command = _command(subparsers, "run", commands.run, help="run one scenario")
+    command = add_command(subparsers, "run", commands.run, help="run one scenario")
     command.add_argument("file", metavar="SCENARIO.json")
-    _subject(command)
+    subject_options(command)
     command.add_argument(
         "--world",
         action="append",
@@ -139,7 +111,7 @@ def _run(subparsers: Any) -> None:
         help="where to run; repeatable (default: every world that runs here)",
     )
     command.add_argument(
-        "--tape", type=_tape, default=(), metavar="N,N,...", help="decisions of simulated worlds"
+        "--tape", type=tape, default=(), metavar="N,N,...", help="decisions of simulated worlds"
     )
     command.add_argument(
         "--sweep",
@@ -149,24 +121,24 @@ def _run(subparsers: Any) -> None:
     command.add_argument(
         "--out", metavar="DIR", help="keep every run there as a file, also the clean ones"
     )
-    _json(command)
+    json_option(command)
 
 
 def _show(subparsers: Any) -> None:
-    command = _command(subparsers, "show", commands.show, help="print a failure file or a trace")
+    command = add_command(subparsers, "show", commands.show, help="print a failure file or a trace")
     command.add_argument("file", metavar="FILE", nargs="?")
-    command.add_argument("--head", type=_natural, metavar="N", help="the first N records")
-    command.add_argument("--tail", type=_natural, metavar="N", help="the last N records")
+    command.add_argument("--head", type=natural, metavar="N", help="the first N records")
+    command.add_argument("--tail", type=natural, metavar="N", help="the last N records")
     command.add_argument("--kind", action="append", default=[], help="these kinds; repeatable")
     command.add_argument("--end", action="append", default=[], help="these ends; repeatable")
     command.add_argument(
         "--schema", choices=("trace", "scenario"), help="print a JSON Schema instead of a file"
     )
-    _json(command)
+    json_option(command)
 
 
 def _conform(subparsers: Any) -> None:
-    command = _command(
+    command = add_command(
         subparsers, "conform", commands.conform, help="compare simulated kernels with real ones"
     )
     command.add_argument("--kernel", choices=("epoll", "iocp"), help="one kernel (default: both)")
@@ -186,15 +158,15 @@ def _conform(subparsers: Any) -> None:
         "--profile", metavar="NAME", help="one profile of the simulated kernel (default: all)"
     )
     command.add_argument(
-        "--runs", type=_natural, default=20, metavar="N", help="random programs (default: 20)"
+        "--runs", type=natural, default=20, metavar="N", help="random programs (default: 20)"
     )
-    command.add_argument("--seed", type=_natural, default=0, metavar="S", help="default: 0")
+    command.add_argument("--seed", type=natural, default=0, metavar="S", help="default: 0")
     command.add_argument("--out", metavar="DIR", help="keep a difference there, as a case")
-    _json(command)
+    json_option(command)
 
 
 def _beside(subparsers: Any) -> None:
-    command = _command(
+    command = add_command(
         subparsers, "beside", commands.beside, help="two subjects side by side: where they differ"
     )
     command.add_argument(
@@ -203,18 +175,20 @@ def _beside(subparsers: Any) -> None:
     command.add_argument("--subject", default="libevent", help="default: libevent")
     command.add_argument("--beside", default="model", help="the other subject (default: model)")
     command.add_argument("--world", default="sim-epoll", help="default: sim-epoll")
-    command.add_argument("--runs", type=_positive, metavar="N", help="scenarios (default: 500)")
-    command.add_argument("--seed", type=_natural, default=0, metavar="N", help="default: 0")
-    _json(command)
+    command.add_argument("--runs", type=positive, metavar="N", help="scenarios (default: 500)")
+    command.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
+    json_option(command)
 
 
 def _worlds(subparsers: Any) -> None:
-    _json(_command(subparsers, "worlds", commands.worlds, help="what runs here, and why not"))
+    json_option(
+        add_command(subparsers, "worlds", commands.worlds, help="what runs here, and why not")
+    )
 
 
 def _setup_wine(subparsers: Any) -> None:
-    _json(
-        _command(
+    json_option(
+        add_command(
             subparsers,
             "setup-wine",
             commands.setup_wine,
@@ -224,55 +198,40 @@ def _setup_wine(subparsers: Any) -> None:
 
 
 def _mutants(subparsers: Any) -> None:
-    parser = _command(subparsers, "mutants", commands.mutants, help="list the bugs of --mutant")
+    parser = add_command(subparsers, "mutants", commands.mutants, help="list the bugs of --mutant")
     parser.add_argument("--find", action="store_true", help="hunt each of them; 1 if one lives")
     parser.add_argument(
-        "--runs", type=_positive, default=20_000, metavar="N", help="for each (20000)"
+        "--runs", type=positive, default=20_000, metavar="N", help="for each (20000)"
     )
     parser.add_argument(
-        "--seconds", type=_positive, default=60, metavar="S", help="for each at most (60)"
+        "--seconds", type=positive, default=60, metavar="S", help="for each at most (60)"
     )
-    parser.add_argument("--seed", type=_natural, default=1, metavar="N", help="of the hunt (1)")
-    _json(parser)
+    parser.add_argument("--seed", type=natural, default=1, metavar="N", help="of the hunt (1)")
+    json_option(parser)
 
 
 def _properties(subparsers: Any) -> None:
-    _json(_command(subparsers, "properties", commands.properties, help="list the promises"))
+    json_option(
+        add_command(subparsers, "properties", commands.properties, help="list the promises")
+    )
 
 
 def _schedules(subparsers: Any) -> None:
-    parser = _command(
+    parser = add_command(
         subparsers, "schedules", commands.schedules, help="how soon bugs of threads are found"
     )
     parser.add_argument("program", nargs="?", help="show a failing schedule of this one")
     parser.add_argument(
-        "--runs", type=_positive, default=2_000, metavar="N", help="of each search (2000)"
+        "--runs", type=positive, default=2_000, metavar="N", help="of each search (2000)"
     )
-    parser.add_argument("--seed", type=_natural, default=1, metavar="N", help="of the searches (1)")
-    _json(parser)
+    parser.add_argument("--seed", type=natural, default=1, metavar="N", help="of the searches (1)")
+    json_option(parser)
 
 
 def _worker(subparsers: Any) -> None:
-    command = _command(subparsers, "worker", commands.worker)  # no help: hidden
-    command.add_argument("port", type=_positive)
+    command = add_command(subparsers, "worker", commands.worker)  # no help: hidden
+    command.add_argument("port", type=positive)
     command.add_argument("token")
-
-
-def _positive(text: str) -> int:
-    value = _natural(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("0: give 1 or more")
-    return value
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal() or not text.isascii() or len(text) > 18:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r}: give an integer, 0 or more")
-    return int(text)
-
-
-def _tape(text: str) -> tuple[int, ...]:
-    return tuple([_natural(part.strip()) for part in text.split(",")]) if text else ()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
