@@ -27,6 +27,7 @@ from harness.options import (
     subject_options,
     tape,
 )
+from harness.shrinking import command as shrink
 from harness.words import plain
 from model.errors import Divergence, DuopollError
 
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         _replay,
         _run,
         _show,
+        shrink.add,
         _conform,
         _beside,
         _worlds,

@@ -2,8 +2,9 @@
 
 Line by line: a header with the version and the counts of what follows; the scenario; the tape; the
 decisions taken from it, each by name, bound and value; the trace, one record a line; the
-violations; and a seal, the SHA-256 of all the lines before it, so that a damaged file says so
-instead of leading astray.
+violations; of a file that was shrunk to the end, its certificate (`harness.certificate`); and a
+seal, the SHA-256 of all the lines before it, so that a damaged file says so instead of leading
+astray.
 
 A property that compares worlds breaks in no run alone. Its file holds the run in the first of them
 and names the others, which a replay runs again, with the same scenario and tape.
@@ -21,10 +22,12 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.certificate import Certificate
+from harness.certificate import read as read_certificate
 from harness.reading import parse, shown
 from harness.scenario import Scenario
 from harness.scenario_json import from_json, to_json
@@ -37,7 +40,7 @@ from model.trace import Record, decode_record, encode_trace
 if TYPE_CHECKING:
     from harness.run import Outcome
 
-VERSION = 1
+VERSION = 2  # of a file with a certificate; others are of version 1
 FILE_BYTES_MAX = 256 << 20
 CONTENT_BYTES_MAX = 1 << 29  # that the records of one file may name
 TEXT_MAX = 200  # characters of a name in the header
@@ -68,6 +71,7 @@ class FailureFile:
     violations: tuple[Violation, ...]
     broken: str | None  # the property that the file is about; None for a clean run
     others: tuple[str, ...] = ()  # the worlds that it was compared with
+    certificate: Certificate | None = None  # that nothing single can go
 
     @property
     def violation(self) -> Violation | None:
@@ -101,7 +105,7 @@ class FailureFile:
 
     def file_name(self) -> str:
         """A name that says what broke where; the same run always has the same one."""
-        digest = hashlib.sha256(encode(self)).hexdigest()[:10]
+        digest = hashlib.sha256(encode(replace(self, certificate=None))).hexdigest()[:10]
         parts = (self.broken or "clean", self.world, self.mutant or self.subject, digest)
         return re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(parts)) + ".jsonl"
 
@@ -111,7 +115,9 @@ class FailureFile:
 
 def encode(failure: FailureFile) -> bytes:
     """The bytes of the file."""
-    header: dict[str, Any] = {"duopoll": "failure", "version": VERSION}
+    certificate = failure.certificate
+    version = 1 if certificate is None else VERSION
+    header: dict[str, Any] = {"duopoll": "failure", "version": version}
     header.update({name: getattr(failure, name) for name in (*_NAMES, "mutant")})
     header["others"] = list(failure.others)
     header["property"] = failure.broken
@@ -121,6 +127,8 @@ def encode(failure: FailureFile) -> bytes:
     lines += [_line({"draw": d.name, "of": d.bound, "value": d.value}) for d in failure.decisions]
     lines += encode_trace(failure.records)
     lines += [_line(violation._asdict()) for violation in failure.violations]
+    if certificate is not None:
+        lines.append(_line({"certificate": certificate.to_json()}))
     lines.append(_line({_SEAL: _digest(line.encode("ascii") for line in lines)}))
     return ("\n".join(lines) + "\n").encode("ascii")
 
@@ -205,6 +213,7 @@ class _Reader:
         decisions = tuple([self._decision() for _ in range(header["decisions"])])
         records = tuple([self._record() for _ in range(header["records"])])
         violations = tuple([self._violation(len(records)) for _ in range(header["violations"])])
+        certificate = self._certificate() if header["version"] > 1 else None
         self._seal()
         self._check_broken(header["property"], violations)
         names = {name: header[name] for name in _NAMES}
@@ -218,6 +227,7 @@ class _Reader:
             decisions=decisions,
             records=records,
             violations=violations,
+            certificate=certificate,
         )
 
     def _check_broken(self, broken: str | None, violations: Sequence[Violation]) -> None:
@@ -275,7 +285,7 @@ class _Reader:
         if type(version) is int and version > VERSION:
             raise self._wrong("version", version, f"this duopoll reads {VERSION}: use a newer one")
         self._only(header, _HEADER)
-        self._integer(header, "version", VERSION, VERSION)
+        self._integer(header, "version", 1, VERSION)
         for name in _NAMES:
             self._text(header, name)
         for name in ("mutant", "property"):
@@ -333,6 +343,14 @@ class _Reader:
         record = self._integer(fields, "record", -1, records - 1)
         message = self._text(fields, "message", FILE_BYTES_MAX)
         return Violation(self._text(fields, "property"), record, message)
+
+    def _certificate(self) -> Certificate:
+        fields = self._take("the certificate")
+        self._only(fields, ("certificate",))
+        try:
+            return read_certificate(fields["certificate"])
+        except UsageError as error:
+            raise UsageError(f"{self.path} line {self.at}: {error}; {_WHOLE}") from None
 
     def _seal(self) -> None:
         fields = self._take("the seal")

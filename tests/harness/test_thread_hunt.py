@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from harness.failure import FailureFile
 from harness.mutation import hunt
-from harness.run import run
-from harness.scenario import Scenario
+from harness.replay import REPRODUCED, replay
+from harness.scenario import steps_of
 from harness.scenario_json import validate
-from harness.shrink import shrink
-from harness.thread_hunt import STRATEGIES, breaks, find, replays, scenarios_with_threads
-from model.choices import Choices
+from harness.shrinking import shrink_failure
+from harness.thread_hunt import STRATEGIES, find, replays, scenarios_with_threads
 from model.mutants import MUTANTS
-from model.trace import encode_trace
 
 
 def test_scenarios_are_the_same_for_the_same_seed() -> None:
@@ -38,28 +39,15 @@ def test_the_bounds_end_a_search() -> None:
 
 
 def test_a_deadlock_is_shrunk_and_replays_byte_for_byte() -> None:
-    """From a fixed seed on sim-iocp: two threads, the loop's and one more."""
+    """From a fixed seed: two threads, the loop's and one more."""
     mutant = MUTANTS["two-orders-hang"]
     found = find(mutant, seed=1)
     assert found.outcome is not None
-    world = "sim-iocp"
-
-    def hangs(scenario: Scenario) -> bool:
-        for seed in range(6):
-            source = STRATEGIES["random walk"][0](seed).source()
-            assert source is not None
-            if breaks(run(scenario, world, choices=source, mutant=mutant.name), mutant):
-                tapes[scenario] = source.recorded()
-                return True
-        return False
-
-    tapes: dict[Scenario, tuple[int, ...]] = {}
-    assert hangs(found.outcome.scenario) or found.outcome.world == world
-    small = shrink(found.outcome.scenario, hangs)
-    assert len(small.threads) == 1
-    tape = tapes[small]
-    runs = [run(small, world, choices=Choices(tape), mutant=mutant.name) for _ in range(2)]
-    assert all(breaks(each, mutant) for each in runs)
-    assert encode_trace(runs[0].records) == encode_trace(runs[1].records)
-    blocked = [record for record in runs[0].records if record[1] == "blocked"]
+    failure = FailureFile.of(replace(found.outcome, tape=found.tape), mutant.breaks)
+    small = shrink_failure(failure, tries=2_000).failure
+    assert small.certificate is not None
+    assert len(small.scenario.threads) == 1
+    assert sum(map(bool, small.tape)) <= 4 and len(list(steps_of(small.scenario))) <= 6
+    assert replay(small).result == REPRODUCED
+    blocked = [record for record in small.records if record[1] == "blocked"]
     assert {record[2] for record in blocked} == {"main", "t0"}
