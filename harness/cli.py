@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from harness import commands
+from harness.explain import command as explain
 from harness.options import (
     EPILOG,
     add_command,
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
         _run,
         _show,
         shrink.add,
+        explain.add,
         _conform,
         _beside,
         _worlds,

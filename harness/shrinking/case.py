@@ -34,11 +34,3 @@ class Removal(NamedTuple):
     kind: str
     case: Case
     named: bool = False
-
-
-def trimmed(tape: tuple[int, ...]) -> tuple[int, ...]:
-    """A tape without the zeros at its end, which change nothing."""
-    end = len(tape)
-    while end and not tape[end - 1]:
-        end -= 1
-    return tape[:end]

@@ -64,7 +64,7 @@ def shrink_failure(
     a simulated one that does not break again.
     """
     first = simulated(_broken(failure))
-    return _shrunk(first, _same(first), (seconds, tries), progress, None)
+    return _shrunk(first, same_of(first), (seconds, tries), progress, None)
 
 
 def shrink_here(
@@ -78,7 +78,7 @@ def shrink_here(
 ) -> Shrunk:
     """The same where it happened, also in a real world: each case is one run there, and there is
     no certificate then. `told` hears of every run; `same` is what counts as the same failure."""
-    same = same or _same(_broken(failure))
+    same = same or same_of(_broken(failure))
     return _shrunk(failure, same, (seconds, tries), progress, told)
 
 
@@ -114,7 +114,7 @@ def simulated(failure: FailureFile) -> FailureFile:
         ]
         verdicts = compare(outcomes) if others else outcomes[0].verdicts
         outcome = replace(outcomes[0], tape=tape, verdicts=verdicts)
-        if any(_is(_same(failure), each, outcome) for each in verdicts.violations):
+        if any(_is(same_of(failure), each, outcome) for each in verdicts.violations):
             return FailureFile.of(outcome, failure.broken, others)
     raise UsageError(
         f"{failure.broken} broke in {plain(failure.world)} and does not break in {world}, in"
@@ -134,7 +134,7 @@ def _first(failure: FailureFile, judge: Judge) -> Shown:
     return shown
 
 
-def _same(failure: FailureFile) -> str:
+def same_of(failure: FailureFile) -> str:
     """What counts as the same failure."""
     if failure.certificate is not None:
         return failure.certificate.same

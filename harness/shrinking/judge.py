@@ -14,7 +14,8 @@ from harness.compare import compare, race_free
 from harness.failure import FailureFile
 from harness.run import RECORD_BUDGET, RECORDS_OF_THREADS, SUBJECTS, Outcome, run
 from harness.scenario import Scenario, threaded
-from harness.shrinking.case import Case, trimmed
+from harness.schedules import trimmed
+from harness.shrinking.case import Case
 from harness.shrinking.tapes import ByName
 from harness.signature import signature
 from harness.worlds import is_completion, is_remote, is_simulated
@@ -75,11 +76,11 @@ class Judge:
         if len(self.worlds) > 1 and not race_free(case.scenario):
             return None
         choices = None if decisions is None else ByName(decisions)
-        outcomes = [self._run(case, self.worlds[0], choices)]
+        outcomes = [self.run(case, self.worlds[0], choices)]
         if choices is not None:
             case = case._replace(tape=choices.recorded())
             outcomes[0] = replace(outcomes[0], tape=case.tape)
-        outcomes += [self._run(case, world) for world in self.worlds[1:]]
+        outcomes += [self.run(case, world) for world in self.worlds[1:]]
         if self.told is not None:
             self.told(outcomes)
         if not self.cut_too and any(map(was_cut, outcomes)):
@@ -102,7 +103,8 @@ class Judge:
         """Runs of smaller cases are cut when they have many more records than that."""
         self.record_budget = 4 * records + RECORDS_SPARE
 
-    def _run(self, case: Case, world: str, choices: Choices | None = None) -> Outcome:
+    def run(self, case: Case, world: str, choices: Choices | None = None) -> Outcome:
+        """One run, with the bound of records."""
         return run(
             case.scenario,
             world,

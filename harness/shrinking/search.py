@@ -12,7 +12,8 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 
-from harness.shrinking.case import Removal, trimmed
+from harness.schedules import trimmed
+from harness.shrinking.case import Removal
 from harness.shrinking.judge import Judge, Shown
 from harness.shrinking.removals import NUMBERS, removals
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from harness.shrinking.case import trimmed
+from harness.schedules import trimmed
 from model.choices import Choices, Decision
 
 
@@ -37,6 +37,18 @@ def smaller_tapes(tape: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]
         value = tape[place]
         for less in sorted({1, value // 2, value - 1} - {0, value}):
             yield "value", (*tape[:place], less, *tape[place + 1 :])
+
+
+def smallest_tape(tape: Sequence[int], fails: Callable[[tuple[int, ...]], bool]) -> tuple[int, ...]:
+    """A tape that fails and of which nothing single can go, for runs that are no scenario's."""
+    kept = trimmed(tuple(tape))
+    while True:
+        for _, smaller in smaller_tapes(kept):
+            if smaller != kept and fails(smaller):
+                kept = smaller
+                break
+        else:
+            return kept
 
 
 class ByName(Choices):
