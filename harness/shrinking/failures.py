@@ -23,7 +23,7 @@ from model.properties import Violation
 
 SIMULATED_TRIES = 100  # tapes with which a failure of a real world is looked for
 SIMULATED_NOISE = 64  # decisions of each of them
-CUT_RECORDS = 4_000  # of a smaller run, where the failure is a run that does not end
+CUT_RECORDS = (1_000, 4_000)  # of a smaller run, where the failure is a run that does not end
 
 Told = Callable[[Sequence[Outcome]], None]
 
@@ -191,11 +191,13 @@ def _bounded(judge: Judge, first: Shown) -> Shown:
     if not judge.cut_too:
         judge.bound_by(len(first.outcome.records))
         return first
-    whole, judge.record_budget = judge.record_budget, CUT_RECORDS
-    shown = judge.shown(first.case)
-    if shown is None:
-        judge.record_budget = whole
-    return shown or first
+    whole = judge.record_budget
+    for judge.record_budget in CUT_RECORDS:
+        shown = judge.shown(first.case)
+        if shown is not None:
+            return shown
+    judge.record_budget = whole
+    return first
 
 
 def _whole(failure: FailureFile, judge: Judge, best: Shown) -> Shown | None:
