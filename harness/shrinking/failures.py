@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -153,18 +153,25 @@ def _shrunk(
     started = monotonic()
     judge = Judge(failure, same, told)
     first = _first(failure, judge)
-    search = Search(judge, _bounded(judge, first), *bounds, progress)
-    complete = interrupted = False
-    try:
-        search.run()
-        complete = not judge.exact or search.certified()
-    except Enough:
-        pass
-    except KeyboardInterrupt:
-        interrupted = True
-    best = _whole(failure, judge, search.best)
-    if best is None:  # it took the whole length of a run that does not end
-        best, complete = first, False
+    seconds, tries = bounds
+    deadline = None if seconds is None else started + seconds
+    best, complete, interrupted = first, False, False
+    for start in _starts(judge, first):
+        search = Search(judge, start, deadline, tries, progress)
+        try:
+            search.run()
+            complete = not judge.exact or search.certified()
+        except Enough:
+            pass
+        except KeyboardInterrupt:
+            interrupted = True
+        whole = _whole(failure, judge, search.best)
+        if whole is not None:
+            best = whole
+            break
+        complete = False  # it only took longer than the bound of its records
+        if interrupted:
+            break
     made = FailureFile.of(best.outcome, failure.broken, failure.others)
     if complete and judge.exact:
         tried = counted(best.case, judge.by_name)
@@ -185,19 +192,24 @@ def _shrunk(
     )
 
 
-def _bounded(judge: Judge, first: Shown) -> Shown:
-    """The run that the search starts from, and the bound of all others' records."""
+def _starts(judge: Judge, first: Shown) -> Iterator[Shown]:
+    """The run that the search starts from, with the bound of all others' records.
+
+    A run that does not end is looked for in short runs first, then in longer ones: what is only
+    long may look like it in a short one.
+    """
     judge.cut_too = was_cut(first.outcome)
     if not judge.cut_too:
         judge.bound_by(len(first.outcome.records))
-        return first
+        yield first
+        return
     whole = judge.record_budget
     for judge.record_budget in CUT_RECORDS:
         shown = judge.shown(first.case)
         if shown is not None:
-            return shown
+            yield shown
     judge.record_budget = whole
-    return first
+    yield first
 
 
 def _whole(failure: FailureFile, judge: Judge, best: Shown) -> Shown | None:

@@ -14,9 +14,8 @@ from harness.compare import compare, race_free
 from harness.failure import FailureFile
 from harness.run import RECORD_BUDGET, RECORDS_OF_THREADS, SUBJECTS, Outcome, run
 from harness.scenario import Scenario, threaded
-from harness.schedules import trimmed
+from harness.schedules import Source, trimmed
 from harness.shrinking.case import Case
-from harness.shrinking.tapes import ByName
 from harness.signature import signature
 from harness.worlds import is_completion, is_remote, is_simulated
 from model.choices import Choices, Decision
@@ -67,15 +66,14 @@ class Judge:
         self.by_name = not (SUBJECTS[self.subject].caged or any(map(is_remote, self.worlds)))
         self.exact = all(map(is_simulated, self.worlds))  # a run says what the next will be
 
-    def shown(self, case: Case, decisions: Sequence[Decision] | None = None) -> Shown | None:
+    def shown(self, case: Case, choices: Source | None = None) -> Shown | None:
         """The run of a case, if it fails as it should.
 
-        With `decisions` its tape is made anew: they are given to the draws of the same names.
+        With `choices` its tape is what they answer: by names, or a schedule drawn anew.
         """
         self.tries += 1
         if len(self.worlds) > 1 and not race_free(case.scenario):
             return None
-        choices = None if decisions is None else ByName(decisions)
         outcomes = [self.run(case, self.worlds[0], choices)]
         if choices is not None:
             case = case._replace(tape=choices.recorded())

@@ -1,9 +1,10 @@
 """The search for a smaller failure, and the check of its certificate.
 
 Every removal that still fails in the same way is kept at once and the search goes on at the same
-place of the list, round and round, until a whole round keeps nothing. Numbers come last. The
-search draws nothing at random and remembers what did not fail; with a bound of tries and none of
-seconds it is a function of the failure and the code.
+place of the list, round and round, until a whole round keeps nothing. Numbers come last. What is
+left is tried with a single decision elsewhere, and with less in it under schedules of fixed seeds.
+What did not fail is remembered. With a bound of tries and none of seconds the search is a function
+of the failure and the code.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 
-from harness.schedules import trimmed
-from harness.shrinking.case import Removal
+from harness.schedules import RandomWalk, Source, trimmed
+from harness.shrinking.case import Case, Removal
 from harness.shrinking.judge import Judge, Shown
+from harness.shrinking.parts import parts_out
 from harness.shrinking.removals import NUMBERS, removals
+from harness.shrinking.tapes import ByName
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class Shrinking:
 Progress = Callable[[Shrinking], None]
 
 
+DRAWS_MAX = 400  # of a dull run, of which one is answered otherwise
+VALUES_MAX = 3  # that it is answered with
+SCHEDULES = 4  # drawn anew for a scenario that lost a part
+NOISE = 0.02  # share of their decisions that are not about threads and not dull
+
+
 class Enough(Exception):
     """The bound of the search is reached."""
 
@@ -41,19 +50,25 @@ class Search:
         self,
         judge: Judge,
         first: Shown,
-        seconds: float | None,
+        deadline: float | None,
         tries: int | None,
         progress: Progress | None,
     ) -> None:
         self.judge = judge
         self.best = first
-        self._deadline = None if seconds is None else monotonic() + seconds
+        self._deadline = deadline  # by the monotonic clock
         self._tries = tries
         self._progress = progress
         self._passed: set[Hashable] = set()  # what did not fail
 
     def run(self) -> None:
         """Until no removal fails. Raises `Enough`."""
+        self._settle()
+        while self._one_decision() or self._other_schedules():
+            pass
+
+    def _settle(self) -> None:
+        """Until no removal fails."""
         self._dull_chunks()
         while self._round(parts=True) or self._round(parts=False):
             self._dull_chunks()
@@ -104,17 +119,61 @@ class Search:
         key: Hashable = (removal.case, self.best.case) if removal.named else removal.case
         if key in self._passed:
             return False
-        if self._spent():
-            raise Enough
-        named = self.best.decisions if removal.named else None
-        shown = self.judge.shown(removal.case, named)
+        shown = self._shown(removal.case, ByName(self.best.decisions) if removal.named else None)
         if shown is None:
             self._passed.add(key)
         else:
             self._keep(shown)
+        return shown is not None
+
+    def _shown(self, case: Case, choices: Source | None = None) -> Shown | None:
+        """One try."""
+        if self._spent():
+            raise Enough
+        shown = self.judge.shown(case, choices)
         if self._progress is not None:
             self._progress(self.state)
-        return shown is not None
+        return shown
+
+    def _one_decision(self) -> bool:
+        """Where several decisions are not dull, whether a single one is enough: another one, at any
+        draw of the dull run."""
+        scenario = self.best.case.scenario
+        if self.best.case.decisions < 2 or not self.judge.by_name:
+            return False
+        dull = ByName(())
+        self.judge.run(Case(scenario), self.judge.worlds[0], dull)
+        for place, (_, bound, _) in enumerate(dull.decisions[:DRAWS_MAX]):
+            for value in range(1, min(bound, VALUES_MAX + 1)):
+                tape = (*[0] * place, value)
+                if self._fails(Removal("decision", Case(scenario, tape))):
+                    self._settle()
+                    return True
+        return False
+
+    def _other_schedules(self) -> bool:
+        """Where threads are many, whether less of the scenario fails with another schedule, and in
+        the end with no more decisions that are not dull than steps went."""
+        before = self.best
+        if not (before.case.decisions and before.case.scenario.threads and self.judge.by_name):
+            return False
+        for kind, fewer in parts_out(before.case.scenario):
+            if kind in NUMBERS:
+                return False
+            for seed in range(SCHEDULES):
+                shown = self._shown(Case(fewer), RandomWalk(seed, NOISE).source())
+                if shown is None:
+                    continue
+                self._keep(shown)
+                try:
+                    self._settle()
+                finally:
+                    if _weight(self.best) >= _weight(before):
+                        self._keep(before)
+                if self.best is not before:
+                    return True
+                break
+        return False
 
     @property
     def state(self) -> Shrinking:
@@ -135,9 +194,14 @@ class Search:
             self._passed.clear()
 
 
+def _weight(shown: Shown) -> int:
+    return shown.case.steps + shown.case.decisions
+
+
 def still_failing(judge: Judge, shown: Shown) -> Removal | None:
     """The first removal that fails as the failure does; None: its certificate holds."""
     for removal in removals(shown.case, judge.by_name):
-        if judge.shown(removal.case, shown.decisions if removal.named else None) is not None:
+        choices = ByName(shown.decisions) if removal.named else None
+        if judge.shown(removal.case, choices) is not None:
             return removal
     return None

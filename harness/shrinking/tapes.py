@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.schedules import trimmed
-from model.choices import Choices, Decision
+from harness.schedules import Source, trimmed
+from model.choices import Decision
 
 
 def smaller_tapes(tape: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -51,11 +51,10 @@ def smallest_tape(tape: Sequence[int], fails: Callable[[tuple[int, ...]], bool])
             return kept
 
 
-class ByName(Choices):
+class ByName(Source):
     """Gives the decisions of a recorded run that were not dull to the draws of the same names.
 
-    The third `tcp.latency` of the recorded run is answered at the third of this one. `recorded`
-    is the plain tape that plays it again.
+    The third `tcp.latency` of the recorded run is answered at the third of this one.
     """
 
     __slots__ = ("_seen", "_wanted")
@@ -77,7 +76,3 @@ class ByName(Choices):
         self._seen[name] += 1
         self.decisions.append(Decision(name, bound, value))
         return value
-
-    def recorded(self) -> tuple[int, ...]:
-        """A plain tape."""
-        return trimmed(tuple([decision.value for decision in self.decisions]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from harness.run import run
 from harness.scenario import AppStep, BuffereventEnd, Connection, Network, Scenario, Step, steps_of
 from harness.scenario_bounds import INTEGERS
 from harness.scenario_json import validate
+from harness.schedules import Source
 from harness.shrinking.case import Case
 from harness.shrinking.judge import Judge, Shown
 from harness.shrinking.numbers import rounder, roundness
@@ -35,9 +36,10 @@ class Pretended(Judge):
 
     def __init__(self, fails: Callable[[Case], bool]) -> None:
         super().__init__(FailureFile.of(OUTCOME), "C-1")
+        self.by_name = False  # there are no draws
         self.fails = fails
 
-    def shown(self, case: Case, decisions: Sequence[Decision] | None = None) -> Shown | None:
+    def shown(self, case: Case, choices: Source | None = None) -> Shown | None:
         self.tries += 1
         if not self.fails(case):
             return None
