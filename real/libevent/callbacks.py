@@ -38,9 +38,11 @@ def _on_write(_: int, number: int) -> None:
 
 
 def _on_event(_: int, what: int, number: int) -> None:
-    error = errno_value(get_errno())
+    errno = get_errno()
+    error = errno_value(errno)
     base = current[-1]
     bev = base.objects[number]
+    bev.errno = errno
     bev.error = error if what & BEV_EVENT_ERROR else None  # of no other event does it mean much
     if bev.eventcb is not None:
         base.guarded(bev.eventcb, bev, what & 0xFFFF)
