@@ -361,11 +361,14 @@ class TracedBase:
 
         underlying.above = True
         underlying.conceal()
+        own = getattr(self._inner, "tls_engine", None)  # of a subject that brings its own OpenSSL
+        if own is not None:
+            engine = own(engine)
         traced = TracedEngine(engine, self._trace, name)
         if state is SslState.OPEN:
             self._trace.emit("tls", name, "open", 0, 0)
         inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
-        return TracedTls(inner, self._trace, name, underlying)
+        return TracedTls(inner, self._trace, name, underlying, traced)
 
     def listener_new(
         self,

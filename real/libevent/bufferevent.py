@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import SimulatorError
 from model.subject import (
+    BEV_EVENT_ERROR,
     EV_WRITE,
     DataCallback,
     EventCallback,
+    Failure,
     KernelError,
     NotMade,
 )
@@ -40,7 +42,7 @@ class LibeventBufferevent(LibeventRates):
         self.readcb: DataCallback | None = None
         self.writecb: DataCallback | None = None
         self.eventcb: EventCallback | None = None
-        self.error: KernelError | None = None
+        self.error: Failure | None = None
         self.errno = 0  # of the event callback that ran last
         self.wrapper: Any = None  # of one that a layer sits on: its calls go there
         self.layers_callbacks: tuple[int, int, int, int] | None = None  # what the layer set
@@ -189,7 +191,11 @@ class LibeventBufferevent(LibeventRates):
     def setfd(self, fd: int | None) -> int:
         return self._call("bufferevent_setfd", -1 if fd is None else fd)
 
-    def socket_error(self) -> KernelError | None:
+    def failure(self, what: int, error: KernelError | None) -> Failure | None:
+        """What an event tells: errno, if it is an ERROR; of no other does it mean much."""
+        return error if what & BEV_EVENT_ERROR else None
+
+    def socket_error(self) -> Failure | None:
         return self.error
 
     def incref(self) -> None:

@@ -15,7 +15,7 @@ from real.libevent.callbacks import current
 from real.libevent.layer_prototypes import BUFFER_CB, BufferChange
 
 if TYPE_CHECKING:
-    from real.libevent.subject import LibeventBufferevent
+    from real.libevent.bufferevent import LibeventBufferevent
 
 BufferListener = Callable[[Any, Change], None]
 

@@ -21,7 +21,7 @@ from real.libevent.library import DATA_CB, EVENT_CB
 from real.libevent.system_calls import set_errno
 
 if TYPE_CHECKING:
-    from real.libevent.subject import LibeventBufferevent
+    from real.libevent.bufferevent import LibeventBufferevent
 
 _SEED = 1
 READ, WRITE = 0, 1
@@ -154,9 +154,7 @@ def _data(pointer: int, address: int, arg: int) -> DataCallback | None:
     return forward
 
 
-def _event(
-    bev: LibeventBufferevent, pointer: int, address: int, arg: int
-) -> EventCallback | None:
+def _event(bev: LibeventBufferevent, pointer: int, address: int, arg: int) -> EventCallback | None:
     if not address:
         return None
     function = EVENT_CB(address)

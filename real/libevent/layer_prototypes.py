@@ -63,7 +63,7 @@ RATES: dict[str, tuple[Any, ...]] = {
 
 _WHY = ctypes.c_uint16  # bufferevent_suspend_flags
 
-#: functions of libevent that its own code calls through slots, as any other's (bufferevent-internal.h)
+#: functions of libevent that its own code calls through slots (bufferevent-internal.h)
 INSIDE: dict[str, tuple[Any, ...]] = {
     "bufferevent_suspend_read_": (None, _P, _WHY),
     "bufferevent_unsuspend_read_": (None, _P, _WHY),

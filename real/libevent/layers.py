@@ -30,7 +30,9 @@ class LibeventPairEnd(LibeventBufferevent):
         base.raise_failure()
         if failed:
             raise NotMade
-        return cls(base, pair[0]), cls(base, pair[1])
+        first, second = pair[0], pair[1]
+        assert first is not None and second is not None
+        return cls(base, first), cls(base, second)
 
     def get_partner(self) -> LibeventBufferevent | None:
         partner = self.library.bufferevent_pair_get_partner(self.pointer)

@@ -18,14 +18,16 @@ from model.kernel import ReadinessKernel
 from model.layer import Filters, Underlying
 from model.rate_limit import RateLimitConfig
 from model.subject import EV_TIMEOUT, LEV_OPT_CLOSE_ON_FREE, AcceptCallback, KernelError
+from model.tls import SslState, TlsEngine
 from real.libevent.bufferevent import LibeventBufferevent
 from real.libevent.callbacks import FATAL, LOG, ONCE, current
 from real.libevent.layers import LibeventFilter, LibeventPairEnd
 from real.libevent.library import load, timeval
 from real.libevent.listener import LibeventListener
 from real.libevent.memory import Misuse
-from real.libevent.rates import Limits, LibeventGroup
+from real.libevent.rates import LibeventGroup, Limits
 from real.libevent.system_calls import SystemCalls, clear_errno
+from real.libevent.tls import LibeventTls, NativeEngine
 from real.libevent.unbound import UnboundBase
 
 EVENT_BASE_FLAG_NOLOCK = 0x01
@@ -59,6 +61,8 @@ class LibeventBase(UnboundBase):
         self.by_pointer: dict[int, LibeventBufferevent] = {}  # those that were not freed
         self.building: LibeventBufferevent | None = None  # a layer is being made on it
         self.limits = Limits(self)
+        self.engines: dict[int, NativeEngine] = {}  # by the address of their SSL
+        self.next_engine: NativeEngine | None = None
         self.timers: dict[int, Callable[[], None]] = {}
         self.number = 0
         self.log: list[str] = []
@@ -129,6 +133,20 @@ class LibeventBase(UnboundBase):
     ) -> LibeventFilter:
         return LibeventFilter(self, underlying, filters, options)
 
+    def tls_engine(self, engine: Any) -> NativeEngine:
+        """An engine of OpenSSL's own, with the settings of one of ours: for the next TLS."""
+        native = NativeEngine(self, engine.settings)
+        assert native.pointer is not None
+        self.engines[native.pointer] = self.next_engine = native
+        return native
+
+    def bufferevent_ssl_filter_new(
+        self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
+    ) -> LibeventTls:
+        native = self.next_engine
+        assert native is not None
+        return LibeventTls(self, underlying, native, engine, state, options)
+
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> LibeventGroup:
         return LibeventGroup(self, cfg)
 
@@ -176,6 +194,8 @@ class LibeventBase(UnboundBase):
         self.library.memory.fails = None
         self.library.event_base_free(self.pointer)
         self.limits.free()
+        for engine in self.engines.values():
+            engine.free()
         self.library.gate.leave = None
         self.objects.clear()
         self.by_pointer.clear()

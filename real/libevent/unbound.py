@@ -20,12 +20,7 @@ def refuse(what: str) -> NoReturn:
 class UnboundBase:
     """Of an event base."""
 
-    def bufferevent_ssl_filter_new(
-        self, underlying: Any, engine: Any, state: Any, options: int
-    ) -> NoReturn:
-        refuse("TLS")
-
     def bufferevent_ssl_socket_new(
         self, fd: int | None, engine: Any, state: Any, options: int
     ) -> NoReturn:
-        refuse("TLS")
+        refuse("TLS on a descriptor of its own")
