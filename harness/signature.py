@@ -14,14 +14,16 @@ from model.properties import Violation
 from model.subject import BEV_EVENT_CONNECTED, BEV_EVENT_ERROR, BEV_EVENT_READING, BEV_EVENT_WRITING
 from model.trace import Record
 
-_NAME = re.compile(r"\b[csl]\d+\b")
-_FIGURE = re.compile(r"\d[\d.]*")
+#: `s0`, a second connection `s0.1`, a layer `s0/1`
+_NAME = re.compile(r"\b[csl]\d+(?:\.\d+)?(?:/\d+)?\b")
+_GROUP = re.compile(r"\bg\d+\b")
+_FIGURE = re.compile(r"-?\d[\d.]*(?: to -?\d[\d.]*)?")  # a range is a figure
 _DIRECTIONS = BEV_EVENT_READING | BEV_EVENT_WRITING
 
 
 def signature(violation: Violation, records: Sequence[Record]) -> str:
     """`T-4 @ timed out writing again, ... | event | connecting`."""
-    said = _FIGURE.sub("#", _NAME.sub("@", violation.message))
+    said = _FIGURE.sub("#", _GROUP.sub("@", _NAME.sub("@", violation.message)))
     where = records[violation.record] if 0 <= violation.record < len(records) else None
     kind = "" if where is None else f"{where[3]} callback" if where[1] == "cb" else where[1]
     return f"{violation.property} {said} | {kind} | {_phase(violation, records)}"

@@ -198,16 +198,23 @@ class Run:
 
     __slots__ = (
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
-        "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
+        "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "foreign",
+        "idle_waits",
         "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
         "peers", "rates", "records", "reported", "simulated", "thread", "threaded", "tolerance",
         "views", "violations", "wait_index", "workers",
     )  # fmt: skip
 
     def __init__(
-        self, records: Sequence[Record], completion: bool, simulated: bool, tolerance: int
+        self,
+        records: Sequence[Record],
+        completion: bool,
+        simulated: bool,
+        tolerance: int,
+        foreign: bool = False,
     ) -> None:
         self.records = records
+        self.foreign = foreign  # it reads the clock once a pass, and FIONREAD before it reads
         self.completion = completion
         self.simulated = simulated
         self.tolerance = tolerance

@@ -9,6 +9,7 @@ from typing import Any
 
 from model.errors import SimulatorError, WorldUnavailable
 from real.libevent import relocation
+from real.libevent.layer_prototypes import LAYERS, RATES
 from real.libevent.memory import FREE, MALLOC, REALLOC, Memory
 from real.libevent.system_calls import PROTOTYPES, PURE, Gate, set_errno
 
@@ -168,7 +169,7 @@ class Library:
             raise WorldUnavailable(
                 f"{SONAME} cannot be loaded ({error}): install libevent 2.1 (Debian: {PACKAGE})"
             ) from None
-        for name, (result, *arguments) in _PROTOTYPES.items():
+        for name, (result, *arguments) in {**_PROTOTYPES, **LAYERS, **RATES}.items():
             function = getattr(self.core, name)
             function.restype = result
             function.argtypes = arguments
@@ -178,7 +179,11 @@ class Library:
         self.locks = Locks()
         self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
         self.gate = Gate(sorted(_reaching_out(self.core)))
-        self.redirected = relocation.redirect(self.core, self.gate.addresses)
+        from real.libevent.inside import Inside
+
+        self.inside = Inside(self.core)
+        addresses = {**self.gate.addresses, **self.inside.addresses}
+        self.redirected = relocation.redirect(self.core, addresses)
         if debug:
             self.event_enable_debug_mode()  # before it makes any event
 
