@@ -107,11 +107,12 @@ def _doubt(run: Run, meter: Meter, time: int, timer: int = 0) -> int:
     """Tokens by which a record and the bufferevent may differ.
 
     libevent fills by the clock of the pass, which stands still in it, and a group by a timer that
-    runs every tick from when it was made (`timer`): event_base_gettimeofday_cached,
-    bev_group_refill_callback_.
+    runs every tick from when it was made, behind what the descriptors told in its pass (`timer`):
+    event_base_gettimeofday_cached, bev_group_refill_callback_.
     """
     if run.foreign:
-        lag = time // meter.tick_ns - run.pass_time // meter.tick_ns + timer
+        filled = run.last_pass_time if timer else run.pass_time
+        lag = time // meter.tick_ns - filled // meter.tick_ns + timer
         meter.doubt = max(meter.doubt, lag * meter.rate)
     return meter.doubt + meter.lateness(run.tolerance)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from model.evbuffer import Change
+from model.subject import EV_READ
 from real.libevent.callbacks import current
 from real.libevent.layer_prototypes import BUFFER_CB, BufferChange
 
@@ -44,8 +45,19 @@ class LibeventBuffer:
         if not self._registered:
             self._registered = True
             with self.base.unfailing():  # it is the harness that listens
+                self._let_watermarks_listen()
                 number = self.base.name(self)
                 self.library.evbuffer_add_cb(self.pointer, CHANGED, number)
+
+    def _let_watermarks_listen(self) -> None:
+        """The one called first is the newest, and the harness is to hear of a change before
+        anything follows from it. So the callback that high watermarks need is made before ours:
+        a watermark is set and taken away at once, while there is nothing in the buffer.
+        """
+        owner, set_to = self.owner, self.library.bufferevent_setwatermark
+        if owner.input is self and not self.length and owner.getwatermark(EV_READ) == (0, 0):
+            set_to(owner.pointer, EV_READ, 0, 1)
+            set_to(owner.pointer, EV_READ, 0, 0)
 
     def remove_cb(self, listener: BufferListener) -> None:
         self._listeners.remove(listener)

@@ -2,8 +2,8 @@
 
 What libevent asks of OpenSSL goes through slots of libevent_openssl, as its system calls do, so
 each handshake, read and write is told to the engine's wrapper, which writes the trace, and is then
-done by OpenSSL. An SSL object belongs to libevent with CLOSE_ON_FREE and to the base without; who frees
-it is seen, so it is freed once.
+done by OpenSSL. An SSL object belongs to libevent with CLOSE_ON_FREE and to the base without; who
+frees it is seen, so it is freed once.
 """
 
 from __future__ import annotations
