@@ -9,6 +9,7 @@ from typing import Any
 
 from model.errors import SimulatorError, WorldUnavailable
 from real.libevent import relocation
+from real.libevent.built import Counters, directory, words
 from real.libevent.memory import FREE, MALLOC, REALLOC, Memory
 from real.libevent.system_calls import PROTOTYPES, PURE, Gate, set_errno
 
@@ -162,8 +163,9 @@ class Library:
     def __init__(self, debug: bool = False) -> None:
         relocation.check_platform()
         self.debug = debug
+        self.directory = directory(SONAME)
         try:
-            self.core = ctypes.PyDLL(SONAME)
+            self.core = ctypes.PyDLL(str(self.directory / SONAME) if self.directory else SONAME)
         except OSError as error:
             raise WorldUnavailable(
                 f"{SONAME} cannot be loaded ({error}): install libevent 2.1 (Debian: {PACKAGE})"
@@ -178,7 +180,8 @@ class Library:
         self.locks = Locks()
         self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
         self.gate = Gate(sorted(_reaching_out(self.core)))
-        self.redirected = relocation.redirect(self.core, self.gate.addresses)
+        self.redirection = relocation.Redirection(self.core, self.gate.addresses)
+        self.counters = Counters(self.core, self.redirection)
         if debug:
             self.event_enable_debug_mode()  # before it makes any event
 
@@ -188,9 +191,11 @@ class Library:
     @cached_property
     def version(self) -> str:
         """`2.1.12-stable (0x02010c00, libevent-core-2.1-7 2.1.12-stable-8)`: what the library says
-        of itself in text and as a number, and its package, where dpkg knows it."""
+        of itself in text and as a number, and its package, where dpkg knows it, or what another
+        one was built from (`real.libevent.built`)."""
         text: bytes = self.event_get_version()
-        details = [f"{self.event_get_version_number():#010x}", _package()]
+        where = _package() if self.directory is None else words(self.directory)
+        details = [f"{self.event_get_version_number():#010x}", where]
         details += ["debug mode"] if self.debug else []
         return f"{text.decode()} ({', '.join(filter(None, details))})"
 
@@ -231,3 +236,9 @@ def load(debug: bool = False) -> Library:
     if debug and not _loaded[0].debug:
         raise SimulatorError("libevent's debug mode begins with the first use in a process")
     return _loaded[0]
+
+
+def settle(now: bool) -> None:
+    """Between two runs: a library that counts what it does writes that down now, or now and then."""
+    for library in _loaded:
+        library.counters.write_if_due(now)
