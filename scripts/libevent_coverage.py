@@ -143,7 +143,14 @@ def _duopoll(tree: Path, seconds: float, jobs: int, seed: int) -> dict[str, Any]
     script = ROOT / "scripts" / "libevent_duopoll.py"
     processes = [
         subprocess.Popen(
-            [sys.executable, str(script), "--seconds", f"{seconds:g}", "--seed", str(seed + number)],
+            [
+                sys.executable,
+                str(script),
+                "--seconds",
+                f"{seconds:g}",
+                "--seed",
+                str(seed + number),
+            ],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -37,7 +37,7 @@ def built(folder: Path, jobs: int) -> Path:
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         raise Unbuildable(
-            f"{', '.join(missing)} not found: apt-get install apt dpkg-dev gcc make (Debian, Ubuntu)"
+            f"{', '.join(missing)} not found: install dpkg-dev, gcc and make, on Debian or Ubuntu"
         )
     version = _installed()
     tree = folder / f"{SOURCE}-{version or 'newest'}"
@@ -71,7 +71,12 @@ def _unpack(folder: Path, version: str, tree: Path) -> None:
         raise Unbuildable(f"no Debian or Ubuntu mirror in {SYSTEM_LISTS}: add one for apt-get")
     options = [
         *("-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={download}"),
-        *("-o", f"Dir::State::lists={download / 'lists'}", "-o", f"Dir::Cache={download / 'cache'}"),
+        *(
+            "-o",
+            f"Dir::State::lists={download / 'lists'}",
+            "-o",
+            f"Dir::Cache={download / 'cache'}",
+        ),
         *("-o", "APT::Sandbox::User=", "-qq"),
     ]
     package = f"{SOURCE}={version}" if version else SOURCE

@@ -43,6 +43,14 @@ def directory(soname: str) -> Path | None:
     return Path(named).resolve()
 
 
+def unfit(soname: str, why: str, package: str) -> WorldUnavailable:
+    """What a library that does not fit is told to be, with the remedy."""
+    remedy = f"install libevent 2.1 (Debian: {package})"
+    if os.environ.get(VARIABLE):
+        remedy = f"name another folder in {VARIABLE}, or unset it"
+    return WorldUnavailable(f"{soname} {why}: {remedy}")
+
+
 def words(folder: Path) -> str:
     """What the library in `folder` was built from, as far as the folder says."""
     try:

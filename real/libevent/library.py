@@ -7,9 +7,9 @@ import subprocess
 from functools import cached_property
 from typing import Any
 
-from model.errors import SimulatorError, WorldUnavailable
+from model.errors import SimulatorError
 from real.libevent import relocation
-from real.libevent.built import Counters, directory, words
+from real.libevent.built import Counters, directory, unfit, words
 from real.libevent.memory import FREE, MALLOC, REALLOC, Memory
 from real.libevent.system_calls import PROTOTYPES, PURE, Gate, set_errno
 
@@ -167,11 +167,11 @@ class Library:
         try:
             self.core = ctypes.PyDLL(str(self.directory / SONAME) if self.directory else SONAME)
         except OSError as error:
-            raise WorldUnavailable(
-                f"{SONAME} cannot be loaded ({error}): install libevent 2.1 (Debian: {PACKAGE})"
-            ) from None
+            raise unfit(SONAME, f"cannot be loaded ({error})", PACKAGE) from None
         for name, (result, *arguments) in _PROTOTYPES.items():
-            function = getattr(self.core, name)
+            function = getattr(self.core, name, None)
+            if function is None:
+                raise unfit(SONAME, f"has no {name}", PACKAGE)
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
@@ -239,6 +239,6 @@ def load(debug: bool = False) -> Library:
 
 
 def settle(now: bool) -> None:
-    """Between two runs: a library that counts what it does writes that down now, or now and then."""
+    """Between two runs: a library that counts what it does writes it down now, or at times."""
     for library in _loaded:
         library.counters.write_if_due(now)
