@@ -3,9 +3,10 @@
 `make libevent-coverage SECONDS_COVERAGE=3600` runs it. The distribution's source package is built
 with gcc's counters (`libevent_source`); upstream's programme `regress` runs once on that build, and
 duopoll fuzzes it for the seconds asked, in `--jobs` processes (`libevent_duopoll`); gcov(1) counts
-the branches of either. Sources, build and counters stay in `.cache/libevent-coverage/`; what is
-printed is the table, and how it was made. With `--table` nothing runs: the table is that of the
-last counters. `--missed` names the branches that regress reached and duopoll did not.
+the branches of either. Sources, build, counters and failure files stay in
+`.cache/libevent-coverage/`; what is printed is the table, and how it was made. With `--table`
+nothing runs: the table is that of the last counters. `--missed` names the branches that regress
+reached and duopoll did not.
 """
 
 from __future__ import annotations
@@ -140,17 +141,11 @@ def regress_told(text: str) -> dict[str, Any]:
 def _duopoll(tree: Path, seconds: float, jobs: int, seed: int) -> dict[str, Any]:
     """Some processes of duopoll on the build, at the same time."""
     environment = _environment(tree, "duopoll") | {VARIABLE: str(tree / ".libs")}
-    script = ROOT / "scripts" / "libevent_duopoll.py"
+    script = str(ROOT / "scripts" / "libevent_duopoll.py")
+    common = ["--seconds", f"{seconds:g}", "--keep", str(CACHE / "failures")]
     processes = [
         subprocess.Popen(
-            [
-                sys.executable,
-                str(script),
-                "--seconds",
-                f"{seconds:g}",
-                "--seed",
-                str(seed + number),
-            ],
+            [sys.executable, script, *common, "--seed", str(seed + number)],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -160,6 +155,7 @@ def _duopoll(tree: Path, seconds: float, jobs: int, seed: int) -> dict[str, Any]
     ]
     runs: Counter[str] = Counter()
     said: Counter[str] = Counter()
+    cpu_s = 0
     try:
         for process in processes:
             out, _ = process.communicate(timeout=seconds + END_S)
@@ -168,12 +164,14 @@ def _duopoll(tree: Path, seconds: float, jobs: int, seed: int) -> dict[str, Any]
             told = json.loads(out.splitlines()[-1])
             runs.update(told["runs"])
             said.update(told["failures"])
+            cpu_s += told["cpu_s"]
     except subprocess.TimeoutExpired:
         raise Unbuildable(f"duopoll did not end {END_S} s after its time") from None
     finally:
         for process in processes:
             process.kill()
-    return {"seconds": seconds, "jobs": jobs, "seed": seed, "runs": runs, "failures": said}
+    done = {"runs": runs, "failures": said, "cpu_s": cpu_s}
+    return {"seconds": seconds, "jobs": jobs, "seed": seed, **done}
 
 
 def _reports(tree: Path, program: str) -> Iterator[str]:
@@ -212,8 +210,8 @@ def _how(notes: dict[str, Any]) -> Iterator[str]:
     )
     runs = ", ".join(f"{count} {name}" for name, count in duopoll["runs"].items())
     yield (
-        f"duopoll: {duopoll['seconds']:g} s in {duopoll['jobs']} processes, seeds from"
-        f" {duopoll['seed']}; runs: {runs}."
+        f"duopoll: {duopoll['seconds']:g} s in {duopoll['jobs']} processes, which got"
+        f" {duopoll['cpu_s']} s of processor time; seeds from {duopoll['seed']}; runs: {runs}."
     )
 
 

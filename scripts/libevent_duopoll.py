@@ -2,13 +2,14 @@
 
 `libevent_coverage` starts several with different seeds. Of the seconds given, six in eight go to
 `sim-epoll`, one to the real `epoll` and one to sweeps, in which each call of a kind fails in turn.
-The last line printed is a JSON object: runs, and what the failures say.
+The last line printed is a JSON object: runs, what the failures say, seconds of processor time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 from collections import Counter
@@ -16,6 +17,7 @@ from itertools import cycle
 from time import monotonic
 
 from harness.cage import shared
+from harness.failure import save_in
 from harness.foreign import within
 from harness.fuzz import FuzzReport, fuzz
 from harness.motifs import MOTIFS, with_motif
@@ -39,21 +41,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--keep", metavar="DIR", required=True, help="for failure files")
     options = parser.parse_args()
     runs: Counter[str] = Counter()
     said: Counter[str] = Counter()
     for world, share in EIGHTHS.items():
-        runs[world], failures = fuzzing(world, options.seed, options.seconds * share / 8)
+        seconds = options.seconds * share / 8
+        runs[world], failures = fuzzing(world, options.seed, seconds, options.keep)
         said += failures
     until = monotonic() + options.seconds * (8 - sum(EIGHTHS.values())) / 8
     runs["sweeps"] = sweeps(options.seed, until)
     shared(SUBJECT).version(SUBJECT)  # after any answer to this, its counters are written
-    print(json.dumps({"runs": runs, "failures": said}))
+    shared(SUBJECT).close()  # its processor time counts once it has ended
+    print(json.dumps({"runs": runs, "failures": said, "cpu_s": round(sum(os.times()[:4]))}))
     return 0
 
 
-def fuzzing(world: str, seed: int, seconds: float) -> tuple[int, Counter[str]]:
-    """Fuzzes for that long: the runs, and the properties that broke.
+def fuzzing(world: str, seed: int, seconds: float, keep: str) -> tuple[int, Counter[str]]:
+    """Fuzzes for that long: the runs, and the properties that broke, with files in `keep`.
 
     What ends a campaign early (a call that is not simulated, memory that is misused) is told, and
     another begins.
@@ -73,7 +78,9 @@ def fuzzing(world: str, seed: int, seconds: float) -> tuple[int, Counter[str]]:
             print(f"libevent-coverage: {world}, seed {seed}: {error}", file=sys.stderr, flush=True)
             said[type(error).__name__] += 1
         runs += sum(each.runs + each.shrink_runs for each in report.worlds.values())
-        said.update(failure.property for failure in report.failures)
+        for failure in report.failures:
+            said[failure.property] += 1
+            save_in(keep, failure.outcome)
         seed += SEEDS_APART
     return runs, said
 
