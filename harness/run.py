@@ -132,9 +132,9 @@ def _libevent(debug: bool) -> SubjectEntry:
         return load(debug).version
 
     def settle(now: bool) -> None:
-        from real.libevent.library import settle as settle_library
+        from real.libevent.built import write_counters
 
-        settle_library(now)
+        write_counters(now)
 
     return SubjectEntry(version, base, True, ("sim-epoll", "epoll"), settle)
 

@@ -2,7 +2,8 @@
 
 apt fetches the package in the version that is installed, from the mirrors that the system has; its
 lists and caches are folders of our own, so nothing of the system's changes, and no root is needed.
-Everything is kept below the folder given, and a build that is there is used again.
+Everything is kept below the folder given, and a build that was made there, in this way, is used
+again.
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ SYSTEM_LISTS = Path("/etc/apt")
 #: counters, which nothing in libevent calls.
 CFLAGS = "--coverage -O0 -g"
 LDFLAGS = "--coverage -Wl,-u,__gcov_dump -Wl,-u,__gcov_reset"
-#: the package's patches make the generated files look old, and a release's need not be made again
-GENERATED = ("AUTOCONF=:", "AUTOMAKE=:", "ACLOCAL=:", "AUTOHEADER=:")
+#: the package's patches make the generated files look old, which need autoconf and its kin to be
+#: made again; what the patches change in them is told to make here: libraries name what they need
+MAKE = (
+    *("AUTOCONF=:", "AUTOMAKE=:", "ACLOCAL=:", "AUTOHEADER=:"),
+    *("NO_UNDEFINED=-no-undefined", "MAYBE_CORE=libevent_core.la"),
+)
 
 
 class Unbuildable(Exception):
@@ -42,10 +47,13 @@ def built(folder: Path, jobs: int) -> Path:
     version = _installed()
     tree = folder / f"{SOURCE}-{version or 'newest'}"
     done = tree / ".libs" / BUILT_FROM
-    if not done.is_file():
+    recipe = "\n".join((str(tree), CFLAGS, LDFLAGS, *MAKE, ""))
+    noted = tree / "recipe"
+    if not (done.is_file() and noted.is_file() and noted.read_text(encoding="utf-8") == recipe):
         shutil.rmtree(tree, ignore_errors=True)
         _unpack(folder, version, tree)
         _build(tree, jobs)
+        noted.write_text(recipe, encoding="utf-8")
         done.write_text(f"{SOURCE} {version or 'source package'} with gcov\n", encoding="utf-8")
     return tree
 
@@ -123,7 +131,7 @@ def _build(tree: Path, jobs: int) -> None:
     _run(["./configure", *options, *flags], tree, "configuring")
     # The release has what rpcgen makes; whether it can be made again is no question here.
     (tree / "test" / "rpcgen-attempted").touch()
-    _run(["make", f"-j{jobs}", *GENERATED], tree, "building")
+    _run(["make", f"-j{jobs}", *MAKE], tree, "building")
     wanted = (tree / ".libs" / SONAME, tree / "test" / "regress")
     missing = [str(path) for path in wanted if not path.exists()]
     if missing:

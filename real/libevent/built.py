@@ -27,32 +27,42 @@ WORDS_MAX = 120
 WRITE_EVERY_S = 1.0
 
 
-def directory(soname: str) -> Path | None:
-    """The folder that the environment names; None if it names none.
-
-    Raises `WorldUnavailable` for one without the file `soname`.
-    """
+def directory() -> Path | None:
+    """The folder that the environment names; None if it names none."""
     named = os.environ.get(VARIABLE)
-    if not named:
-        return None
-    if not (Path(named) / soname).is_file():
+    return Path(named).resolve() if named else None
+
+
+def load(soname: str, package: str) -> ctypes.PyDLL:
+    """The library of that name: the one in the named folder, or else the machine's.
+
+    Raises `WorldUnavailable` where there is none that fits.
+    """
+    folder = directory()
+    if folder is not None and not (folder / soname).is_file():
         raise WorldUnavailable(
-            f"{VARIABLE}={named[:200]} has no file {soname}: name the folder of a built libevent"
-            " 2.1, or unset it"
+            f"{VARIABLE}={os.environ[VARIABLE][:200]} has no file {soname}: name the folder of a"
+            " built libevent 2.1, or unset it"
         )
-    return Path(named).resolve()
+    try:
+        return ctypes.PyDLL(soname if folder is None else str(folder / soname))
+    except OSError as error:
+        raise unfit(soname, f"cannot be loaded ({error})", package) from None
 
 
 def unfit(soname: str, why: str, package: str) -> WorldUnavailable:
-    """What a library that does not fit is told to be, with the remedy."""
+    """What to raise for a library that is not what it should be, with the remedy."""
     remedy = f"install libevent 2.1 (Debian: {package})"
-    if os.environ.get(VARIABLE):
+    if directory() is not None:
         remedy = f"name another folder in {VARIABLE}, or unset it"
     return WorldUnavailable(f"{soname} {why}: {remedy}")
 
 
-def words(folder: Path) -> str:
-    """What the library in `folder` was built from, as far as the folder says."""
+def words() -> str:
+    """What the libraries in the named folder were built from; empty for the machine's."""
+    folder = directory()
+    if folder is None:
+        return ""
     try:
         told = (folder / BUILT_FROM).read_text(encoding="utf-8", errors="replace").split()
     except OSError:
@@ -60,18 +70,31 @@ def words(folder: Path) -> str:
     return f"built from {' '.join(told)[:WORDS_MAX]}" if told else f"from {VARIABLE}"
 
 
+_counted: list[Counters] = []
+
+
+def count(library: ctypes.CDLL, redirection: Redirection) -> None:
+    """Has the library's counters written from now on, if it has any."""
+    if hasattr(library, "__gcov_dump"):
+        _counted.append(Counters(library, redirection))
+
+
+def write_counters(now: bool) -> None:
+    """Writes those of all libraries: `now`, or if that was not done for `WRITE_EVERY_S`."""
+    for each in _counted:
+        if now or monotonic() - each.written > WRITE_EVERY_S:
+            each.write()
+
+
 class Counters:
-    """libgcov's counters of a library; of one without, nothing."""
+    """libgcov's counters of a library that has them."""
 
     def __init__(self, library: ctypes.CDLL, redirection: Redirection) -> None:
         self._redirection = redirection
-        self._written = monotonic()
-        self.there = hasattr(library, "__gcov_dump")
-        if not self.there:
-            return
         self._dump, self._reset = (getattr(library, f"__gcov_{do}") for do in ("dump", "reset"))
         for function in (self._dump, self._reset):
             function.restype, function.argtypes = None, ()
+        self.written = monotonic()
         at_end.append(self.write)
         atexit.register(self._end)
 
@@ -80,12 +103,7 @@ class Counters:
         with self._redirection.lifted():
             self._dump()
             self._reset()
-        self._written = monotonic()
-
-    def write_if_due(self, now: bool) -> None:
-        """The same, now or once in `WRITE_EVERY_S`."""
-        if self.there and (now or monotonic() - self._written > WRITE_EVERY_S):
-            self.write()
+        self.written = monotonic()
 
     def _end(self) -> None:
         """The process ends: what libgcov then writes by itself must not go through Python."""

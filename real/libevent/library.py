@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from model.errors import SimulatorError
-from real.libevent import relocation
-from real.libevent.built import Counters, directory, unfit, words
+from real.libevent import built, relocation
 from real.libevent.memory import FREE, MALLOC, REALLOC, Memory
 from real.libevent.system_calls import PROTOTYPES, PURE, Gate, set_errno
 
@@ -163,15 +162,11 @@ class Library:
     def __init__(self, debug: bool = False) -> None:
         relocation.check_platform()
         self.debug = debug
-        self.directory = directory(SONAME)
-        try:
-            self.core = ctypes.PyDLL(str(self.directory / SONAME) if self.directory else SONAME)
-        except OSError as error:
-            raise unfit(SONAME, f"cannot be loaded ({error})", PACKAGE) from None
+        self.core = built.load(SONAME, PACKAGE)
         for name, (result, *arguments) in _PROTOTYPES.items():
             function = getattr(self.core, name, None)
             if function is None:
-                raise unfit(SONAME, f"has no {name}", PACKAGE)
+                raise built.unfit(SONAME, f"has no {name}", PACKAGE)
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
@@ -180,8 +175,7 @@ class Library:
         self.locks = Locks()
         self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
         self.gate = Gate(sorted(_reaching_out(self.core)))
-        self.redirection = relocation.Redirection(self.core, self.gate.addresses)
-        self.counters = Counters(self.core, self.redirection)
+        built.count(self.core, relocation.redirect(self.core, self.gate.addresses))
         if debug:
             self.event_enable_debug_mode()  # before it makes any event
 
@@ -194,8 +188,7 @@ class Library:
         of itself in text and as a number, and its package, where dpkg knows it, or what another
         one was built from (`real.libevent.built`)."""
         text: bytes = self.event_get_version()
-        where = _package() if self.directory is None else words(self.directory)
-        details = [f"{self.event_get_version_number():#010x}", where]
+        details = [f"{self.event_get_version_number():#010x}", built.words() or _package()]
         details += ["debug mode"] if self.debug else []
         return f"{text.decode()} ({', '.join(filter(None, details))})"
 
@@ -236,9 +229,3 @@ def load(debug: bool = False) -> Library:
     if debug and not _loaded[0].debug:
         raise SimulatorError("libevent's debug mode begins with the first use in a process")
     return _loaded[0]
-
-
-def settle(now: bool) -> None:
-    """Between two runs: a library that counts what it does writes it down now, or at times."""
-    for library in _loaded:
-        library.counters.write_if_due(now)

@@ -47,11 +47,16 @@ def imports(library: ctypes.CDLL) -> dict[str, list[int]]:
     return slots
 
 
-class Redirection:
-    """A library's calls of the names in `functions`, sent to the addresses there.
+def redirect(library: ctypes.CDLL, functions: Mapping[str, int]) -> Redirection:
+    """Sends the library's calls of each name to the address given.
 
     Raises `WorldUnavailable` when a slot cannot be made writable.
     """
+    return Redirection(library, functions)
+
+
+class Redirection:
+    """Slots of a library in our hands, which can be given back (`redirect`)."""
 
     def __init__(self, library: ctypes.CDLL, functions: Mapping[str, int]) -> None:
         self._ours: dict[int, int] = {}  # slot -> address

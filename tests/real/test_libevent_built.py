@@ -12,13 +12,13 @@ import pytest
 from harness.branches import counts
 from model.errors import WorldUnavailable
 from real.libevent import built
+from real.libevent.library import SONAME, Library
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="libevent is a subject on Linux only"
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = "libevent_core-2.1.so.7"
 
 SOURCE = """
 #include <unistd.h>
@@ -27,18 +27,17 @@ int doubled(int number) { return number > 0 ? 2 * number : (int)getpid(); }
 #: our getpid says 77; libgcov asks for the real one, if it asks at all
 USE = """
 import ctypes, sys
-from real.libevent.built import Counters
-from real.libevent.relocation import Redirection
+from real.libevent.built import count, write_counters
+from real.libevent.relocation import redirect
 library = ctypes.PyDLL(sys.argv[1])
 ours = ctypes.PYFUNCTYPE(ctypes.c_int)(lambda: 77)
 wrong = ctypes.PYFUNCTYPE(ctypes.c_int)(lambda: sys.exit("libgcov was redirected"))
 address = ctypes.cast(ours, ctypes.c_void_p).value
 no = ctypes.cast(wrong, ctypes.c_void_p).value
-redirection = Redirection(library, {"getpid": address, "open": no, "fcntl": no, "fopen": no})
-counters = Counters(library, redirection)
-assert counters.there
+redirection = redirect(library, {"getpid": address, "open": no, "fcntl": no, "fopen": no})
+count(library, redirection)
 for number in map(int, sys.argv[2:]):
-    counters.write_if_due(True)
+    write_counters(True)
     assert library.doubled(number) == (2 * number if number > 0 else 77)
 with redirection.lifted():
     assert library.doubled(0) not in (0, 77)
@@ -48,7 +47,8 @@ assert library.doubled(0) == 77
 
 def test_no_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(built.VARIABLE, raising=False)
-    assert built.directory(NAME) is None
+    assert built.directory() is None
+    assert built.words() == ""
 
 
 def test_a_folder_without_the_library_is_one_line(
@@ -57,27 +57,24 @@ def test_a_folder_without_the_library_is_one_line(
     for folder in (tmp_path, tmp_path / "missing"):
         monkeypatch.setenv(built.VARIABLE, str(folder))
         with pytest.raises(WorldUnavailable, match=f"^{built.VARIABLE}=.* has no file .*: name"):
-            built.directory(NAME)
+            Library()
 
 
 def test_a_library_that_does_not_fit_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from real.libevent.library import Library
-
     monkeypatch.setenv(built.VARIABLE, str(tmp_path))
-    (tmp_path / NAME).write_text("not a library\n")
+    (tmp_path / SONAME).write_text("not a library\n")
     with pytest.raises(WorldUnavailable, match=r"cannot be loaded .*: name another folder"):
         Library()
 
 
 def test_what_it_was_built_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / NAME).touch()
     monkeypatch.setenv(built.VARIABLE, str(tmp_path))
-    assert built.directory(NAME) == tmp_path.resolve()
-    assert built.words(tmp_path) == f"from {built.VARIABLE}"
+    assert built.directory() == tmp_path.resolve()
+    assert built.words() == f"from {built.VARIABLE}"
     (tmp_path / built.BUILT_FROM).write_text("libevent 2.1.12-stable-8\nwith gcov\n")
-    assert built.words(tmp_path) == "built from libevent 2.1.12-stable-8 with gcov"
+    assert built.words() == "built from libevent 2.1.12-stable-8 with gcov"
 
 
 @pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("gcov")), reason="no gcc or gcov")
