@@ -115,6 +115,7 @@ class SubjectEntry(NamedTuple):
     new_base: Callable[[KernelOf], Base]
     caged: bool = False  # foreign code, which may take its process down
     worlds: tuple[str, ...] = WORLDS
+    settle: Callable[[bool], None] = lambda now: None  # called by its process between runs
 
 
 def _libevent(debug: bool) -> SubjectEntry:
@@ -130,7 +131,12 @@ def _libevent(debug: bool) -> SubjectEntry:
 
         return load(debug).version
 
-    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"))
+    def settle(now: bool) -> None:
+        from real.libevent.built import write_counters
+
+        write_counters(now)
+
+    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"), settle)
 
 
 def _new_base(kernel: KernelOf) -> Base:
