@@ -1,10 +1,10 @@
 """The failure file: all that a replay needs, as one JSONL file of data and no code.
 
 Line by line: a header with the version and the counts of what follows; the scenario; the tape; the
-decisions taken from it, each by name, bound and value; the trace, one record a line; the
-violations; of a file that was shrunk to the end, its certificate (`harness.certificate`); and a
-seal, the SHA-256 of all the lines before it, so that a damaged file says so instead of leading
-astray.
+decisions taken from it, each by name, bound and value; the trace, one record a line, and what
+repeats told once (`harness.repeats`); the violations; of a file that was shrunk to the end, its
+certificate (`harness.certificate`); and a seal, the SHA-256 of all the lines before it, so that a
+damaged file says so instead of leading astray.
 
 A property that compares worlds breaks in no run alone. Its file holds the run in the first of them
 and names the others, which a replay runs again, with the same scenario and tape.
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from harness.certificate import Certificate
 from harness.certificate import read as read_certificate
 from harness.reading import parse, shown
+from harness.repeats import PERIOD_MAX, folded
 from harness.scenario import Scenario
 from harness.scenario_json import from_json, to_json
 from harness.trace_schema import check_fields
@@ -40,7 +41,10 @@ from model.trace import Record, decode_record, encode_trace
 if TYPE_CHECKING:
     from harness.run import Outcome
 
-VERSION = 2  # of a file with a certificate; others are of version 1
+VERSION = 3  # of files with a certificate
+FOLDED = 2  # of files in which something is told once for many (`harness.repeats`)
+PLAIN = 1  # of all others
+RECORDS_MAX = 1 << 22
 FILE_BYTES_MAX = 256 << 20
 CONTENT_BYTES_MAX = 1 << 29  # that the records of one file may name
 TEXT_MAX = 200  # characters of a name in the header
@@ -116,7 +120,11 @@ class FailureFile:
 def encode(failure: FailureFile) -> bytes:
     """The bytes of the file."""
     certificate = failure.certificate
-    version = 1 if certificate is None else VERSION
+    records = encode_trace(failure.records)
+    told = folded(records)
+    version = PLAIN if len(told) == len(records) else FOLDED
+    if certificate is not None:
+        version = VERSION
     header: dict[str, Any] = {"duopoll": "failure", "version": version}
     header.update({name: getattr(failure, name) for name in (*_NAMES, "mutant")})
     header["others"] = list(failure.others)
@@ -125,7 +133,7 @@ def encode(failure: FailureFile) -> bytes:
     lines = [_line(header), _line({"scenario": to_json(failure.scenario)})]
     lines.append(_line({"tape": list(failure.tape)}))
     lines += [_line({"draw": d.name, "of": d.bound, "value": d.value}) for d in failure.decisions]
-    lines += encode_trace(failure.records)
+    lines += told
     lines += [_line(violation._asdict()) for violation in failure.violations]
     if certificate is not None:
         lines.append(_line({"certificate": certificate.to_json()}))
@@ -211,9 +219,9 @@ class _Reader:
         scenario = self._scenario()
         tape = self._tape()
         decisions = tuple([self._decision() for _ in range(header["decisions"])])
-        records = tuple([self._record() for _ in range(header["records"])])
+        records = self._records(header["records"])
         violations = tuple([self._violation(len(records)) for _ in range(header["violations"])])
-        certificate = self._certificate() if header["version"] > 1 else None
+        certificate = self._certificate() if header["version"] == VERSION else None
         self._seal()
         self._check_broken(header["property"], violations)
         names = {name: header[name] for name in _NAMES}
@@ -285,7 +293,7 @@ class _Reader:
         if type(version) is int and version > VERSION:
             raise self._wrong("version", version, f"this duopoll reads {VERSION}: use a newer one")
         self._only(header, _HEADER)
-        self._integer(header, "version", 1, VERSION)
+        self._integer(header, "version", PLAIN, VERSION)
         for name in _NAMES:
             self._text(header, name)
         for name in ("mutant", "property"):
@@ -294,7 +302,8 @@ class _Reader:
         self._items(header, "others", OTHERS_MAX, str)
         most = len(self.lines)
         for name in _COUNTS:
-            self._integer(header, name, 0, most)
+            many = name == "records" and version != PLAIN
+            self._integer(header, name, 0, RECORDS_MAX if many else most)
         return header
 
     def _scenario(self) -> Scenario:
@@ -327,8 +336,20 @@ class _Reader:
         value = self._integer(fields, "value", 0, bound - 1)
         return Decision(self._text(fields, "draw"), bound, value)
 
-    def _record(self) -> Record:
-        fields = self._take("a trace record")
+    def _records(self, count: int) -> tuple[Record, ...]:
+        records: list[Record] = []
+        while len(records) < count:
+            fields = self._take("a trace record")
+            if "again" not in fields:
+                records.append(self._record(fields))
+                continue
+            self._only(fields, ("again", "times"))
+            period = self._integer(fields, "again", 1, min(PERIOD_MAX, len(records)))
+            times = self._integer(fields, "times", 1, (count - len(records)) // period)
+            records += records[-period:] * times
+        return tuple(records)
+
+    def _record(self, fields: dict[str, Any]) -> Record:
         try:
             self.content_bytes += check_fields(fields)
             if self.content_bytes > CONTENT_BYTES_MAX:
