@@ -190,7 +190,7 @@ def run(
         tape=tuple(tape),
         decisions=played.decisions,
         records=played.records,
-        verdicts=judge(played.records, world, played.decisions),
+        verdicts=judge(played.records, world, played.decisions, subject),
     )
 
 
@@ -238,14 +238,21 @@ def subject_version(subject: str) -> str:
     return SUBJECTS[subject].version()
 
 
-def judge(records: Sequence[Record], world: str, decisions: Sequence[Decision] = ()) -> Verdicts:
-    """Holds the records of a run in `world`, which took `decisions`, to the properties."""
+def judge(
+    records: Sequence[Record],
+    world: str,
+    decisions: Sequence[Decision] = (),
+    subject: str = "model",
+) -> Verdicts:
+    """Holds the records of a run of `subject` in `world`, which took `decisions`, to the
+    properties."""
     simulated = is_simulated(world)
     return check(
         records,
         completion=is_completion(world),
         simulated=simulated,
         close_tolerance_ns=_lateness_ns(decisions) if simulated else REAL_TOLERANCE_NS,
+        foreign=SUBJECTS[subject].caged,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from model.errors import SimulatorError
 from real.libevent import built, relocation
+from real.libevent.layer_prototypes import LAYERS, RATES
 from real.libevent.memory import FREE, MALLOC, REALLOC, Memory
 from real.libevent.system_calls import PROTOTYPES, PURE, Gate, set_errno
 
@@ -163,7 +164,7 @@ class Library:
         relocation.check_platform()
         self.debug = debug
         self.core = built.load(SONAME, PACKAGE)
-        for name, (result, *arguments) in _PROTOTYPES.items():
+        for name, (result, *arguments) in {**_PROTOTYPES, **LAYERS, **RATES}.items():
             function = getattr(self.core, name, None)
             if function is None:
                 raise built.unfit(SONAME, f"has no {name}", PACKAGE)
@@ -175,7 +176,11 @@ class Library:
         self.locks = Locks()
         self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
         self.gate = Gate(sorted(_reaching_out(self.core)))
-        built.count(self.core, relocation.redirect(self.core, self.gate.addresses))
+        from real.libevent.inside import Inside
+
+        self.inside = Inside(self.core)
+        addresses = {**self.gate.addresses, **self.inside.addresses}
+        built.count(self.core, relocation.redirect(self.core, addresses))
         if debug:
             self.event_enable_debug_mode()  # before it makes any event
 

@@ -210,7 +210,8 @@ class SystemCalls:
         return 0
 
     def gettimeofday(self, time: int, zone: int) -> int:
-        seconds, rest_ns = divmod(self.now_ns() + CLOCK_START_NS, 1_000_000_000)
+        # From 0, so that ticks of rate limits begin where those of other subjects do.
+        seconds, rest_ns = divmod(self.now_ns(), 1_000_000_000)
         ctypes.memmove(time, struct.pack("=qq", seconds, rest_ns // 1_000), 16)
         return 0
 
