@@ -27,6 +27,7 @@ from harness.options import (
     subject_options,
     tape,
 )
+from harness.views import export_command, show_command
 from harness.words import plain
 from model.errors import Divergence, DuopollError
 
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         _fuzz,
         _replay,
         _run,
-        _show,
+        show_command.add,
         _conform,
         _beside,
         _worlds,
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         _mutants,
         _properties,
         _schedules,
+        export_command.add,
         _worker,
     ):
         add(subparsers)
@@ -120,19 +122,6 @@ def _run(subparsers: Any) -> None:
     )
     command.add_argument(
         "--out", metavar="DIR", help="keep every run there as a file, also the clean ones"
-    )
-    json_option(command)
-
-
-def _show(subparsers: Any) -> None:
-    command = add_command(subparsers, "show", commands.show, help="print a failure file or a trace")
-    command.add_argument("file", metavar="FILE", nargs="?")
-    command.add_argument("--head", type=natural, metavar="N", help="the first N records")
-    command.add_argument("--tail", type=natural, metavar="N", help="the last N records")
-    command.add_argument("--kind", action="append", default=[], help="these kinds; repeatable")
-    command.add_argument("--end", action="append", default=[], help="these ends; repeatable")
-    command.add_argument(
-        "--schema", choices=("trace", "scenario"), help="print a JSON Schema instead of a file"
     )
     json_option(command)
 
