@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
-from harness import commands
+from harness import commands, emit_test
 from harness.options import (
     EPILOG,
     add_command,
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         _properties,
         _schedules,
         export_command.add,
+        emit_test.add,
         _worker,
     ):
         add(subparsers)
@@ -86,6 +87,11 @@ def _fuzz(subparsers: Any) -> None:
         default="failures",
         metavar="DIR",
         help="folder of failure files (default: failures)",
+    )
+    command.add_argument(
+        "--observe",
+        metavar="FILE",
+        help="add every run to FILE, a line each, as Hypothesis's observations (DUOPOLL_OBSERVE)",
     )
     json_option(command)
 
