@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
-from harness import commands, emit_test
+from harness import commands, demo, emit_test
 from harness.options import (
     EPILOG,
     add_command,
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         _properties,
         _schedules,
         export_command.add,
+        demo.add,
         emit_test.add,
         _worker,
     ):

@@ -17,7 +17,8 @@ from harness.views.flows import Flow, Happening, Socket
 from harness.words import moved, named
 from model.trace import Record
 
-WRITTEN, SENT, RECEIVED, READ, TOLD = range(5)  # TOLD: in the input when a read callback began
+WRITTEN, SENT, RECEIVED, READ, TOLD = range(5)
+STAGES = ("written", "sent", "received", "read", "told")  # told: in the input of a read callback
 
 #: what a happening makes of its connection, after the end's name
 _STATES = {
