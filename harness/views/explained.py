@@ -45,7 +45,7 @@ def _by_flips(failure: FailureFile) -> dict[str, Any]:
 
 
 def _flips(failure: FailureFile, record: int) -> list[dict[str, Any]]:
-    """Each decision that was not dull, made dull; `record` is the verdict's, for want of its own."""
+    """Each decision that was not dull, made dull; `record` is the verdict's, not its own."""
     if not is_simulated(failure.world) or failure.others:
         return []
     values = [decision.value for decision in failure.decisions]
