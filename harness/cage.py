@@ -289,7 +289,9 @@ def serve(connection: Connection[Any, Any]) -> None:
     try:
         while True:
             job = pickle.loads(connection.recv_bytes())
-            connection.send_bytes(pickle.dumps(_answer(connection, job), -1))
+            answer = pickle.dumps(_answer(connection, job), -1)
+            SUBJECTS[job.subject].settle(job.scenario is None)
+            connection.send_bytes(answer)
     except (EOFError, OSError):
         return  # the parent has gone
 

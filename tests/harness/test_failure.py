@@ -127,7 +127,7 @@ def _header(**changes: Any) -> list[bytes]:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"version": 2}, "version is 2: this duopoll reads 1: use a newer one"),
+        ({"version": 3}, "version is 3: this duopoll reads 2: use a newer one"),
         ({"version": 10**30}, "use a newer one"),
         ({"version": True}, "version is true"),
         ({"duopoll": "trace"}, "no failure file"),
