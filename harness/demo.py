@@ -80,10 +80,11 @@ def _page(failure: FailureFile, path: Path) -> tuple[Path, list[str]]:
 
     explanation = explanation_of(failure)
     said = [
-        f"decision {each['index']} ({each['name']} {each['value']}, not {each['instead']}): "
-        + ("fails without it as well" if each["still_fails"] else "without it no failure")
-        for each in explanation["decisions"][:5]
-    ]
+        f"decision {each['index']} ({each['name']} {each['value']}): with {each['instead']} in its"
+        " place no failure"
+        for each in explanation["decisions"]
+        if not each["still_fails"]
+    ][:5]
     certain = explanation["certain_at"]
     if certain is not None:
         said.append(f"certain from decision {certain['decision']}, record {certain['record']}, on")

@@ -25,7 +25,7 @@ def test_it_leads_from_nothing_to_a_page(
     failure = load(file)
     assert failure.mutant == MUTANT
     assert f"{failure.broken} breaks again in sim-epoll" in told
-    assert "without it no failure" in told
+    assert "in its place no failure" in told
     page = file.with_suffix(".html").read_text(encoding="utf-8")
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
     assert found is not None

@@ -9,8 +9,8 @@
   const threads = data.threads.length ? data.threads : null;
   const before = 58 + 92 + 3 + (threads ? 72 : 0); // what stands left of the lanes
   const $ = (id) => document.getElementById(id);
-  const room = ($("trace").clientWidth - before - 440) / Math.max(1, data.lanes.length);
-  const laneWidth = Math.max(58, Math.min(106, Math.floor(room)));
+  const room = ($("trace").clientWidth - before - 340) / Math.max(1, data.lanes.length);
+  const laneWidth = Math.max(64, Math.min(106, Math.floor(room)));
   const broken = data.violations;
   const badRecords = new Set(broken.map((each) => each.record));
 
@@ -110,7 +110,7 @@
     words.textContent = "what happened";
     words.style.paddingLeft = "14px";
     head.append(words);
-    $("trace").style.setProperty("--least", `${before + data.lanes.length * laneWidth + 440}px`);
+    $("trace").style.setProperty("--least", `${before + data.lanes.length * laneWidth + 340}px`);
   }
   function rowAt(position) {
     const number = shown[position];
@@ -302,7 +302,8 @@
   // What an explanation says.
   function explain(explained) {
     const parts = [make("h2", {}, "Why it broke"), make("p", { class: "verdict" }, explained.verdict)];
-    if (explained.story.length) parts.push(make("pre", {}, explained.story.join("\n")));
+    const said = explained.story.join("\n") === data.story.join("\n"); // it stands below
+    if (explained.story.length && !said) parts.push(make("pre", {}, explained.story.join("\n")));
     const difference = explained.first_difference;
     if (difference) {
       const side = (name, kind, one) => make("div", { class: kind }, make("b", {}, name), " ", make("code", {}, one.text), ...(kind === "fails" ? [toRecord(one.record, `record ${one.record}`)] : [make("span", { class: "dim" }, ` record ${one.record} there`)]));
@@ -358,7 +359,7 @@
     return make("div", {}, make("h3", {}, "How sure the failure is, the further the run has come"), svg);
   }
   function bytes(each) {
-    const name = `${each.connection} ${each.direction}, bytes ${each.start} to ${each.end}`;
+    const name = `connection ${each.connection}, ${each.direction}, bytes ${each.start} to ${each.end}`;
     const pin = () => { pinned = [each.way.map((one) => one.record).filter((record) => record in records), name]; go(pinned[0].length ? pinned[0][0] : now); };
     const steps = each.way.map((one) => make("li", {}, toRecord(one.record, `${one.record}  ${milliseconds(one.time_ns)}  ${one.what}`)));
     return make("details", { open: "" }, make("summary", {}, name), make("button", { type: "button", class: "pin", onclick: pin }, "show in the trace"), make("ol", { class: "steps-of" }, ...steps));
