@@ -75,11 +75,12 @@ class AppThreads:
             self._let_go(number)
 
 
-def together(end: Live, write: Callable[[], None]) -> None:
-    """Does what must not come between another thread's write and its place in the stream."""
+def together(end: Live, action: Callable[[], None]) -> None:
+    """Does what must be one for the application's other threads, as bufferevent_lock has it: a
+    write and its place in the stream, a reconnect."""
     bev = end.bev
     if isinstance(bev, TracedLocked):
         with bev.locked.entry("write"):
-            write()
+            action()
     else:
-        write()
+        action()

@@ -300,7 +300,7 @@ def _setfd(end: Live) -> None:
 
 def _reconnect(end: Live) -> None:
     if end.is_socket:
-        end.driver.reconnect(end)
+        together(end, partial(end.driver.reconnect, end))
 
 
 def _priority(end: Live, priority: int) -> None:

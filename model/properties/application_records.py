@@ -196,7 +196,10 @@ def _trigger(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
 def _trigger_event(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     what, options = args
     if view.deferred or options & BEV_OPT_DEFER_CALLBACKS:
-        view.injected |= what if view.eventcb else 0
+        if view.eventcb:
+            view.injected |= what
+            if view.unlocked:
+                view.injections.append((index, what))
     elif view.eventcb:
         view.direct_injected = True
         view.direct_triggers += bool(view.depth)
@@ -307,7 +310,7 @@ def operation(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is None:
         if name[:1] == "g":
-            rate_records.group_call(run, time, name, call, args)
+            rate_records.group_call(run, index, time, name, call, args)
         return
     view.idle = 0
     run.idle_waits = 0
@@ -315,7 +318,7 @@ def operation(run: Run, index: int, record: Record) -> None:
     if effect is not None:
         effect(run, view, index, time, args)
     else:
-        rate_records.call(run, view, time, call, args)
+        rate_records.call(run, view, index, time, call, args)
 
 
 def returned(run: Run, index: int, record: Record) -> None:

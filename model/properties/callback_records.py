@@ -8,6 +8,9 @@ holds bytes that have left), and what those bytes cause is yet to come.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from model.errors import Errno
 from model.properties import (
     callbacks,
@@ -20,6 +23,7 @@ from model.properties import (
     tls,
     watermarks,
 )
+from model.properties.meanwhile import picked
 from model.properties.view import Handler, Run, View
 from model.subject import (
     BEV_EVENT_CONNECTED,
@@ -78,7 +82,7 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
     run.data_callbacks += 1
     view.again = False
     view.shown = length
-    if view.connecting and (view.grown or not view.read_credits):
+    if view.connecting and (not view.read_credits or (view.grown and not _picked_before(run, view))):
         order.before_connected(run, view, index, "read")
     if view.illicit:
         callbacks.read_while_disabled(run, view, index)
@@ -91,7 +95,10 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
     if not more:
         view.read_ok = view.read_credits > 0  # a trigger may be pending that met the watermark
         view.unoffered = 0
+        view.held = False  # all there is has been offered
     else:
+        # The rest is processed after this callback: if reading is not enabled then, it is held.
+        view.held |= not view.enabled & EV_READ
         view.unoffered = int(view.fresh_in >= view.low and not (view.held or view.dead))
 
 
@@ -99,7 +106,9 @@ def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -
     run.data_callbacks += 1
     if view.below is not None and view.tls is None:
         layers.handed_down(run, view, index)  # which needs no connection
-    elif view.connecting and (view.shrunk or not view.write_credits):
+    elif view.connecting and (
+        not view.write_credits or (view.shrunk and not _picked_before(run, view))
+    ):
         order.before_connected(run, view, index, "write")
     if view.shrunk:
         view.shrunk = more
@@ -120,14 +129,24 @@ def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -
         view.write_ok = view.write_credits > 0 or not answered
 
 
+def _picked_before(run: Run, view: View) -> bool:
+    """Whether the callback, which the application has triggered, may have been picked before the
+    bytes moved: with UNLOCK_CALLBACKS, while a worker did that."""
+    return run.workers and view.unlocked
+
+
 def _event_callback(
     run: Run, view: View, index: int, time: int, what: int, error: object, enabled: int
 ) -> None:
     run.idle_waits = 0
-    if view.direct_injected or (
-        view.injected and what & view.injected == view.injected and not _timed_out(view, enabled)
-    ):
-        _injected_callback(view, what, enabled)
+    if view.direct_injected:
+        view.direct_injected = False
+        return
+    told = view.injected
+    if view.injections and run.threaded:
+        told = _injected_when_picked(run, view, index)
+    if told and what & told == told and not _timed_out(view, enabled):
+        _injected_callback(run, view, index, what, told, enabled)
         return
     if view.above is not None:
         layers.tell_above(view, view.above, index, what, error)
@@ -166,13 +185,22 @@ def _timed_out(view: View, enabled: int) -> bool:
     return not view.deferred and bool(view.enabled & ~enabled)
 
 
-def _injected_callback(view: View, what: int, enabled: int) -> None:
+def _injected_when_picked(run: Run, view: View, index: int) -> int:
+    """With UNLOCK_CALLBACKS: what other threads have triggered since the mask was picked comes in
+    another call."""
+    since = picked(run, view.name, index)
+    return reduce(or_, [bits for place, bits in view.injections if place < since], 0)
+
+
+def _injected_callback(
+    run: Run, view: View, index: int, what: int, told: int, enabled: int
+) -> None:
     """The application may trigger what it likes. What really happened may be in the same mask."""
-    if view.direct_injected:
-        view.direct_injected = False
-        return
-    rest = what & ~view.injected
-    view.injected = 0
+    rest = what & ~told
+    if view.injections:
+        since = picked(run, view.name, index) if run.threaded else index
+        view.injections = [each for each in view.injections if each[0] >= since]
+    view.injected = reduce(or_, [bits for _, bits in view.injections], 0)
     if what & _ENDS:
         view.owed = -1
     if what & BEV_EVENT_ERROR:

@@ -9,6 +9,7 @@ for what the simulated kernel was late. A run without limits has nothing to judg
 from __future__ import annotations
 
 from model.properties.catalogue import Property
+from model.properties.meanwhile import crossed, uncharged
 from model.properties.meters import READ, Group, Limited, Meter, Rates
 from model.properties.view import Run, View
 from model.rate_limit import SUSPEND_BW, SUSPEND_BW_GROUP
@@ -92,7 +93,9 @@ def asked(run: Run, view: View, index: int, time: int, way: int, size: int) -> N
         share = _share(run, group, way, time)
         if share < most:
             most, why = share, "its share of the group"
-    if size > most:
+    if size > most and not (
+        group is not None and run.threaded and crossed(run, group, limited.group_name, index)
+    ):
         what = f"asked to {_WORDS[way]} {size} bytes at once, over the {max(most, 0)} of {why}"
         _violate(run, "R-4", limited, index, what)
     if group is not None and way == READ:
@@ -136,7 +139,7 @@ def _judge_share(run: Run, view: View, limited: Limited, index: int, size: int) 
     if view.high:
         least = min(least, view.high - (view.received_count - view.taken))
     run.checked["R-5"] += 1
-    if size < least:
+    if size < least and not (run.threaded and crossed(run, group, limited.group_name, index)):
         what = f"asked to read {size} bytes, below the {least} that each member may"
         _violate(run, "R-5", limited, index, what)
 
@@ -156,6 +159,7 @@ def charged(run: Run, limited: Limited, index: int, time: int, way: int, size: i
         meter.update(time)
         meter.take(size)
         group.totals[way] += size
+        group.acts[run.thread] = (index, way, size)
         run.checked["R-2"] += 1
         slack = sum(each.largest[way] for each in group.members.values())
         if meter.free < -slack - meter.lateness(run.tolerance):
@@ -209,6 +213,8 @@ def told_bucket(run: Run, name: str, index: int, time: int, levels: tuple[int, i
         slack = meter.lateness(run.tolerance)
         most = min(meter.burst, meter.high + pending + slack)
         least = meter.low - pending - slack
+        if group is not None and run.threaded and levels[way] > most:
+            most += uncharged(run, group, name, index)[way]
         if not least <= levels[way] <= most:
             what = f"{levels[way]} bytes to {_WORDS[way]} are in the bucket of {name},"
             run.violate(rule, name, index, f"{what} where {_between(least, most)} should be")

@@ -22,6 +22,8 @@ from model.subject import EV_WRITE
 from model.threads import MAIN
 from model.trace import Record
 
+#: the pass of what another thread than the loop's has recorded: passes do not say when it goes on
+UNCOUNTED = 1 << 62
 #: what an application wrote: bytes, or (place in its input stream, size) for an echo
 Written: TypeAlias = bytes | tuple[int, int]
 
@@ -59,7 +61,7 @@ class View:
         "ever_connects", "ever_disabled", "failed", "fd", "finishing", "flushed", "forced",
         "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass",
         "generic", "given_up", "grown", "handed", "held", "high", "idle", "illicit", "immediate",
-        "in_connect", "in_stuck", "injected", "is_listener", "kernel_connected", "low", "merges",
+        "in_connect", "in_stuck", "injected", "injections", "is_listener", "kernel_connected", "low", "merges",
         "name", "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits",
         "read_high", "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out",
         "read_timeout", "read_touched", "readcb", "reads", "received", "received_count",
@@ -133,6 +135,7 @@ class View:
         self.owed_eof = False
         self.eof_seen = False  # the kernel told the end of the stream
         self.injected = 0  # bits of trigger_event that wait to be told
+        self.injections: list[tuple[int, int]] = []  # threads, UNLOCK_CALLBACKS: record and bits
         self.direct_injected = False  # the next event callback is a trigger_event's
         # Completion: the operation in flight.
         self.read_operation: int | None = None
@@ -197,7 +200,7 @@ class Run:
     __slots__ = (
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
-        "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
+        "interest", "loop_flags", "opened", "operations", "over", "pass_mark", "pass_time", "passes",
         "peers", "rates", "records", "reported", "simulated", "thread", "threaded", "tolerance",
         "views", "violations", "wait_index", "workers",
     )  # fmt: skip
@@ -224,6 +227,7 @@ class Run:
         self.rates: Rates | None = None  # once there are limits
         self.pass_time: int = records[0][0] if records else 0
         self.passes = 0
+        self.pass_mark = 0  # the same, for what ends in this pass; others' threads: UNCOUNTED
         self.wait_index = -1
         self.idle_waits = 0
         self.loop_flags = 0
