@@ -18,10 +18,10 @@ UNBOUND = frozenset(
 
 
 def within(scenario: Scenario) -> Scenario:
-    """The same on plain sockets, without rate limits and reconnects."""
+    """The same on plain sockets, without rate limits, reconnects, threads and workers."""
     connections = tuple([_plain(each) for each in scenario.connections])
     app = tuple([step for step in scenario.app if step.do not in UNBOUND])
-    return replace(scenario, connections=connections, app=app, groups=())
+    return replace(scenario, connections=connections, app=app, groups=(), threads=(), workers=None)
 
 
 def _plain(connection: Connection) -> Connection:

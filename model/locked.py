@@ -157,11 +157,11 @@ class Locked(Bufferevent):
         self.decref()
 
     def _tell_connected(self) -> None:
-        eventcb = self.eventcb
-        if self.pending_events & BEV_EVENT_CONNECTED and eventcb is not None:
+        """Also that of another connection, which the callback may begin."""
+        while self.pending_events & BEV_EVENT_CONNECTED and self.eventcb is not None:
             self.pending_events &= ~BEV_EVENT_CONNECTED
             self.error = None
-            self.call_unlocked(eventcb, BEV_EVENT_CONNECTED)
+            self.call_unlocked(self.eventcb, BEV_EVENT_CONNECTED)
 
     def call_unlocked(self, callback: Callable[..., None], *args: int) -> None:
         """Calls with the lock given back once."""

@@ -24,7 +24,7 @@ from model.properties import (
     watermarks,
 )
 from model.properties.meanwhile import picked
-from model.properties.view import Handler, Run, View
+from model.properties.view import UNCOUNTED, Handler, Run, View
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -59,6 +59,9 @@ def callback(run: Run, index: int, record: Record) -> None:
         return
     if which == "error":
         return
+    if view.given_up and run.threaded and view.unlocked:
+        if picked(run, name, index) < view.begun:
+            return  # of the connection before: another thread has given that up since
     view.idle += 1
     if view.idle > liveness.CALLBACKS_MAX:
         liveness.spinning(run, view, index)
@@ -82,7 +85,9 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
     run.data_callbacks += 1
     view.again = False
     view.shown = length
-    if view.connecting and (not view.read_credits or (view.grown and not _picked_before(run, view))):
+    if view.connecting and (
+        not view.read_credits or (view.grown and not _picked_before(run, view))
+    ):
         order.before_connected(run, view, index, "read")
     if view.illicit:
         callbacks.read_while_disabled(run, view, index)
@@ -93,7 +98,8 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
     if length < view.low:
         watermarks.read_below_low(run, view, index, length)
     if not more:
-        view.read_ok = view.read_credits > 0  # a trigger may be pending that met the watermark
+        # A trigger may be pending that met the watermark.
+        view.read_ok = view.read_credits > 0 or (view.read_ok and _picked_before(run, view))
         view.unoffered = 0
         view.held = False  # all there is has been offered
     else:
@@ -120,18 +126,18 @@ def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -
         watermarks.write_above_low(run, view, index, length)
     if view.deferred:
         run.checked["O-3"] += 1
-        if view.unoffered == 2:
+        if view.unoffered == 2 and not _picked_before(run, view):
             order.late_read(run, view, index, "write")
     view.untold_write = 0
     if not more:
         # An enable that is still to be answered may trigger at once, before the output grows.
         answered = view.write_enable_credits == 0 or view.written - view.sent > view.write_low
-        view.write_ok = view.write_credits > 0 or not answered
+        view.write_ok = view.write_credits > 0 or not answered or _picked_before(run, view)
 
 
 def _picked_before(run: Run, view: View) -> bool:
-    """Whether the callback, which the application has triggered, may have been picked before the
-    bytes moved: with UNLOCK_CALLBACKS, while a worker did that."""
+    """Whether the callback may have been picked before bytes moved that it is judged by: with
+    UNLOCK_CALLBACKS, where workers process what has ended."""
     return run.workers and view.unlocked
 
 
@@ -163,6 +169,8 @@ def _event_callback(
     shared = view.deferred and view.failed and not view.connect_events
     if what & BEV_EVENT_ERROR and (view.connecting or shared or not what & _DIRECTIONS):
         events.outcome_of_connect(run, view, index, what)
+    if run.threaded and what & BEV_EVENT_TIMEOUT:
+        _timed_out_first(view, what, enabled)
     _judge_order(run, view, index, what)
     if what & BEV_EVENT_EOF:
         events.truth_of_eof(run, view, index, what)
@@ -178,6 +186,15 @@ def _event_callback(
     if what & _DIRECTIONS:
         events.mask_after(run, view, index, what, enabled)
         view.enabled = enabled
+
+
+def _timed_out_first(view: View, what: int, enabled: int) -> None:
+    """Bytes whose end another thread than the loop's has recorded may be processed when a timeout
+    has disabled reading: then they are held."""
+    reading = what & BEV_EVENT_READING and not enabled & EV_READ
+    if reading and view.unoffered and view.fresh_in_pass == UNCOUNTED:
+        view.unoffered = 0
+        view.held = True
 
 
 def _timed_out(view: View, enabled: int) -> bool:
@@ -225,6 +242,8 @@ def _judge_order(run: Run, view: View, index: int, what: int) -> None:
             layers.end_before_bytes_below(run, view, index, what)
     if view.deferred:
         run.checked["O-3"] += 1
+        if _picked_before(run, view):
+            return
         if view.unoffered == 2:
             order.late_read(run, view, index, "event")
         elif view.untold_write == 2 and not _refilled(view):

@@ -90,7 +90,13 @@ def judge_once(run: Run, index: int) -> None:
     if run.workers:
         return
     for name, view in run.views.items():
-        if view.unoffered == 2 and view.fresh_in_pass != UNCOUNTED and view.deferred and view.readcb and not view.freed:
+        if (
+            view.unoffered == 2
+            and view.fresh_in_pass != UNCOUNTED
+            and view.deferred
+            and view.readcb
+            and not view.freed
+        ):
             length = view.received_count - view.taken
             if length >= view.low:
                 run.violate(

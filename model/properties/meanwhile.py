@@ -11,7 +11,10 @@ that a run pays for them only where something is in doubt.
 from __future__ import annotations
 
 from model.properties.meters import Group
-from model.properties.view import Run
+from model.properties.view import Run, View
+from model.threads import MAIN
+
+RETRY_NS = 1_000_000  # model.locked_rates tries a member's lock again so soon
 
 
 def uncharged(run: Run, group: Group, name: str, index: int) -> list[int]:
@@ -47,6 +50,30 @@ def _taken(run: Run, name: str, thread: str, since: int, until: int) -> int:
         if record[1] == "lock" and record[2:5] == wanted:
             return index
     return until
+
+
+def refused(run: Run, name: str, index: int) -> bool:
+    """Whether the lock of `name` was not to be had when a group tried it last, in the two
+    milliseconds before record `index`: it has to try again a millisecond later."""
+    earliest = run.records[index][0] - 2 * RETRY_NS - run.tolerance
+    for place in range(index - 1, -1, -1):
+        record = run.records[place]
+        if record[0] < earliest:
+            return False
+        if record[1] == "lock" and record[2] == name and record[3] in {"try", "refused"}:
+            return bool(record[3] == "refused")
+    return False
+
+
+def submitter(run: Run, view: View, index: int) -> str:
+    """The thread that submitted the read whose end is record `index`."""
+    found = False
+    for place in range(index - 1, -1, -1):
+        record = run.records[place]
+        if found and record[1] == "on":
+            return str(record[2])
+        found |= record[1] == "wsa_recv" and record[2] == view.fd
+    return MAIN
 
 
 def picked(run: Run, name: str, index: int) -> int:

@@ -136,6 +136,7 @@ def group_call(
         group.set_share(args[0])
     elif name == "rate_limit_group_reset_totals":
         group.totals = [0, 0]
+        group.fewer, group.more = [0, 0], [0, 0]
     elif name in ("rate_limit_group_decrement_read", "rate_limit_group_decrement_write"):
         meter = group.meters[WRITE if name.endswith("write") else READ]
         meter.update(time)
@@ -180,6 +181,7 @@ def abandoned(run: Run, view: View) -> None:
     in flight was given counts as sent."""
     limited = None if run.rates is None else run.rates.limited.get(view.name)
     if limited is not None:
+        rates.doubt(view, limited)
         ended(run, view, READ, 0)
         ended(run, view, WRITE, limited.flight[WRITE][0])
 

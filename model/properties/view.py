@@ -54,22 +54,22 @@ class View:
     """A bufferevent or a listener, as far as the trace has told."""
 
     __slots__ = (
-        "above", "again", "allowed", "below", "broken", "closed", "completion", "connect_events",
-        "connect_result", "connected", "connecting", "dead", "deaf", "deferred", "depth",
-        "direct_injected", "direct_triggers", "disable_index", "enable_read_pass",
+        "above", "again", "allowed", "begun", "below", "broken", "closed", "completion",
+        "connect_events", "connect_result", "connected", "connecting", "dead", "deaf", "deferred",
+        "depth", "direct_injected", "direct_triggers", "disable_index", "enable_read_pass",
         "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs", "errors", "eventcb",
         "ever_connects", "ever_disabled", "failed", "fd", "finishing", "flushed", "forced",
-        "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass",
-        "generic", "given_up", "grown", "handed", "held", "high", "idle", "illicit", "immediate",
-        "in_connect", "in_stuck", "injected", "injections", "is_listener", "kernel_connected", "low", "merges",
-        "name", "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits",
-        "read_high", "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out",
-        "read_timeout", "read_touched", "readcb", "reads", "received", "received_count",
-        "refused", "sent", "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls",
-        "unable", "unheard", "unlocked", "unoffered", "untold_write", "user_disabled",
-        "write_armed", "write_credits", "write_enable_credits", "write_high", "write_low",
-        "write_ok", "write_operation", "write_timed_out", "write_timeout", "write_touched",
-        "write_zeros", "writecb", "written",
+        "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass", "generic",
+        "given_up", "grown", "handed", "held", "high", "idle", "illicit", "immediate",
+        "in_connect", "in_stuck", "injected", "injections", "is_listener", "kernel_connected",
+        "low", "merges", "name", "out_stuck", "outgoing", "owed", "owed_eof", "read_armed",
+        "read_credits", "read_high", "read_licit", "read_ok", "read_operation", "read_size",
+        "read_timed_out", "read_timeout", "read_touched", "readcb", "reads", "received",
+        "received_count", "refused", "sent", "shown", "shrunk", "suspended", "taken",
+        "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered", "untold_write",
+        "user_disabled", "write_armed", "write_credits", "write_enable_credits", "write_high",
+        "write_low", "write_ok", "write_operation", "write_timed_out", "write_timeout",
+        "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     def __init__(self, name: str, completion: bool, time: int) -> None:
@@ -84,6 +84,7 @@ class View:
         self.unlocked = False  # UNLOCK_CALLBACKS
         self.finishing = False  # a callback began that another thread's free came before
         self.given_up = 0  # descriptors that setfd took away
+        self.begun = -1  # the record in which it did last
         # What the application set.
         self.enabled = EV_WRITE
         self.user_disabled = 0
@@ -143,10 +144,11 @@ class View:
         self.read_size = self.read_high = 0
         self.read_licit = True
 
-    def give_up_connection(self) -> None:
+    def give_up_connection(self, index: int) -> None:
         """setfd(-1): what was received and not taken, written and not sent, is nobody's now; and
         nothing of the old connection is told of the next one."""
         self.given_up += 1
+        self.begun = index
         self.begin_connection()
         self.fd = None
         self.closed = False
@@ -200,9 +202,9 @@ class Run:
     __slots__ = (
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
-        "interest", "loop_flags", "opened", "operations", "over", "pass_mark", "pass_time", "passes",
-        "peers", "rates", "records", "reported", "simulated", "thread", "threaded", "tolerance",
-        "views", "violations", "wait_index", "workers",
+        "interest", "loop_flags", "opened", "operations", "over", "pass_mark", "pass_time",
+        "passes", "peers", "rates", "records", "reported", "simulated", "thread", "threaded",
+        "tolerance", "views", "violations", "wait_index", "workers",
     )  # fmt: skip
 
     def __init__(
