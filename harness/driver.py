@@ -287,7 +287,7 @@ class Driver:
         """How much longer nothing must happen."""
         if any(peer.pausing for peer in self.peers.values()):
             return self.tick_ns
-        if self.threads is not None and self.threads.left:
+        if self.threads is not None and self.threads.busy:
             return self.tick_ns
         last_ns = max([0, *(peer.rested_ns for peer in self.peers.values())])
         for record in reversed(self.trace.records):
