@@ -113,6 +113,7 @@ class _Judge:
         self.callbacks: dict[str, list[tuple[str, int]]] = {}  # those that run: thread, record
         self.unlocked: set[str] = set()  # bufferevents with UNLOCK_CALLBACKS
         self.asked: tuple[str, int, int] | None = None  # what the loop is to do: by whom, when
+        self.asking = False  # it is still about to ask
         self.looper = MAIN  # whose loop waits
         self.tolerance = tolerance_ns
         self.hung: int | None = None
@@ -163,6 +164,9 @@ class _Judge:
         elif operation == "release":
             if depth == 1:
                 self._give(mine, lock)
+                if lock == "base" and self.asking and self.asked and self.asked[0] == thread:
+                    # Until now it was at it: the wakeup itself is made under the base's lock.
+                    self.asked, self.asking = (thread, record[0], self.asked[2]), False
             elif depth:
                 mine.depths[lock] = depth - 1
 
@@ -217,7 +221,7 @@ class _Judge:
         name, operation = record[2], record[3]
         mine = self.current
         if name == BASE_ACTIVE and self.asked is None and mine.name != self.looper:
-            self.asked = (mine.name, record[0], index)
+            self.asked, self.asking = (mine.name, record[0], index), True
         self.checked["K-2"] += 1
         access = _Access(mine.name, mine.clock[mine.name], index, tuple(mine.held))
         earlier = [self.writes[name]] if name in self.writes else []
