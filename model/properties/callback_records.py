@@ -198,8 +198,9 @@ def _timed_out_first(view: View, what: int, enabled: int) -> None:
 
 
 def _timed_out(view: View, enabled: int) -> bool:
-    """Whether it is a real timeout, told at once: that has disabled its direction."""
-    return not view.deferred and bool(view.enabled & ~enabled)
+    """Whether it is a real timeout, told at once: that has disabled its direction, as a connect
+    that was refused at once has, whose ERROR is deferred and joins what was triggered."""
+    return not view.deferred and not view.refused and bool(view.enabled & ~enabled)
 
 
 def _injected_when_picked(run: Run, view: View, index: int) -> int:
