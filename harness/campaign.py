@@ -16,6 +16,7 @@ from harness.commands import BROKEN, CLEAN, choose_worlds, print_json, to_errors
 from harness.failure import FailureFile, save_in
 from harness.fuzz import Failure, FuzzReport, WorldReport
 from harness.fuzz import fuzz as search
+from harness.observe import ENVIRONMENT, Observer
 from harness.progress import Interrupt, StatusLine
 from harness.show import columns
 from harness.story import replay_command, story, three_blocks
@@ -68,6 +69,8 @@ def _search(
     """The campaign, with its progress line; an interrupt ends it and keeps what it has."""
     line = ProgressLine(sys.stderr)
     latest: list[FuzzReport] = []
+    path = options.observe or os.environ.get(ENVIRONMENT)
+    observer = Observer(path) if path else None
     with Interrupt() as interrupt:
 
         def progress(report: FuzzReport) -> None:
@@ -84,6 +87,7 @@ def _search(
                 seed=seed,
                 mutant=options.mutant,
                 progress=progress,
+                observe=observer,
             )
         except KeyboardInterrupt:
             if not latest:
@@ -92,6 +96,8 @@ def _search(
             return latest[0]
         finally:
             line.clear()
+            if observer is not None:
+                observer.close()
 
 
 def _keep(failure: Failure, folder: str) -> tuple[FailureFile, str]:

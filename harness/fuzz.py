@@ -94,6 +94,7 @@ class FuzzReport:
 
 
 Progress = Callable[[FuzzReport], None]
+Observe = Callable[[Outcome, float, str], None]  # a run, its seconds, how its example was made
 
 
 class _Stop(BaseException):
@@ -109,12 +110,14 @@ def fuzz(
     seed: int = 0,
     mutant: str | None = None,
     progress: Progress | None = None,
+    observe: Observe | None = None,
     stop_at_first: bool = False,
 ) -> FuzzReport:
     """Searches for broken properties: `runs` in each world, or `seconds` for all together.
 
-    `progress` is called with the report so far, a few times a second. `stop_at_first` ends the
-    campaign with the first failure. Raises `UsageError` or `WorldUnavailable` before it starts.
+    `progress` is called with the report so far, a few times a second, `observe` with every run.
+    `stop_at_first` ends the campaign with the first failure. Raises `UsageError` or
+    `WorldUnavailable` before it starts.
     """
     for world in worlds:
         check_names(world, subject, mutant)
@@ -123,6 +126,7 @@ def fuzz(
     reports = {world: WorldReport(world) for world in worlds}
     report = FuzzReport(seed, subject, mutant, reports)
     campaign = _Campaign(report, progress, stop_at_first)
+    campaign.observe = observe
     try:
         campaign.search(runs, FOREVER_S if seconds is None else seconds)
     except KeyboardInterrupt:
@@ -137,6 +141,7 @@ class _Campaign:
     def __init__(self, report: FuzzReport, progress: Progress | None, first: bool) -> None:
         self.report = report
         self.progress = progress
+        self.observe: Observe | None = None
         self.stop_at_first = first
         self.started = monotonic()
         self.told = 0.0
@@ -303,7 +308,11 @@ class _Campaign:
             subject=self.report.subject,
             mutant=self.report.mutant,
         )
-        self.report.worlds[world].seconds += monotonic() - started
+        seconds = monotonic() - started
+        self.report.worlds[world].seconds += seconds
+        if self.observe is not None:
+            how = "drawn by Hypothesis" if self.target is None else "while shrinking"
+            self.observe(outcome, seconds, how)
         return outcome
 
     def _count(self, outcome: Outcome) -> None:
