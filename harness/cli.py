@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from harness import commands
+from harness.bulk import options as bulk
 from harness.options import (
     EPILOG,
     add_command,
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     subparsers = top.add_subparsers(required=True, metavar="COMMAND", dest="name")
     for add in (
         _fuzz,
+        bulk.add,
         _replay,
         _run,
         _show,

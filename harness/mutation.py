@@ -24,7 +24,8 @@ from model.mutants import Mutant
 
 FOREVER_S = 1e9
 SHRINK_S = 10.0  # of one mutant
-_WORLDS = {"readiness": "sim-epoll", "completion": "sim-iocp"}
+#: where a mutant of a kernel kind is looked for
+WORLDS = {"readiness": "sim-epoll", "completion": "sim-iocp"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def hunt(
     if mutant.threads:
         return _hunt_threads(mutant, runs, number, seconds, shrinking)
     across = mutant.breaks.startswith("X-")
-    worlds = [_WORLDS[kernel] for kernel in mutant.kernels]
+    worlds = [WORLDS[kernel] for kernel in mutant.kernels]
     started = monotonic()
     count = 0
     broken: set[str] = set()
@@ -92,7 +93,7 @@ def hunt(
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    drawn = scenarios(race_free=True) if across else scenarios(focus=_focus(mutant))
+    drawn = scenarios(race_free=True) if across else scenarios(focus=focus_of(mutant))
     with suppress(_Found, _TooLong):
         seed(number)(configured(given(drawn, tapes())(example)))()
     took = monotonic() - started
@@ -111,7 +112,7 @@ _FOCUS = (
 )
 
 
-def _focus(mutant: Mutant) -> str:
+def focus_of(mutant: Mutant) -> str:
     """What scenarios use the code that it patches; empty: most of them."""
     modules = " ".join(owner.__module__ for owner, _, _ in mutant.patches)
     usual = "limits" if mutant.breaks.startswith("R-") else ""
@@ -161,6 +162,6 @@ def _broken_across(mutant: Mutant, scenario: Scenario, tape: tuple[int, ...]) ->
     if not race_free(scenario):
         return set()
     outcomes: list[Outcome] = [
-        run(scenario, world, tape=tape, mutant=mutant.name) for world in _WORLDS.values()
+        run(scenario, world, tape=tape, mutant=mutant.name) for world in WORLDS.values()
     ]
     return {violation.property for violation in compare(outcomes).violations}
