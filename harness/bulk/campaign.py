@@ -10,9 +10,11 @@ and gone on with in between.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -101,12 +103,14 @@ class Campaign:
     progress: Progress | None = None
     tell: Tell | None = None
     shrink_s: float = SHRINK_S
+    batch_runs: int = 0  # 0: as many as suit the worlds and the subject
     pending: dict[Future[Any], tuple[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         path = self.folder / "corpus"
-        self.entries = corpus.load(path) if path.is_dir() else []
-        self.seen = {key for entry in self.entries for key in entry.new}
+        entries = corpus.load(path) if path.is_dir() else []
+        self.entries = [(entry.name, entry) for entry in entries]  # in the order of their names
+        self.seen = {key for entry in entries for key in entry.new}
         self.report = Report(self.state, self.canary, len(self.entries))
         self.to_shrink: list[Known] = [
             each for each in self.state.failures.values() if not each.shrunk
@@ -169,8 +173,7 @@ class Campaign:
 
     def _batch(self) -> Batch:
         own = self.state
-        most = _batch_runs(own)
-        runs = min(most, self.most - self.asked_runs)
+        runs = min(self.batch_runs or _batch_runs(own), self.most - self.asked_runs)
         self.asked_runs += runs
         random = Random((own.seed << 33) + own.batches)
         parents = tuple([self._parent(random) for _ in range(PARENTS if self.entries else 0)])
@@ -190,7 +193,7 @@ class Campaign:
 
     def _parent(self, random: Random) -> Case:
         """Of three entries the one whose rarest key is the rarest."""
-        three = [self.entries[random.randrange(len(self.entries))] for _ in range(3)]
+        three = [self.entries[random.randrange(len(self.entries))][1] for _ in range(3)]
         return min(three, key=self._rarity).case
 
     def _rarity(self, entry: Entry) -> int:
@@ -259,7 +262,9 @@ class Campaign:
             return
         self.seen.update(entry.new)
         corpus.save(self.folder / "corpus", entry)
-        self.entries.append(entry)
+        place = bisect(self.entries, entry.name, key=itemgetter(0))
+        if not place or self.entries[place - 1][0] != entry.name:
+            self.entries.insert(place, (entry.name, entry))
         self.report.entries = len(self.entries)
         self.state.keys.update([key for key in entry.new if key.startswith("rule ")])
 

@@ -25,7 +25,8 @@ _BIT = {verb: 1 << number for number, verb in enumerate(VERBS)}
 _STRIDE = 37  # through a table, past what does not exist: far enough to leave a run of likes
 _LIKELY = 64  # a byte below leaves out a part that may exist
 #: how dense the noise is: of 16 bytes so many become 0, which ends a list or is dull
-SPARSITIES = (0, 2, 4, 8)
+SPARSITIES = (0, 1, 2, 4)
+_DRAWN_KINDS = (*("any",) * 4, "plain", "both", "layered", "layered")
 _KINDS = {"any": KINDS, "plain": KINDS[:2], "both": KINDS[2:3], "layered": KINDS[5:]}
 
 
@@ -66,15 +67,15 @@ def kinds_of_connections() -> tuple[str, ...]:
 
 def draw(random: Random, focus: str | None = None) -> Swarm:
     """A swarm. `focus` fixes what is otherwise drawn, mostly the empty one."""
-    bits = random.getrandbits(16)
+    bits = random.getrandbits(17)
     if focus is None:
         focus = FOCUSES[random.randrange(1, len(FOCUSES))] if bits & 7 == 7 else ""
     verbs = random.getrandbits(len(VERBS)) | random.getrandbits(len(VERBS))
-    if bits >> 3 & 3 == 0:
+    if bits >> 3 & 3 == 0 and bits & 1:
         verbs = ALL
     parts = tuple([part for number, part in enumerate(PARTS) if bits >> (5 + 2 * number) & 3 == 3])
-    kinds = ("any", "plain", "both", "any")[bits >> 11 & 3]
-    return Swarm(verbs, parts, kinds, focus, SPARSITIES[bits >> 13 & 3], bool(bits >> 15))
+    kinds = _DRAWN_KINDS[bits >> 11 & 7]
+    return Swarm(verbs, parts, kinds, focus, SPARSITIES[bits >> 14 & 3], bool(bits >> 16))
 
 
 class SwarmNoise(Noise):
