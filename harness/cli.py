@@ -209,6 +209,15 @@ def _mutants(subparsers: Any) -> None:
         "--seconds", type=positive, default=60, metavar="S", help="for each at most (60)"
     )
     parser.add_argument("--seed", type=natural, default=1, metavar="N", help="of the hunt (1)")
+    parser.add_argument(
+        "--search",
+        choices=("hypothesis", "bulk", "both"),
+        default="hypothesis",
+        help="who hunts; both: a table of how soon each finds them (hypothesis)",
+    )
+    parser.add_argument(
+        "--seeds", type=positive, default=3, metavar="N", help="of each, for --search both (3)"
+    )
     json_option(parser)
 
 

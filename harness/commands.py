@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -288,19 +289,17 @@ def mutants(options: argparse.Namespace) -> int:
 
 def _mutants_board(options: argparse.Namespace) -> int:
     """Hunts every mutant: one that lives is a property that cannot fail."""
+    from harness.bulk.contest import contest
+    from harness.bulk.hunt import hunt as bulk_hunt
     from harness.mutation import hunt  # Hypothesis: not for a worker
 
+    if options.search == "both":
+        return contest(options)
+    search = bulk_hunt if options.search == "bulk" else partial(hunt, shrinking=True)
     hunts = []
     for mutant in MUTANTS.values():
-        hunts.append(
-            hunt(
-                mutant,
-                runs=options.runs,
-                number=options.seed,
-                seconds=options.seconds,
-                shrinking=True,
-            )
-        )
+        bounds = {"runs": options.runs, "number": options.seed, "seconds": options.seconds}
+        hunts.append(search(mutant, **bounds))
         if not options.json:
             print(_board_line(hunts[-1]), flush=True)
     if options.json:

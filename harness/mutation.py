@@ -60,7 +60,7 @@ def hunt(
     none begins after `seconds`. `number` is the seed.
     """
     if mutant.threads:
-        return _hunt_threads(mutant, runs, number, seconds, shrinking)
+        return hunt_threads(mutant, runs, number, seconds, shrinking)
     across = mutant.breaks.startswith("X-")
     worlds = [WORLDS[kernel] for kernel in mutant.kernels]
     started = monotonic()
@@ -119,7 +119,7 @@ def focus_of(mutant: Mutant) -> str:
     return next((focus for words, focus in _FOCUS if any(word in modules for word in words)), usual)
 
 
-def _hunt_threads(mutant: Mutant, runs: int, number: int, seconds: float, shrinking: bool) -> Hunt:
+def hunt_threads(mutant: Mutant, runs: int, number: int, seconds: float, shrinking: bool) -> Hunt:
     """With schedules of a random walk."""
     found = find(mutant, seed=number, runs=runs, seconds=seconds)
     outcome = found.outcome

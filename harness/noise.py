@@ -78,12 +78,13 @@ KINDS = ("client", "server", "both", "client", "server", "layered")  # of connec
 class Noise:
     """Decisions from bytes."""
 
-    __slots__ = ("data", "kinds", "position")
+    __slots__ = ("data", "kinds", "layers", "position")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.position = 0
         self.kinds: Sequence[str] = KINDS
+        self.layers: Sequence[Layer] = LAYERS
 
     def byte(self) -> int:
         """The next byte; 0 when there are no more."""
@@ -265,9 +266,9 @@ def _connection(noise: Noise) -> Connection:
 def _layered(noise: Noise) -> Connection:
     """Both ends are stacks, or the ends of a pair; a few layers, each one byte."""
     transport = noise.pick(("socket", "pair", "socket"))
-    layers = [noise.pick(LAYERS)] if transport == "socket" else []
+    layers = [noise.pick(noise.layers)] if transport == "socket" else []
     while len(layers) < 3 and (byte := noise.byte()) >= STOP + 60:
-        layers.append(LAYERS[byte % len(LAYERS)])
+        layers.append(noise.layers[byte % len(noise.layers)])
     steps = LAYERED_ENABLES, LAYERED_SETUP, LAYERED_REACTIONS
     client = _bufferevent(noise, ("read", "leave"), *steps)
     server = _bufferevent(noise, AFTER_READS, *steps)

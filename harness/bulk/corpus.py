@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.bulk.generator import NOISE_MAX, TAPE_MAX, Case
-from harness.bulk.swarm import SPARSITIES, VERBS, Swarm, kinds_of_connections, mask_of
+from harness.bulk.swarm import PARTS, SPARSITIES, VERBS, Swarm, kinds_of_connections, mask_of
 from harness.motifs import MOTIFS
-from harness.noise import FOCUSES, PARTS
+from harness.noise import FOCUSES
 from harness.reading import error_at, parse, read_fields, read_file, read_items
 from harness.run import SUBJECTS
 from harness.worlds import WORLDS

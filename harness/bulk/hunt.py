@@ -12,13 +12,15 @@ from time import monotonic
 
 from harness.bulk.novelty import Key, keys_of
 from harness.bulk.search import Search
-from harness.mutation import FOREVER_S, WORLDS, Hunt, focus_of
+from harness.mutation import FOREVER_S, WORLDS, Hunt, focus_of, hunt_threads
 from model.mutants import Mutant
 
 
 def hunt(mutant: Mutant, *, runs: int, number: int = 0, seconds: float = FOREVER_S) -> Hunt:
     """Makes cases until the property that the mutant names breaks: at most `runs` of them, and
     none begins after `seconds`. `number` is the seed. The corpus is empty when it begins."""
+    if mutant.threads:
+        return hunt_threads(mutant, runs, number, seconds, False)
     across = mutant.breaks.startswith("X-")
     worlds = tuple(WORLDS.values()) if across else tuple(WORLDS[k] for k in mutant.kernels)
     search = Search(

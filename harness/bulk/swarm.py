@@ -14,12 +14,16 @@ from functools import cache
 from random import Random
 from typing import NamedTuple
 
-from harness.noise import FOCUSES, KINDS, PARTS, Noise
-from harness.noise_tables import STOP
-from harness.scenario import ACTIONS, PEER_ACTIONS, Reaction, Step
+from harness.noise import FOCUSES, KINDS, Noise
+from harness.noise import PARTS as NOISE_PARTS
+from harness.noise_tables import LAYERS, STOP
+from harness.scenario import ACTIONS, PEER_ACTIONS, TLS_LAYERS, Reaction, Step
 
 #: what a step does; the same word for the application and for a peer counts once
 VERBS: tuple[str, ...] = tuple(dict.fromkeys((*ACTIONS, *PEER_ACTIONS)))
+#: what a swarm may do without; 'tls': layers of TLS, which cost as much as several runs without
+PARTS = (*NOISE_PARTS, "tls")
+_FILTERS = [layer for layer in LAYERS if layer.kind not in TLS_LAYERS]
 ALL = (1 << len(VERBS)) - 1
 _BIT = {verb: 1 << number for number, verb in enumerate(VERBS)}
 _STRIDE = 37  # through a table, past what does not exist: far enough to leave a run of likes
@@ -31,7 +35,7 @@ _KINDS = {"any": KINDS, "plain": KINDS[:2], "both": KINDS[2:3], "layered": KINDS
 
 
 class Swarm(NamedTuple):
-    """What exists. `verbs` is a mask over `VERBS`; `parts` some of `harness.noise.PARTS`."""
+    """What exists. `verbs` is a mask over `VERBS`; `parts` some of `PARTS`."""
 
     verbs: int = ALL
     parts: tuple[str, ...] = PARTS
@@ -67,15 +71,15 @@ def kinds_of_connections() -> tuple[str, ...]:
 
 def draw(random: Random, focus: str | None = None) -> Swarm:
     """A swarm. `focus` fixes what is otherwise drawn, mostly the empty one."""
-    bits = random.getrandbits(17)
+    bits = random.getrandbits(19)
     if focus is None:
         focus = FOCUSES[random.randrange(1, len(FOCUSES))] if bits & 7 == 7 else ""
     verbs = random.getrandbits(len(VERBS)) | random.getrandbits(len(VERBS))
     if bits >> 3 & 3 == 0 and bits & 1:
         verbs = ALL
     parts = tuple([part for number, part in enumerate(PARTS) if bits >> (5 + 2 * number) & 3 == 3])
-    kinds = _DRAWN_KINDS[bits >> 11 & 7]
-    return Swarm(verbs, parts, kinds, focus, SPARSITIES[bits >> 14 & 3], bool(bits >> 16))
+    kinds = _DRAWN_KINDS[bits >> 13 & 7]
+    return Swarm(verbs, parts, kinds, focus, SPARSITIES[bits >> 16 & 3], bool(bits >> 18))
 
 
 class SwarmNoise(Noise):
@@ -88,6 +92,8 @@ class SwarmNoise(Noise):
         self._verbs = swarm.verbs
         self._parts = swarm.parts
         self.kinds = _KINDS[swarm.kinds]
+        if "tls" not in swarm.parts:
+            self.layers = _FILTERS
 
     def part(self, name: str, least: int) -> int:
         """Likely where it may exist; else never."""

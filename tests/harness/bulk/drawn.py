@@ -11,13 +11,13 @@ from harness.bulk.corpus import KEY_MAX, Entry
 from harness.bulk.generator import Case, fresh
 from harness.bulk.swarm import Swarm
 from harness.motifs import MOTIFS
-from harness.noise import FOCUSES, PARTS
+from harness.noise import FOCUSES
 
 randoms = st.integers(0, 1 << 64).map(Random)
 swarms = st.builds(
     Swarm,
     verbs=st.integers(0, swarm.ALL),
-    parts=st.lists(st.sampled_from(PARTS), unique=True).map(tuple),
+    parts=st.lists(st.sampled_from(swarm.PARTS), unique=True).map(tuple),
     kinds=st.sampled_from(swarm.kinds_of_connections()),
     focus=st.sampled_from(FOCUSES),
     sparsity=st.sampled_from(swarm.SPARSITIES),

@@ -20,7 +20,7 @@ from harness.bulk.generator import (
 from harness.bulk.swarm import Swarm, SwarmNoise
 from harness.compare import race_free
 from harness.foreign import UNBOUND
-from harness.noise import PARTS, scenario_of
+from harness.noise import scenario_of
 from harness.scenario import steps_of
 from harness.scenario_json import from_json, to_json, validate
 from model.faults import NONE
@@ -82,7 +82,7 @@ def test_a_scenario_has_only_what_the_swarm_has(noise: bytes, drawn: Swarm) -> N
 
 @given(st.binary(max_size=200))
 def test_a_swarm_with_everything_reads_connections_as_plain_noise_does(noise: bytes) -> None:
-    everything = scenario_of(SwarmNoise(noise, Swarm(parts=())))
+    everything = scenario_of(SwarmNoise(noise, Swarm(parts=("tls",))))
     plain = scenario_of(noise)
     if plain.faults == NONE and plain.network == everything.network and not plain.groups:
         ends = [(each.client, each.server) for each in everything.connections]
@@ -101,7 +101,7 @@ def test_swarms_differ_and_each_step_is_in_some() -> None:
     random = Random(1)
     drawn = [swarm.draw(random) for _ in range(300)]
     assert {verb for each in drawn for verb in each.names()} == set(swarm.VERBS)
-    assert {part for each in drawn for part in each.parts} == set(PARTS)
+    assert {part for each in drawn for part in each.parts} == set(swarm.PARTS)
     assert {each.focus for each in drawn} >= {"", "tls", "pair", "layers", "limits"}
     assert {each.taped for each in drawn} == {False, True}
     assert len(set(drawn)) > 250
