@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
-from harness import commands
+from harness import commands, mutants_command
 from harness.bulk import options as bulk
 from harness.options import (
     EPILOG,
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         _beside,
         _worlds,
         _setup_wine,
-        _mutants,
+        mutants_command.add,
         _properties,
         _schedules,
         _worker,
@@ -197,28 +197,6 @@ def _setup_wine(subparsers: Any) -> None:
             help="make the Windows interpreter of the world iocp, in a cache folder",
         )
     )
-
-
-def _mutants(subparsers: Any) -> None:
-    parser = add_command(subparsers, "mutants", commands.mutants, help="list the bugs of --mutant")
-    parser.add_argument("--find", action="store_true", help="hunt each of them; 1 if one lives")
-    parser.add_argument(
-        "--runs", type=positive, default=20_000, metavar="N", help="for each (20000)"
-    )
-    parser.add_argument(
-        "--seconds", type=positive, default=60, metavar="S", help="for each at most (60)"
-    )
-    parser.add_argument("--seed", type=natural, default=1, metavar="N", help="of the hunt (1)")
-    parser.add_argument(
-        "--search",
-        choices=("hypothesis", "bulk", "both"),
-        default="hypothesis",
-        help="who hunts; both: a table of how soon each finds them (hypothesis)",
-    )
-    parser.add_argument(
-        "--seeds", type=positive, default=3, metavar="N", help="of each, for --search both (3)"
-    )
-    json_option(parser)
 
 
 def _properties(subparsers: Any) -> None:

@@ -9,11 +9,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.failure import FailureFile, save_in
 from harness.replay import Replay
@@ -29,13 +27,9 @@ from harness.sweep import sweep
 from harness.words import count, plain
 from harness.worlds import WORLDS, check_name, is_simulated, why_not
 from model.errors import DuopollError, UsageError, WorldUnavailable
-from model.mutants import MUTANTS
 from model.properties import PROPERTIES, Verdicts
 from model.trace import encode_trace
 from sim.iocp_profile import switches as iocp_switches
-
-if TYPE_CHECKING:
-    from harness.mutation import Hunt
 
 CLEAN, BROKEN = 0, 1
 
@@ -268,50 +262,6 @@ def _subject_here(subject: str) -> str:
         return subject_version(subject)
     except DuopollError as error:
         return f"does not run here: {error}"
-
-
-def mutants(options: argparse.Namespace) -> int:
-    """`duopoll mutants`: the list, or with --find how soon each is found."""
-    if options.find:
-        return _mutants_board(options)
-    if options.json:
-        listed = [
-            {"name": m.name, "title": m.title, "breaks": m.breaks, "kernels": list(m.kernels)}
-            for m in MUTANTS.values()
-        ]
-        print_json({"mutants": listed})
-        return CLEAN
-    rows = [(m.name, m.breaks, "+".join(m.kernels), m.title) for m in MUTANTS.values()]
-    for line in columns([("mutant", "breaks", "kernels", "what is wrong"), *rows]):
-        print(line)
-    return CLEAN
-
-
-def _mutants_board(options: argparse.Namespace) -> int:
-    """Hunts every mutant: one that lives is a property that cannot fail."""
-    from harness.bulk.contest import contest
-    from harness.bulk.hunt import hunt as bulk_hunt
-    from harness.mutation import hunt  # Hypothesis: not for a worker
-
-    if options.search == "both":
-        return contest(options)
-    search = bulk_hunt if options.search == "bulk" else partial(hunt, shrinking=True)
-    hunts = []
-    for mutant in MUTANTS.values():
-        bounds = {"runs": options.runs, "number": options.seed, "seconds": options.seconds}
-        hunts.append(search(mutant, **bounds))
-        if not options.json:
-            print(_board_line(hunts[-1]), flush=True)
-    if options.json:
-        print_json({"mutants": [asdict(each) for each in hunts]})
-    return CLEAN if all(each.found for each in hunts) else BROKEN
-
-
-def _board_line(each: Hunt) -> str:
-    how = "found" if each.found else "NOT FOUND"
-    breaks = MUTANTS[each.mutant].breaks
-    line = f"{each.mutant:<26} {breaks:<4} {how:<9} {each.runs:>6} runs {each.seconds:>6.1f} s"
-    return line if each.shrunk is None else f"{line}  {each.shrunk:>3} steps and decisions"
 
 
 def properties(options: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from model.mutants import find as find_mutant
 
 #: of these the seed chooses: bugs of both kernels that most thousands of runs show
 CANARIES = ("timeout-early", "low-ignored", "LE-191")
-BATCH = 200
+BATCH = 50
 
 
 @dataclass(slots=True)

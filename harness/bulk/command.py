@@ -62,6 +62,7 @@ def campaign(options: argparse.Namespace) -> int:
             interrupt.check()
 
         going = Campaign(folder, state, make, width, canary, progress, tell)
+        going.shrink_s = options.shrink_seconds
         seconds = options.seconds or (FOREVER_S if options.runs else SECONDS)
         try:
             report = going.run(options.runs, seconds)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import gc
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from time import process_time
 
@@ -21,7 +21,8 @@ from harness.bulk.hunt import hunt as bulk_hunt
 from harness.commands import BROKEN, CLEAN, print_json
 from harness.mutation import Hunt
 from harness.mutation import hunt as drawn_hunt
-from model.mutants import MUTANTS, Mutant
+from model.errors import UsageError
+from model.mutants import MUTANTS, Mutant, find
 
 _WARM_UP = 20  # runs
 
@@ -47,11 +48,14 @@ class Row:
 def contest(options: argparse.Namespace) -> int:
     """`duopoll mutants --find --search both`: 1 if bulk search misses what Hypothesis finds."""
     rows = []
-    for row in play(options.runs, options.seconds, options.seed, options.seeds):
+    mutants = [find(name) for name in options.names or MUTANTS]
+    for row in play(mutants, options.runs, options.seconds, options.seed, options.seeds):
         rows.append(row)
         if not options.json:
             print(_line(row, options.seeds), flush=True)
     missed = [row.mutant for row in rows if row.hypothesis_found and not row.bulk_found]
+    if not rows:
+        raise UsageError("mutants of threads are searched alike: name others")
     total = summary(rows)
     if options.json:
         listed = [asdict(row) | {"ratio": row.ratio} for row in rows]
@@ -61,9 +65,11 @@ def contest(options: argparse.Namespace) -> int:
     return BROKEN if missed else CLEAN
 
 
-def play(runs: int, seconds: float, seed: int, seeds: int) -> Iterator[Row]:
-    """A row for every mutant without threads."""
-    for mutant in MUTANTS.values():
+def play(
+    mutants: Iterable[Mutant], runs: int, seconds: float, seed: int, seeds: int
+) -> Iterator[Row]:
+    """A row for each of them that is without threads."""
+    for mutant in mutants:
         if not mutant.threads:
             yield _row(mutant, runs, seconds, range(seed, seed + seeds))
 
@@ -103,7 +109,7 @@ def summary(rows: list[Row]) -> dict[str, float]:
         "hypothesis_median_ms": statistics.median(row.hypothesis_ms for row in rows),
         "median_ratio": statistics.median(row.ratio for row in rows),
         "slower": sum(row.ratio > 1 for row in rows),
-        "mutants": len(rows),
+        "compared": len(rows),
     }
 
 
@@ -124,5 +130,5 @@ def _verdict(total: dict[str, float], missed: list[str]) -> str:
         f"\nmedian time to find: bulk {total['bulk_median_ms']:.0f} ms, Hypothesis"
         f" {total['hypothesis_median_ms']:.0f} ms, ratio {ratio:.2f}; median of the ratios"
         f" {total['median_ratio']:.2f}; slower in {total['slower']:.0f} of"
-        f" {total['mutants']:.0f}; missed by bulk alone: {', '.join(missed) or 'none'}"
+        f" {total['compared']:.0f}; missed by bulk alone: {', '.join(missed) or 'none'}"
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from random import Random
 from time import monotonic
 
+from harness.bulk.collector import seldom
 from harness.bulk.novelty import Key, keys_of
 from harness.bulk.search import Search
 from harness.mutation import FOREVER_S, WORLDS, Hunt, focus_of, hunt_threads
@@ -32,16 +33,18 @@ def hunt(mutant: Mutant, *, runs: int, number: int = 0, seconds: float = FOREVER
     )
     seen: set[Key] = set()
     started = monotonic()
-    for count in range(1, runs + 1):
-        if monotonic() - started > seconds:
-            break
-        trial = search.trial(search.draw())
-        names = {each.violation.property for each in trial.broken}
-        if mutant.breaks in names:
-            took = monotonic() - started
-            return Hunt(mutant.name, True, count, took, tuple(sorted(names)))
-        keys = set().union(*map(keys_of, trial.outcomes))
-        if not keys <= seen:
-            seen |= keys
-            search.pool.append(trial.case)
+    with seldom() as after_run:
+        for count in range(1, runs + 1):
+            if monotonic() - started > seconds:
+                break
+            trial = search.trial(search.draw())
+            after_run()
+            names = {each.violation.property for each in trial.broken}
+            if mutant.breaks in names:
+                took = monotonic() - started
+                return Hunt(mutant.name, True, count, took, tuple(sorted(names)))
+            keys = set().union(*map(keys_of, trial.outcomes))
+            if not keys <= seen:
+                seen |= keys
+                search.pool.append(trial.case)
     return Hunt(mutant.name, False, count, monotonic() - started, ())

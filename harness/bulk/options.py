@@ -50,6 +50,9 @@ def _campaign(subparsers: Any) -> None:
         "--dask", metavar="ADDRESS", help="instead a Dask cluster: tcp://127.0.0.1:8786"
     )
     command.add_argument(
+        "--shrink-seconds", type=positive, default=10, metavar="S", help="for one failure (10)"
+    )
+    command.add_argument(
         "--canary", metavar="NAME", help="the mutant that must be found (default: by the seed)"
     )
     command.add_argument(

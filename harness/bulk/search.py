@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from time import monotonic
 
+from harness.bulk.collector import seldom
 from harness.bulk.corpus import Entry
 from harness.bulk.generator import Case, fresh, mutated, scenario_and_tape
 from harness.bulk.novelty import Key, keys_of, text_of
@@ -23,8 +24,9 @@ from harness.failure import FailureFile, encode
 from harness.run import SUBJECTS, Outcome, run
 from harness.signature import signature
 from harness.worlds import is_simulated
-from model.properties import Violation
+from model.properties import Verdicts, Violation
 
+_FRESH = 256  # cases that a search without parents begins with: at first all is new
 _CALM = 16  # one fresh case in so many is run in every simulated world, and compared
 
 
@@ -89,11 +91,14 @@ class Search:
         usual = _CALM if len(self._simulated) > 1 else 0
         self._calm = usual if calm is None else calm
         self._turn = random.getrandbits(8)
+        self._drawn = 0
+        self._fresh = 0 if pool else _FRESH
 
     def draw(self) -> Case:
         """The next case: fresh, or out of one that was new."""
         random = self.random
-        if self.pool and random.getrandbits(1):
+        self._drawn += 1
+        if self.pool and self._drawn > self._fresh and random.getrandbits(1):
             parent = self.pool[random.randrange(len(self.pool))]
             return mutated(parent, random, self.pool)
         focus = self._focus
@@ -125,15 +130,23 @@ class Search:
 
 
 def judged(outcomes: Sequence[Outcome]) -> tuple[tuple[Broken, ...], tuple[str, ...]]:
-    """What broke in runs of one scenario; of several, which are race-free, also between them, and
-    which properties had something to say about that."""
-    broken = [Broken(each, run) for run in outcomes for each in run.verdicts.violations]
+    """What broke in runs of one scenario, the first violation of each property; of several runs,
+    which are race-free, also between them, and which properties had something to say about that."""
+    broken = [Broken(each, run) for run in outcomes for each in _first(run.verdicts)]
     if len(outcomes) < 2:
         return tuple(broken), ()
     verdicts = compare(outcomes)
     first, *others = outcomes
-    broken += [Broken(each, first, tuple(others)) for each in verdicts.violations]
+    broken += [Broken(each, first, tuple(others)) for each in _first(verdicts)]
     return tuple(broken), tuple([name for name, times in verdicts.checked.items() if times])
+
+
+def _first(verdicts: Verdicts) -> list[Violation]:
+    """One violation a property: the one that a failure file of it is about."""
+    found: dict[str, Violation] = {}
+    for each in verdicts.violations:
+        found.setdefault(each.property, each)
+    return list(found.values())
 
 
 # Batches.
@@ -191,19 +204,21 @@ def search_batch(batch: Batch) -> Findings:
     counts: Counter[Key] = Counter()
     seen: set[str] = set(batch.seen)
     known = set(batch.known)
-    while findings.runs.total() < batch.runs:
-        trial = search.trial(search.draw())
-        for outcome in trial.outcomes:
-            _count(findings, outcome)
-            keys = keys_of(outcome)
-            new = [key for key in keys if key not in counts]
-            counts.update(keys)
-            if new and not seen.issuperset(texts := set(map(text_of, new))):
-                seen |= texts
-                _keep(findings, search, trial, outcome)
-        findings.checked.update(trial.compared)
-        for broken in trial.broken:
-            _tell(findings, known, trial, broken)
+    with seldom() as after_run:
+        while findings.runs.total() < batch.runs:
+            trial = search.trial(search.draw())
+            after_run()
+            for outcome in trial.outcomes:
+                _count(findings, outcome)
+                keys = keys_of(outcome)
+                new = [key for key in keys if key not in counts]
+                counts.update(keys)
+                if new and not seen.issuperset(texts := set(map(text_of, new))):
+                    seen |= texts
+                    _keep(findings, search, trial, outcome)
+            findings.checked.update(trial.compared)
+            for broken in trial.broken:
+                _tell(findings, known, trial, broken)
     findings.keys = Counter({text_of(key): times for key, times in counts.items()})
     findings.seconds = monotonic() - started
     return findings

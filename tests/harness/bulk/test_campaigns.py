@@ -76,7 +76,7 @@ def test_a_campaign_that_was_ended_comes_to_the_same(tmp_path: Path) -> None:
 def test_failures_are_files_once_each_and_replay(tmp_path: Path) -> None:
     told: list[tuple[str, bool]] = []
     opened = open_campaign(
-        tmp_path, resume=False, subject="model", mutant="eof-twice", worlds=WORLDS_HERE, seed=2
+        tmp_path, resume=False, subject="model", mutant="timeout-early", worlds=WORLDS_HERE, seed=2
     )
     canary = canary_of(2, WORLDS_HERE)
     canary.limit = 0
@@ -89,7 +89,7 @@ def test_failures_are_files_once_each_and_replay(tmp_path: Path) -> None:
         tell=lambda found, path: told.append((found.signature, path.exists())),
         shrink_s=0.2,
     )
-    campaign.run(80)
+    campaign.run(40)
     held = {each.signature: each for each in opened.failures.values()}
     assert held and told == [(name, True) for name in held]
     for known in held.values():
@@ -102,7 +102,7 @@ def test_failures_are_files_once_each_and_replay(tmp_path: Path) -> None:
 
 
 def test_a_failure_that_was_written_just_before_the_end_is_not_lost(tmp_path: Path) -> None:
-    go(tmp_path, 60, mutant="eof-twice")
+    go(tmp_path, 60, mutant="timeout-early")
     fields = json.loads((tmp_path / state.NAME).read_text())
     before = {each["signature"] for each in fields["failures"]}
     assert before
@@ -159,19 +159,30 @@ def test_canaries_are_of_both_kernels(name: str) -> None:
 
 def test_a_campaign_of_its_own_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(tmp_path / "c")
-    arguments = ["campaign", "--dir", folder, "--jobs", "1", "--mutant", "no-direction", "--json"]
+    arguments = [
+        "campaign",
+        "--dir",
+        folder,
+        "--shrink-seconds",
+        "1",
+        "--jobs",
+        "1",
+        "--mutant",
+        "timeout-early",
+        "--json",
+    ]
     assert main([*arguments, "--resume", "--runs", "5"]) == 2
     assert "holds no campaign to resume" in capsys.readouterr().err
     assert main([*arguments, "--runs", "30", "--seed", "5"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["canary"]["found"]
-    assert {"E-5"} <= {each["property"] for each in told["failures"]}
+    assert {"T-1"} <= {each["property"] for each in told["failures"]}
     assert sum(told["runs"].values()) >= 30
     assert main([*arguments, "--resume", "--runs", "30"]) == 1
     assert json.loads(capsys.readouterr().out)["session_runs"] == 0
-    other = [each if each != "no-direction" else "eof-twice" for each in arguments]
+    other = [each if each != "timeout-early" else "eof-twice" for each in arguments]
     assert main([*other, "--runs", "30"]) == 2
-    assert "holds a campaign of model with no-direction" in capsys.readouterr().err
+    assert "holds a campaign of model with timeout-early" in capsys.readouterr().err
 
 
 counters = st.dictionaries(st.text(max_size=20), st.integers(0, 1 << 40), max_size=5)

@@ -34,7 +34,7 @@ def killed(folder: Path, random: Random) -> str:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "harness", "campaign", "--dir", str(folder), "--jobs", "2"),
-            *("--mutant", "eof-twice", "--seed", "3", "--seconds", "100"),
+            *("--mutant", "timeout-early", "--seed", "3", "--seconds", "100"),
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -73,7 +73,16 @@ def test_a_killed_campaign_loses_nothing_that_it_told_of(tmp_path: Path) -> None
         runs = sum(held.runs.values())
         if (tmp_path / "corpus").exists():
             corpus.load(tmp_path / "corpus")
-    arguments = ["--mutant", "eof-twice", "--runs", str(runs + 100), "--jobs", "1"]
+    arguments = [
+        "--shrink-seconds",
+        "1",
+        "--mutant",
+        "timeout-early",
+        "--runs",
+        str(runs + 20),
+        "--jobs",
+        "1",
+    ]
     assert main(["campaign", "--resume", "--dir", str(tmp_path), *arguments]) == 1
     held = state.load(tmp_path)
     assert held.failures
