@@ -21,14 +21,13 @@ from harness.run import run as run_scenario
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
 from harness.scenario_json import to_json
-from harness.show import Filters, columns, load_any, schema, show_file
-from harness.story import replay_command, story, three_blocks
+from harness.show import columns
+from harness.story import story, three_blocks
 from harness.sweep import sweep
 from harness.words import count, plain
 from harness.worlds import WORLDS, check_name, is_simulated, why_not
 from model.errors import DuopollError, UsageError, WorldUnavailable
 from model.properties import PROPERTIES, Verdicts
-from model.trace import encode_trace
 from sim.iocp_profile import switches as iocp_switches
 
 CLEAN, BROKEN = 0, 1
@@ -184,46 +183,6 @@ def _tell_run(outcome: Outcome, path: Path | None) -> None:
         print("\n" + three_blocks(FailureFile.of(outcome), path))
     elif path is not None:
         print(f"kept in {path}")
-
-
-# show
-
-
-def show(options: argparse.Namespace) -> int:
-    """`duopoll show FILE`, or `--schema`."""
-    if options.schema is not None:
-        print(json.dumps(schema(options.schema), indent=None if options.json else 1))
-        return CLEAN
-    if options.file is None:
-        raise UsageError("FILE is missing: name a failure file or a trace, or give --schema")
-    if options.json:
-        print_json(_show_json(options.file))
-        return CLEAN
-    filters = Filters(tuple(options.kind), tuple(options.end), options.head, options.tail)
-    for line in show_file(options.file, filters):
-        print(line)
-    return CLEAN
-
-
-def _show_json(file: str) -> dict[str, Any]:
-    failure, records = load_any(file)
-    told: dict[str, Any] = {"records": [json.loads(line) for line in encode_trace(records)]}
-    if failure is None:
-        return told
-    return {
-        "world": failure.world,
-        "kernel_version": failure.kernel_version,
-        "subject": failure.subject,
-        "subject_version": failure.subject_version,
-        "mutant": failure.mutant,
-        "property": failure.broken,
-        "scenario": to_json(failure.scenario),
-        "decisions": [decision._asdict() for decision in failure.decisions],
-        **told,
-        "violations": [violation._asdict() for violation in failure.violations],
-        "story": story(failure),
-        "replay": replay_command(file),
-    }
 
 
 # What there is.

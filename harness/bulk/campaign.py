@@ -30,7 +30,6 @@ from harness.bulk.state import Known, State
 from harness.failure import decode
 from harness.failure import save as save_failure
 from harness.run import SUBJECTS, check_names, subject_version
-from harness.signature import signature
 from harness.worlds import check_available, is_simulated
 from model.errors import DuopollError, UsageError
 
@@ -168,7 +167,7 @@ class Campaign:
             known = self.to_shrink.pop(0)
             seconds = min(self.shrink_s, max(0.1, (self.deadline - monotonic()) / 3))
             data = (self.folder / "failures" / known.file).read_bytes()
-            return "shrink", reduced, (data, seconds)
+            return "shrink", reduced, (data, known.signature, seconds)
         return None if over else ("search", search_batch, (self._batch(),))
 
     def _batch(self) -> Batch:
@@ -211,7 +210,7 @@ class Campaign:
             if kind == "canary":
                 self.canary.take(result, self.folder)
             elif kind == "shrink":
-                self._take_smaller(result)
+                self._take_smaller(self.state.failures[argument[1]], result)
             else:
                 self._take(argument[0], result)
             self._watch()
@@ -247,12 +246,8 @@ class Campaign:
         self.state.failures[found.signature] = known
         self.to_shrink.append(known)
 
-    def _take_smaller(self, data: bytes) -> None:
-        failure = decode(data.split(b"\n"))
-        assert failure.violation is not None
-        name = signature(failure.violation, failure.records)
-        known = self.state.failures[name]
-        save_failure(self.folder / "failures" / known.file, failure)
+    def _take_smaller(self, known: Known, data: bytes) -> None:
+        save_failure(self.folder / "failures" / known.file, decode(data.split(b"\n")))
         known.shrunk = True
         self._save()
 

@@ -17,8 +17,8 @@ from harness.bulk.canary import canary_of
 from harness.bulk.corpus import Entry
 from harness.bulk.report import LiveLine, as_json, failure_lines, final_lines, to_stream
 from harness.bulk.search import Found, covers
-from harness.campaign import Interrupt
 from harness.commands import BROKEN, CLEAN, choose_worlds, print_json, to_errors
+from harness.progress import Interrupt
 from harness.run import SUBJECTS
 from harness.show import columns
 from harness.words import count

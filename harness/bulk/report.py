@@ -11,7 +11,7 @@ from harness.bulk.campaign import Report
 from harness.bulk.novelty import never_exercised
 from harness.bulk.search import Found
 from harness.bulk.state import Known
-from harness.campaign import ProgressLine
+from harness.progress import StatusLine
 from harness.show import columns
 from harness.words import count, plain
 
@@ -19,7 +19,7 @@ PLAIN_S = 10.0  # between two lines where there is no terminal
 MESSAGE_MAX = 160
 
 
-class LiveLine(ProgressLine):
+class LiveLine(StatusLine):
     """One line that is written over on a terminal; elsewhere a line now and then."""
 
     def __init__(self, stream: IO[str]) -> None:
@@ -28,8 +28,8 @@ class LiveLine(ProgressLine):
 
     def show(self, report: Report) -> None:
         """The report so far."""
-        if self._shown:
-            self._write(progress_text(report))
+        if self.shown:
+            self.write(progress_text(report))
         elif monotonic() >= self._next:
             self._next = monotonic() + PLAIN_S
             print(progress_text(report), file=self._stream, flush=True)

@@ -22,7 +22,7 @@ from harness.compare import compare
 from harness.conform.rules import watching
 from harness.failure import FailureFile, encode
 from harness.run import SUBJECTS, Outcome, run
-from harness.signature import signature
+from harness.shrinking.judge import name_of
 from harness.worlds import is_simulated
 from model.properties import Verdicts, Violation
 
@@ -40,8 +40,8 @@ class Broken:
 
     @property
     def signature(self) -> str:
-        """What tells it from other violations."""
-        return signature(self.violation, self.outcome.records)
+        """What tells it from other violations, as for the shrinker: of the model its property."""
+        return name_of(self.violation, self.outcome.subject, self.outcome.records)
 
     def as_file(self) -> FailureFile:
         """The failure as data."""

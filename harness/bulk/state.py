@@ -25,7 +25,7 @@ from harness.failure import TEXT_MAX
 from harness.failure import load as load_failure
 from harness.reading import error_at, parse, read_fields, read_file, read_items
 from harness.run import SUBJECTS
-from harness.signature import signature
+from harness.shrinking.judge import name_of
 from harness.worlds import WORLDS
 from model.errors import UsageError
 from model.mutants import MUTANTS
@@ -112,7 +112,7 @@ def _look_for_failures(folder: Path, state: State) -> None:
         failure = load_failure(path)
         if failure.violation is None or failure.broken is None:
             raise UsageError(f"{path}: is a clean run: keep it somewhere else")
-        name = signature(failure.violation, failure.records)
+        name = name_of(failure.violation, failure.subject, failure.records)
         worlds = (failure.world, *failure.others)
         state.failures[name] = Known(name, failure.broken, worlds, path.name)
 

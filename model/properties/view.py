@@ -53,7 +53,8 @@ class View:
 
     __slots__ = (
         "above", "again", "allowed", "below", "broken", "closed", "completion", "connect_events",
-        "connect_result", "connected", "connecting", "dead", "deaf", "deferred", "depth",
+        "connect_result", "connected", "connecting", "crossed_in", "crossed_out", "dead", "deaf",
+        "deferred", "depth",
         "direct_injected", "direct_triggers", "disable_index", "enable_read_pass",
         "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs", "errors", "eventcb",
         "ever_connects", "ever_disabled", "failed", "fd", "finishing", "flushed", "forced",
@@ -80,6 +81,7 @@ class View:
         self.closed = self.unable = False  # its descriptor is; a call said it could not arm it
         self.freed_by = ""  # the thread that did
         self.unlocked = False  # UNLOCK_CALLBACKS
+        self.crossed_in = self.crossed_out = -9  # passes: see progress.crossed
         self.finishing = False  # a callback began that another thread's free came before
         self.given_up = 0  # descriptors that setfd took away
         # What the application set.
@@ -196,16 +198,23 @@ class Run:
 
     __slots__ = (
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
-        "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
-        "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
+        "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "foreign",
+        "idle_waits", "interest", "last_pass_time", "loop_flags", "opened", "operations", "over",
+        "pass_time", "passes",
         "peers", "rates", "records", "reported", "simulated", "thread", "threaded", "tolerance",
         "views", "violations", "wait_index", "workers",
     )  # fmt: skip
 
     def __init__(
-        self, records: Sequence[Record], completion: bool, simulated: bool, tolerance: int
+        self,
+        records: Sequence[Record],
+        completion: bool,
+        simulated: bool,
+        tolerance: int,
+        foreign: bool = False,
     ) -> None:
         self.records = records
+        self.foreign = foreign  # it reads the clock once a pass, and FIONREAD before it reads
         self.completion = completion
         self.simulated = simulated
         self.tolerance = tolerance
@@ -223,6 +232,7 @@ class Run:
         self.connect_caller: View | None = None  # whose connect call is running
         self.rates: Rates | None = None  # once there are limits
         self.pass_time: int = records[0][0] if records else 0
+        self.last_pass_time = self.pass_time  # of the pass before
         self.passes = 0
         self.wait_index = -1
         self.idle_waits = 0

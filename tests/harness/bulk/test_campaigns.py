@@ -21,7 +21,6 @@ from harness.bulk.state import Known, State
 from harness.cli import main
 from harness.failure import load
 from harness.replay import replay
-from harness.signature import signature
 from harness.worlds import WORLDS
 from model.errors import UsageError
 from model.mutants import MUTANTS
@@ -95,7 +94,7 @@ def test_failures_are_files_once_each_and_replay(tmp_path: Path) -> None:
     for known in held.values():
         failure = load(tmp_path / "failures" / known.file)
         assert failure.violation is not None
-        assert signature(failure.violation, failure.records) == known.signature
+        assert failure.broken == known.property == known.signature
         assert known.shrunk and known.times >= 1
         assert replay(str(tmp_path / "failures" / known.file)).exit_code == 1
     assert files(tmp_path / "failures") == {each.file for each in held.values()}
