@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from harness import commands, demo, emit_test, mutants_command
+from harness.bulk import options as bulk
 from harness.explain import command as explain
 from harness.options import (
     EPILOG,
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     subparsers = top.add_subparsers(required=True, metavar="COMMAND", dest="name")
     for add in (
         _fuzz,
+        bulk.add,
         _replay,
         _run,
         shrink.add,

@@ -1,24 +1,26 @@
-"""`duopoll mutants`: the list, or with `--find` how soon each is found and how small it becomes."""
+"""`duopoll mutants`: the planted bugs, and with --find how soon a search finds each."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.commands import BROKEN, CLEAN, print_json
 from harness.options import add_command, json_option, natural, positive
 from harness.show import columns
-from model.mutants import MUTANTS
+from model.mutants import MUTANTS, find
 
 if TYPE_CHECKING:
     from harness.mutation import Hunt
 
 
 def add(subparsers: Any) -> None:
-    """The command's arguments."""
+    """Adds the command."""
     parser = add_command(subparsers, "mutants", mutants, help="list the bugs of --mutant")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
     parser.add_argument("--find", action="store_true", help="hunt each of them; 1 if one lives")
     parser.add_argument(
         "--runs", type=positive, default=20_000, metavar="N", help="for each (20000)"
@@ -27,41 +29,49 @@ def add(subparsers: Any) -> None:
         "--seconds", type=positive, default=60, metavar="S", help="for each at most (60)"
     )
     parser.add_argument("--seed", type=natural, default=1, metavar="N", help="of the hunt (1)")
+    parser.add_argument(
+        "--search",
+        choices=("hypothesis", "bulk", "both"),
+        default="hypothesis",
+        help="who hunts; both: a table of how soon each finds them (hypothesis)",
+    )
+    parser.add_argument(
+        "--seeds", type=positive, default=3, metavar="N", help="of each, for --search both (3)"
+    )
     json_option(parser)
 
 
 def mutants(options: argparse.Namespace) -> int:
-    """`duopoll mutants`: the list, or with --find how soon each is found."""
+    """The list, or with --find how soon each is found."""
+    chosen = [find(name) for name in options.names or MUTANTS]
     if options.find:
-        return _mutants_board(options)
+        return _board(options)
     if options.json:
         listed = [
             {"name": m.name, "title": m.title, "breaks": m.breaks, "kernels": list(m.kernels)}
-            for m in MUTANTS.values()
+            for m in chosen
         ]
         print_json({"mutants": listed})
         return CLEAN
-    rows = [(m.name, m.breaks, "+".join(m.kernels), m.title) for m in MUTANTS.values()]
+    rows = [(m.name, m.breaks, "+".join(m.kernels), m.title) for m in chosen]
     for line in columns([("mutant", "breaks", "kernels", "what is wrong"), *rows]):
         print(line)
     return CLEAN
 
 
-def _mutants_board(options: argparse.Namespace) -> int:
+def _board(options: argparse.Namespace) -> int:
     """Hunts every mutant: one that lives is a property that cannot fail."""
-    from harness.mutation import hunt  # Hypothesis: not for a worker
+    from harness.bulk.contest import contest  # Hypothesis: not for a worker
+    from harness.bulk.hunt import hunt as bulk_hunt
+    from harness.mutation import hunt
 
+    if options.search == "both":
+        return contest(options)
+    search = bulk_hunt if options.search == "bulk" else partial(hunt, shrinking=True)
+    bounds = {"runs": options.runs, "number": options.seed, "seconds": options.seconds}
     hunts = []
-    for mutant in MUTANTS.values():
-        hunts.append(
-            hunt(
-                mutant,
-                runs=options.runs,
-                number=options.seed,
-                seconds=options.seconds,
-                shrinking=True,
-            )
-        )
+    for name in options.names or MUTANTS:
+        hunts.append(search(find(name), **bounds))
         if not options.json:
             print(_board_line(hunts[-1]), flush=True)
     if options.json:
