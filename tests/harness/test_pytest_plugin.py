@@ -21,8 +21,9 @@ pytest_plugins = ["pytester"]
 
 PLUGIN = ("-p", "harness.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly")
 HEAD = """
-from hypothesis import given, settings, strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 from harness.strategies import scenarios
+PHASES = [Phase.generate, Phase.shrink]
 """ + source_of_runs(broken())[0]
 
 
@@ -108,7 +109,7 @@ def test_hypothesis_shrinks_and_is_told(lab: pytest.Pytester) -> None:
     lab.makepyfile(
         HEAD
         + """
-@settings(max_examples=20, database=None, derandomize=True, deadline=None)
+@settings(max_examples=20, database=None, derandomize=True, deadline=None, phases=PHASES)
 @given(st.integers(1, 20_000))
 def test_bug(duopoll, size):
     server = BuffereventEnd(setup=(Step("write", (1,)), Step("write", (size,))))
