@@ -89,8 +89,9 @@ test: $(DEV) wine lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=ci
 
 coverage: $(DEV) wine
-	$(BIN)/python -m pytest -q -n $(JOBS) -m hypothesis --cov \
-	  --cov-report=term-missing:skip-covered tests
+	$(BIN)/python -m pytest -q -n $(JOBS) -m hypothesis --hypothesis-profile=ci --cov \
+	  --cov-report=term-missing:skip-covered --cov-report=json:.cache/coverage.json tests
+	@$(BIN)/python scripts/branch_coverage.py .cache/coverage.json
 
 $(VENV)/.mutation: pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[mutation]'

@@ -71,6 +71,15 @@ def rows(patterns: Sequence[str], programs: Sequence[Counts]) -> list[Row]:
     return [_row(name, programs) for name in dict.fromkeys(found)]
 
 
+def in_functions_of(program: Counts, others: Sequence[Counts]) -> list[dict[Branch, int]]:
+    """What `others` took of the branches in functions of which `program` took any."""
+    entered = {(each.file, each.function) for each, count in program.items() if count}
+    return [
+        {each: count for each, count in taken.items() if (each.file, each.function) in entered}
+        for taken in others
+    ]
+
+
 def _row(file: str, programs: Sequence[Counts]) -> Row:
     known = {each for program in programs for each in program if each.file == file}
     reached = [{each for each in known if program.get(each, 0) > 0} for program in programs]

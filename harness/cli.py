@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from harness import commands, demo, emit_test
+from harness.explain import command as explain
 from harness.options import (
     EPILOG,
     add_command,
@@ -27,6 +28,7 @@ from harness.options import (
     subject_options,
     tape,
 )
+from harness.shrinking import command as shrink
 from harness.views import export_command, show_command
 from harness.words import plain
 from model.errors import Divergence, DuopollError
@@ -49,6 +51,8 @@ def parser() -> argparse.ArgumentParser:
         _fuzz,
         _replay,
         _run,
+        shrink.add,
+        explain.add,
         show_command.add,
         _conform,
         _beside,

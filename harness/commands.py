@@ -9,9 +9,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.failure import FailureFile, save_in
@@ -263,7 +263,10 @@ def _mutants_board(options: argparse.Namespace) -> int:
         if not options.json:
             print(_board_line(hunts[-1]), flush=True)
     if options.json:
-        print_json({"mutants": [asdict(each) for each in hunts]})
+        print_json({"mutants": [each.to_json() for each in hunts], "medians": _medians(hunts)})
+    elif any(each.shrunk for each in hunts):
+        told = ", ".join(f"{value:g} {name}" for name, value in _medians(hunts).items())
+        print(f"median of those found: {told}")
     return CLEAN if all(each.found for each in hunts) else BROKEN
 
 
@@ -271,7 +274,19 @@ def _board_line(each: Hunt) -> str:
     how = "found" if each.found else "NOT FOUND"
     breaks = MUTANTS[each.mutant].breaks
     line = f"{each.mutant:<26} {breaks:<4} {how:<9} {each.runs:>6} runs {each.seconds:>6.1f} s"
-    return line if each.shrunk is None else f"{line}  {each.shrunk:>3} steps and decisions"
+    shrunk = each.shrunk
+    if shrunk is None:
+        return line
+    line += f"  {shrunk.steps:>3} steps {shrunk.decisions:>3} decisions"
+    line += f" after {shrunk.tries:>4} tries in {shrunk.seconds:>4.1f} s"
+    return line if shrunk.complete else f"{line}, not finished"
+
+
+def _medians(hunts: Sequence[Hunt]) -> dict[str, float]:
+    """Of the shrunk failures: scenario steps, decisions that are not dull, seconds of shrinking."""
+    shrunk = [each.shrunk for each in hunts if each.shrunk is not None]
+    names = ("steps", "decisions", "seconds") if shrunk else ()
+    return {name: float(median(getattr(each, name) for each in shrunk)) for name in names}
 
 
 def properties(options: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ from typing import Any
 
 from libevent_source import Unbuildable, built
 
-from harness.branches import counts, markdown, missed, rows, total
+from harness.branches import counts, in_functions_of, markdown, missed, rows, total
 from real.libevent.built import VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,6 +192,9 @@ def _tell(tree: Path) -> int:
     programs = [counts(_reports(tree, program)) for program in PROGRAMS]
     asked = rows(ASKED, programs)
     print("\n".join(markdown(PROGRAMS, [*asked, total(asked)])))
+    print("\nThe same, of the functions that duopoll goes through:\n")
+    within = rows(ASKED, in_functions_of(programs[-1], programs))
+    print("\n".join(markdown(PROGRAMS, [*within, total(within)])))
     print("\nBeside them:\n")
     print("\n".join(markdown(PROGRAMS, rows(BESIDE, programs))))
     print()

@@ -21,10 +21,10 @@ from real.libevent.library import PACKAGE, SONAME
 SOURCE = "libevent"
 TOOLS = ("apt-get", "dpkg-source", "gcc", "gcov", "make")
 SYSTEM_LISTS = Path("/etc/apt")
-#: -O0: an optimiser merges and splits branches. The linker keeps the two functions that write the
-#: counters, which nothing in libevent calls.
+#: -O0: an optimiser merges and splits branches. Each library needs all of libgcov: nothing in them
+#: calls what writes the counters, and what another library has writes the other's.
 CFLAGS = "--coverage -O0 -g"
-LDFLAGS = "--coverage -Wl,-u,__gcov_dump -Wl,-u,__gcov_reset"
+LDFLAGS = "--coverage -Wl,--whole-archive,-lgcov,--no-whole-archive"
 #: the package's patches make the generated files look old, which need autoconf and its kin to be
 #: made again; what the patches change in them is told to make here: libraries name what they need
 MAKE = (

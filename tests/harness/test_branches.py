@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.branches import Branch, Counts, counts, markdown, missed, rows, total
+from harness.branches import Branch, Counts, counts, in_functions_of, markdown, missed, rows, total
 from model.errors import UsageError
 
 BRANCHES = st.builds(
@@ -67,6 +67,17 @@ def test_what_was_missed_and_what_was_reached_is_everything(taken: tuple[Counts,
     assert whole.branches == len(first)
     assert len(missed(second, first, ("*",))) == whole.together - whole.reached[1]
     assert len(missed(first, second, ("*",))) == whole.only_last
+
+
+@given(programs())
+def test_only_functions_that_one_program_goes_through(taken: tuple[Counts, Counts]) -> None:
+    second = taken[1]
+    through = {(each.file, each.function) for each in second if second[each]}
+    kept = in_functions_of(second, taken)
+    for whole, part in zip(taken, kept, strict=True):
+        assert part.items() <= whole.items()
+        assert set(part) == {each for each in whole if (each.file, each.function) in through}
+    assert sum(kept[1].values()) == sum(second.values())
 
 
 def test_reports_of_two_objects_add_up() -> None:

@@ -81,8 +81,8 @@ def test_what_it_was_built_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_counters_of_several_processes_add_up(tmp_path: Path) -> None:
     """A tiny library with counters, which is redirected while it runs and not while it writes."""
     (tmp_path / "doubled.c").write_text(SOURCE)
-    keep = ["-Wl,-u,__gcov_dump", "-Wl,-u,__gcov_reset"]
-    make = ["gcc", "--coverage", "-O0", "-fPIC", "-shared", *keep, "-o", "doubled.so", "doubled.c"]
+    whole = "-Wl,--whole-archive,-lgcov,--no-whole-archive"
+    make = ["gcc", "--coverage", "-O0", "-fPIC", "-shared", whole, "-o", "doubled.so", "doubled.c"]
     subprocess.run(make, cwd=tmp_path, check=True)
     library = str(tmp_path / "doubled.so")
     processes = [
