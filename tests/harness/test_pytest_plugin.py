@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ from tests.harness.views.runs import LAYERED, broken
 
 pytest_plugins = ["pytester"]
 
-PLUGIN = ("-p", "harness.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly")
+NAME = "harness.pytest_plugin"
+#: an installation loads it by itself; naming it too would only warn that it is there already
+INSTALLED = any(each.name == NAME for each in entry_points(group="pytest11"))
+PLUGIN = ("-p", "no:cacheprovider", *(() if INSTALLED else ("-p", NAME)))
 HEAD = """
 from hypothesis import Phase, given, settings, strategies as st
 from harness.strategies import scenarios
@@ -42,7 +46,7 @@ def ran(lab: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 def ran_apart(lab: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """pytest in a process of its own."""
-    return lab.runpytest_subprocess(*PLUGIN, *arguments)
+    return lab.runpytest_subprocess("-p", "no:cacheprovider", "-p", NAME, *arguments)
 
 
 def test_a_file_is_replayed_as_an_item(lab: pytest.Pytester) -> None:
