@@ -1,7 +1,7 @@
 """Application threads out of noise: see `harness.noise`, which draws them last.
 
 Few scenarios have threads; then there are up to three, with a few steps each on the bufferevents
-that are on sockets without layers, and those are made THREADSAFE.
+of the application, and those are made THREADSAFE: a stack at every level, a pair at both ends.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from harness.noise_tables import (
 )
 from harness.scenario import (
     LOOP_STEPS,
+    TLS_LAYERS,
     AppStep,
     BuffereventEnd,
     Connection,
@@ -42,6 +43,8 @@ _STOPS: Reaction = (Step("disable", ("R",)), Step("enable", ("R",))) * 3
 _TRIGGERS = [step for step in _PLAIN if step.do == "trigger"]
 THREAD_STEPS: list[Step | Reaction] = [*WRITES, *_PLAIN, *_FLUSHES, *_TRIGGERS * 2, *[_STOPS] * 20]
 LIMITED_STEPS: list[Step | Reaction] = [*THREAD_STEPS, *LATER_LIMITS * 3]
+ENCRYPTED_STEPS: list[Step | Reaction] = [*THREAD_STEPS, *[Step("tls_shutdown")] * 4]
+SHARE = 64  # bytes: with locks, what moves a byte is some forty records
 
 
 def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
@@ -51,11 +54,22 @@ def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
     names = [name for name, _ in ends(safe) if thread_safe(safe, name)]
     if not names:
         return scenario
-    table = LIMITED_STEPS if scenario.groups else THREAD_STEPS
+    table = _table(safe)
     threads = [_steps(noise, names, table)]
     while len(threads) < THREADS and noise.byte() >= STOP:
         threads.append(_steps(noise, names, table))
-    return replace(safe, threads=tuple(threads))
+    groups = tuple([replace(each, min_share=max(SHARE, each.min_share)) for each in safe.groups])
+    return replace(safe, threads=tuple(threads), groups=groups)
+
+
+def _table(scenario: Scenario) -> list[Step | Reaction]:
+    """What threads do."""
+    if scenario.groups:
+        return LIMITED_STEPS
+    layers = [layer for each in scenario.connections for layer in each.layers]
+    if any(layer.kind in TLS_LAYERS for layer in layers):
+        return ENCRYPTED_STEPS
+    return THREAD_STEPS
 
 
 def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> tuple[AppStep, ...]:
@@ -69,8 +83,6 @@ def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> 
 
 
 def _safe(connection: Connection, more: tuple[str, ...]) -> Connection:
-    if connection.layers or connection.transport != "socket":
-        return connection
     return replace(
         connection,
         client=_safe_end(connection.client, more),

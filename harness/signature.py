@@ -2,8 +2,8 @@
 
 A mutant has one bug, so its property names it. A real library breaks one property for several
 reasons. Its violations are told apart by what the message says without names and figures, by the
-kind of callback it happened in, and by how far the bufferevent's connection was. A bucket is the same
-code for both directions, whatever its bufferevent does: of rates (R) only what is said counts.
+kind of callback it happened in, and by how far the bufferevent's connection was. A bucket is the
+same code for both directions, whatever its bufferevent does: of rates (R) only what is said counts.
 """
 
 from __future__ import annotations

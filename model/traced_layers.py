@@ -128,8 +128,13 @@ class TracedLayer(TracedBufferevent):
         return result
 
     def _reserve(self, kind: str, *fields: Any) -> int:
-        self._append((self._now(), kind, self.name, *fields))
-        return len(self._trace.records) - 1
+        record = (self._now(), kind, self.name, *fields)
+        self._append(record)
+        records = self._trace.records
+        place = len(records) - 1
+        while records[place] is not record:  # another thread has written since
+            place -= 1
+        return place
 
     def _fill(self, place: int, result: object) -> None:
         """The last field of a record is known."""

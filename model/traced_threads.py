@@ -7,17 +7,23 @@ bufferevent that is freed is left alone, which only its lock can tell.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from model.locked import Locked
+from model.locked import Locked, has_lock
 from model.locked_rates import LockedGroup
 from model.rate_limit import RateLimitConfig
 from model.subject import Bufferevent, DataCallback, EventCallback
 from model.threaded_base import ThreadedBase
-from model.threads import Threads
+from model.threads import NO_LOCK, Lock, Threads
 from model.trace import Trace
 from model.traced import TracedBase, TracedBufferevent
 from model.traced_rates import TracedGroup
+
+if TYPE_CHECKING:
+    from model.layer import Filters
+    from model.tls import SslState, TlsEngine
+    from model.traced_layers import TracedLayer
+    from model.traced_tls import TracedEngine, TracedTls
 
 #: calls, and what they answer for a bufferevent that is freed
 _CALLS: dict[str, object] = {
@@ -27,6 +33,8 @@ _CALLS: dict[str, object] = {
     **dict.fromkeys(("remove_from_rate_limit_group", "set_max_single_read"), -1),
     **dict.fromkeys(("decrement_read_limit", "decrement_write_limit", "set_max_single_write"), -1),
     **dict.fromkeys(("setwatermark", "trigger", "trigger_event", "setcb", "free"), None),
+    **dict.fromkeys(("measure", "suspend_read", "unsuspend_read"), None),
+    **dict.fromkeys(("tls_shutdown", "set_allow_dirty_shutdown", "set_batch_write"), -1),
     "read": b"",
     "write_input": 0,
 }
@@ -44,18 +52,30 @@ def _call(name: str, refused: object) -> Any:
 
 
 class TracedLocked(TracedBufferevent):
-    """A bufferevent with a lock. `keep` and `let_go` are references of the application's, of which
-    no record tells.
+    """What comes before the class of a wrapper of a bufferevent with a lock. `keep` and `let_go`
+    are references of the application's, of which no record tells.
     """
 
-    __slots__ = ("keep", "let_go", "locked", "threads")
+    __slots__ = ()
 
-    def __init__(self, inner: Bufferevent, trace: Trace, name: str, threads: Threads) -> None:
-        super().__init__(inner, trace, name)
-        self.locked = cast(Locked, inner)
-        self.threads = threads
-        self.keep = inner.incref
-        self.let_go = inner.decref
+    locked: Locked
+    threads: Threads
+
+    @property
+    def lock(self) -> Lock:
+        """For a layer above, which shares it."""
+        return self.locked.lock
+
+    @property
+    def shared(self) -> str:
+        """What the lock guards."""
+        return self.locked.shared
+
+    def keep(self) -> None:
+        self.locked.incref()
+
+    def let_go(self) -> None:
+        self.locked.decref()
 
     def _traced_data(self, which: str, callback: DataCallback) -> DataCallback:
         def traced(_: Bufferevent) -> None:
@@ -82,6 +102,17 @@ class TracedLocked(TracedBufferevent):
 
 for _name, _refused in _CALLS.items():
     setattr(TracedLocked, _name, _call(_name, _refused))
+
+
+class TracedLockedSocket(TracedLocked, TracedBufferevent):
+    """A socket's bufferevent without layers."""
+
+    __slots__ = ("locked", "threads")
+
+    def __init__(self, inner: Bufferevent, trace: Trace, name: str, threads: Threads) -> None:
+        self.locked = cast(Locked, inner)
+        self.threads = threads
+        super().__init__(inner, trace, name)
 
 
 class _TracedLockedGroup(TracedGroup):
@@ -112,8 +143,55 @@ class TracedThreadedBase(TracedBase):
         self._trace.emit("new", name, "socket", options, fd)
         inner = self._threaded.bufferevent_socket_new(fd, options)
         if isinstance(inner, Locked):
-            return TracedLocked(inner, self._trace, name, self._threaded.threads)
+            return TracedLockedSocket(inner, self._trace, name, self._threaded.threads)
         return TracedBufferevent(inner, self._trace, name)
+
+    def bufferevent_bottom_new(self, fd: int | None, options: int, name: str) -> TracedLayer:
+        self._threaded.next_name = name
+        return super().bufferevent_bottom_new(fd, options, name)
+
+    def bufferevent_pair_new(
+        self, options: int, names: tuple[str, str] = ("?", "?")
+    ) -> tuple[TracedLayer, TracedLayer]:
+        self._threaded.next_name = names[0]
+        return super().bufferevent_pair_new(options, names)
+
+    def bufferevent_filter_new(
+        self, underlying: TracedLayer, filters: Filters, options: int, name: str = "?"
+    ) -> TracedLayer:
+        with underlying.lock if has_lock(underlying) else NO_LOCK:
+            self._threaded.next_name = name
+            return super().bufferevent_filter_new(underlying, filters, options, name)
+
+    def bufferevent_ssl_filter_new(
+        self,
+        underlying: TracedLayer,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        name: str = "?",
+    ) -> TracedTls:
+        with underlying.lock if has_lock(underlying) else NO_LOCK:
+            self._threaded.next_name = name
+            return super().bufferevent_ssl_filter_new(underlying, engine, state, options, name)
+
+    def _layer(
+        self, inner: Bufferevent, name: str, below: TracedLayer | None, socket: bool
+    ) -> TracedLayer:
+        if not isinstance(inner, Locked):
+            return super()._layer(inner, name, below, socket)
+        from model.traced_locked_layers import TracedLockedLayer
+
+        return TracedLockedLayer(inner, self._trace, name, below, socket)
+
+    def _tls(
+        self, inner: Bufferevent, name: str, below: TracedLayer, engine: TracedEngine
+    ) -> TracedTls:
+        if not isinstance(inner, Locked):
+            return super()._tls(inner, name, below, engine)
+        from model.traced_locked_layers import TracedLockedTls
+
+        return TracedLockedTls(inner, self._trace, name, below, engine)
 
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> TracedGroup:
         number, self._groups = self._groups, self._groups + 1

@@ -112,6 +112,8 @@ class _Judge:
         self.notified: dict[str, int] = {}  # condition -> the last notify that woke nobody
         self.callbacks: dict[str, list[tuple[str, int]]] = {}  # those that run: thread, record
         self.unlocked: set[str] = set()  # bufferevents with UNLOCK_CALLBACKS
+        self.lock_of: dict[str, str] = {}  # of those that share the lock of another
+        self.first: str | None = None  # the end of a pair whose partner is to be made next
         self.asked: tuple[str, int, int] | None = None  # what the loop is to do: by whom, when
         self.looper = MAIN  # whose loop waits
         self.tolerance = tolerance_ns
@@ -279,11 +281,11 @@ class _Judge:
     # -- callbacks and hangs ----------------------------------------------------------------------
 
     def callback(self, index: int, record: Record) -> None:
-        bev, mine = record[2], self.current.name
+        bev, mine = str(record[2]), self.current.name
         running = self.callbacks.setdefault(bev, [])
         if bev in self.unlocked:
             self.checked["K-6"] += 1
-            if self.current.depths.get(bev, 0) > 1:
+            if self.current.depths.get(self.lock_of.get(bev, bev), 0) > 1:
                 self.violate("K-6", index, f"a {record[3]} callback of {bev} runs under its lock")
         if len(self.threads) > 1:
             self.checked["C-3"] += 1
@@ -301,6 +303,15 @@ class _Judge:
     def new(self, index: int, record: Record) -> None:
         if isinstance(record[4], int) and record[4] & BEV_OPT_UNLOCK_CALLBACKS:
             self.unlocked.add(record[2])
+        if record[3] == "pair":
+            if self.first is None:
+                self.first = str(record[2])
+            else:
+                self.lock_of[record[2]] = self.first
+                self.first = None
+
+    def layer(self, index: int, record: Record) -> None:
+        self.lock_of[record[2]] = self.lock_of.get(record[3], str(record[3]))
 
     def callback_end(self, index: int, record: Record) -> None:
         running = self.callbacks.get(record[2], [])
@@ -366,6 +377,7 @@ _HANDLERS = {
     "eventfd_write": _Judge.eventfd_write,
     "eventfd_read": _Judge.eventfd_read,
     "new": _Judge.new,
+    "layer": _Judge.layer,
     "loop": _Judge.loop,
     "epoll_wait": _Judge.wait,
     "gqcs": _Judge.wait,

@@ -53,7 +53,8 @@ class View:
 
     __slots__ = (
         "above", "again", "allowed", "below", "broken", "closed", "completion", "connect_events",
-        "connect_result", "connected", "connecting", "dead", "deaf", "deferred", "depth",
+        "connect_result", "connected", "connecting", "crossed_in", "crossed_out", "dead", "deaf",
+        "deferred", "depth",
         "direct_injected", "direct_triggers", "disable_index", "enable_read_pass",
         "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs", "errors", "eventcb",
         "ever_connects", "ever_disabled", "failed", "fd", "finishing", "flushed", "forced",
@@ -80,6 +81,7 @@ class View:
         self.closed = self.unable = False  # its descriptor is; a call said it could not arm it
         self.freed_by = ""  # the thread that did
         self.unlocked = False  # UNLOCK_CALLBACKS
+        self.crossed_in = self.crossed_out = -9  # passes: see progress.crossed
         self.finishing = False  # a callback began that another thread's free came before
         self.given_up = 0  # descriptors that setfd took away
         # What the application set.
