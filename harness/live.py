@@ -22,6 +22,7 @@ from model.subject import (
     BEV_FINISHED,
     BEV_FLUSH,
     BEV_NORMAL,
+    BEV_OPT_CLOSE_ON_FREE,
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
@@ -138,7 +139,8 @@ class Live:
             try:
                 bev = stack_on(bev, self)
             except NotMade:
-                for lower in reversed(self.lower):
+                owned = self.options & BEV_OPT_CLOSE_ON_FREE  # what is on top frees what is below
+                for lower in self.lower[-1:] if owned else reversed(self.lower):
                     lower.free()
                 return
         self.bev = self.known = bev

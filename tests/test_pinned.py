@@ -35,6 +35,6 @@ def test_what_was_pinned_stays(path: Path) -> None:
         if now != pin.came_to:
             fields = sorted(name for name in now if now[name] != pin.came_to.get(name))
             changed.append(f"{path.name}:{number} ({pin.mutant or 'healthy'}): {', '.join(fields)}")
-    assert not changed, (
-        f"{len(changed)} runs changed; if that is meant: make pins\n" + "\n".join(changed[:20])
+    assert not changed, f"{len(changed)} runs changed; if that is meant: make pins\n" + "\n".join(
+        changed[:20]
     )

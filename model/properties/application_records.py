@@ -332,6 +332,7 @@ def returned(run: Run, index: int, record: Record) -> None:
         rates.told_totals(run, record[2], index, record[4])
     if view is not None and record[4] == -1 and not view.completion:
         view.unable |= record[3] in ("enable", "set_timeouts", "setfd")
+        rate_records.refused(run, view, record[0], record[3])
     if view is not None and view.is_listener:
         view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
     if view is not None and record[3] == "flush":

@@ -121,7 +121,7 @@ class Limited:
     """One bufferevent of a run with limits; most of them may have none themselves."""
 
     __slots__ = (
-        "flight", "freed", "group", "group_name", "largest", "name", "operations",
+        "before", "flight", "freed", "group", "group_name", "largest", "name", "operations",
         "operations_pass", "own", "pending", "pending_pass", "ready_at", "reasons", "single",
         "strikes", "suspended_pass",
     )  # fmt: skip
@@ -131,6 +131,8 @@ class Limited:
         self.own: list[Meter | None] = [None, None]
         self.group: Group | None = None
         self.group_name = ""
+        #: limits and group before a call that may have failed
+        self.before: tuple[Meter | None, Meter | None, str] = (None, None, "")
         self.freed = False
         self.single = [SINGLE, SINGLE]
         self.flight: list[Charge] = [NOTHING, NOTHING]  # completion: what is in flight

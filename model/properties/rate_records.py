@@ -6,6 +6,7 @@ A run has no `Run.rates` until its first call about rates, so that others pay fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, TypeAlias
 
 from model.properties import rates
@@ -71,7 +72,7 @@ def _join(run: Run, limited: Limited, time: int, args: tuple[Any, ...]) -> None:
 
 
 def _leave(run: Run, limited: Limited, time: int, args: tuple[Any, ...]) -> None:
-    group, limited.group = limited.group, None
+    group, limited.group, limited.group_name = limited.group, None, ""
     if group is not None:
         del group.members[limited.name]
 
@@ -98,18 +99,39 @@ _CALLS: dict[str, Callable[[Run, Limited, int, tuple[Any, ...]], None]] = {
 }
 
 
+_MAY_FAIL = frozenset({"set_rate_limit", "add_to_rate_limit_group"})
+
+
 def call(run: Run, view: View, index: int, time: int, name: str, args: tuple[Any, ...]) -> None:
     """`op` of a bufferevent, of a name that no other property knows."""
     effect = _CALLS.get(name)
     if effect is not None:
         limited = _rates(run).of(view.name)
         before = limited.group
+        if run.foreign and name in _MAY_FAIL:
+            limited.before = (copy(limited.own[0]), copy(limited.own[1]), limited.group_name)
         effect(run, limited, time, args)
         _reckon(limited, time)
         if limited.group is not before:
             for group in (before, limited.group):
                 if group is not None:
                     group.acts[run.thread] = (index, WRITE, 0)
+
+
+def refused(run: Run, view: View, time: int, name: str) -> None:
+    """A call gave -1: without memory for a limit nothing has changed."""
+    if run.rates is None or not run.foreign or name not in _MAY_FAIL:
+        return
+    limited = run.rates.of(view.name)
+    read, write, group_name = limited.before
+    if name == "set_rate_limit":
+        limited.own = [read, write]
+        return
+    _leave(run, limited, time, ())
+    group = run.rates.groups.get(group_name)
+    if group is not None:
+        limited.group, limited.group_name = group, group_name
+        group.members[limited.name] = limited
 
 
 def _reckon(limited: Limited, time: int) -> None:
