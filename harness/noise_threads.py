@@ -1,7 +1,9 @@
-"""Application threads out of noise: see `harness.noise`, which draws them last.
+"""Application threads and completion workers out of noise: see `harness.noise`, which draws them
+last.
 
 Few scenarios have threads; then there are up to three, with a few steps each on the bufferevents
-that are on sockets without layers, and those are made THREADSAFE.
+of the application, and those are made THREADSAFE: a stack at every level, a pair at both ends.
+Fewer have workers, one to three, deferred or pooled; over readiness those do nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from harness.noise_tables import (
 )
 from harness.scenario import (
     LOOP_STEPS,
+    TLS_LAYERS,
     AppStep,
     BuffereventEnd,
     Connection,
@@ -29,11 +32,22 @@ from harness.scenario import (
     ends,
     thread_safe,
 )
+from model.workers import Workers
 
 if TYPE_CHECKING:
     from harness.noise import Noise
 
+THREADED = 232  # a byte below leaves a scenario without threads
+WORKED = 240  # a byte below leaves it without workers
 THREADS = 3
+WORKERS = (
+    Workers(2, "pooled"),
+    Workers(1, "deferred"),
+    Workers(2, "deferred", 1),
+    Workers(1, "pooled"),
+    Workers(3, "pooled", 2),
+    Workers(3, "deferred"),
+)
 UNLOCKED = ("THREADSAFE", "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
 STEPS = 4  # of one thread
 _PLAIN = [step for step in APP_STEPS if step.do not in LOOP_STEPS]
@@ -42,6 +56,8 @@ _STOPS: Reaction = (Step("disable", ("R",)), Step("enable", ("R",))) * 3
 _TRIGGERS = [step for step in _PLAIN if step.do == "trigger"]
 THREAD_STEPS: list[Step | Reaction] = [*WRITES, *_PLAIN, *_FLUSHES, *_TRIGGERS * 2, *[_STOPS] * 20]
 LIMITED_STEPS: list[Step | Reaction] = [*THREAD_STEPS, *LATER_LIMITS * 3]
+ENCRYPTED_STEPS: list[Step | Reaction] = [*THREAD_STEPS, *[Step("tls_shutdown")] * 4]
+SHARE = 64  # bytes: with locks, what moves a byte is some forty records
 
 
 def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
@@ -51,11 +67,30 @@ def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
     names = [name for name, _ in ends(safe) if thread_safe(safe, name)]
     if not names:
         return scenario
-    table = LIMITED_STEPS if scenario.groups else THREAD_STEPS
+    table = _table(safe)
     threads = [_steps(noise, names, table)]
     while len(threads) < THREADS and noise.byte() >= STOP:
         threads.append(_steps(noise, names, table))
-    return replace(safe, threads=tuple(threads))
+    groups = tuple([replace(each, min_share=max(SHARE, each.min_share)) for each in safe.groups])
+    return replace(safe, threads=tuple(threads), groups=groups)
+
+
+def _table(scenario: Scenario) -> list[Step | Reaction]:
+    """What threads do."""
+    if scenario.groups:
+        return LIMITED_STEPS
+    layers = [layer for each in scenario.connections for layer in each.layers]
+    if any(layer.kind in TLS_LAYERS for layer in layers):
+        return ENCRYPTED_STEPS
+    return THREAD_STEPS
+
+
+def with_workers(noise: Noise, scenario: Scenario) -> Scenario:
+    """The same with workers, unless it has layers, which have no lock."""
+    workers = noise.pick(WORKERS)
+    if any(each.layers for each in scenario.connections):
+        return scenario
+    return replace(scenario, workers=workers)
 
 
 def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> tuple[AppStep, ...]:
@@ -69,8 +104,6 @@ def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> 
 
 
 def _safe(connection: Connection, more: tuple[str, ...]) -> Connection:
-    if connection.layers or connection.transport != "socket":
-        return connection
     return replace(
         connection,
         client=_safe_end(connection.client, more),

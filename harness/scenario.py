@@ -137,8 +137,8 @@ WAIT: tuple[Parameter, ...] = (Parameter("duration_ns", "duration", "the loop ru
 
 #: what a thread of the application may not do: these are the loop thread's
 LOOP_STEPS = frozenset(
-    {"busy", "setfd", "reconnect", "priority", "tls_shutdown", "listener_set_cb"}
-    | {"listener_disable", "listener_enable"}
+    {"busy", "setfd", "reconnect", "priority"}
+    | {"listener_set_cb", "listener_disable", "listener_enable"}
 )
 
 #: events that an application may trigger
@@ -276,8 +276,11 @@ def thread_safe(scenario: Scenario, name: str) -> bool:
     """Whether threads of the application may act on that end."""
     connection = scenario.connections[int(name[1:])]
     end = connection.client if name[0] == "c" else connection.server
-    plain = connection.transport == "socket" and not connection.layers
-    return isinstance(end, BuffereventEnd) and plain and "THREADSAFE" in end.options
+    if not isinstance(end, BuffereventEnd) or "THREADSAFE" not in end.options:
+        return False
+    # Both ends of a pair share a lock, which is the client's to have.
+    other = connection.server if end is connection.client else connection.client
+    return connection.transport != "pair" or "THREADSAFE" in getattr(other, "options", ())
 
 
 def threaded(scenario: Scenario, completion: bool) -> bool:

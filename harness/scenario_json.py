@@ -325,7 +325,7 @@ def _check_ends(scenario: Scenario) -> None:
                 raise error_at(
                     f"scenario.threads[{number}][{index}].end",
                     step.end,
-                    "threads need a bufferevent with THREADSAFE, on a socket, without layers",
+                    "threads need a bufferevent with THREADSAFE, at both ends of a pair",
                 )
     if scenario.workers is not None and any(each.layers for each in scenario.connections):
         raise UsageError("scenario.workers and layers: take one of them away; layers have no lock")

@@ -179,7 +179,7 @@ def _schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "duopoll scenario",
         "$comment": "More rules: a step's end must be a bufferevent of the scenario; where it is a"
-        " thread's step, one that is THREADSAFE, without layers and on a socket.",
+        " thread's step, one that is THREADSAFE, as is the other end of a pair.",
         **_object(properties, tuple(properties)[2:]),
         "$defs": {
             "connection": _connection(),

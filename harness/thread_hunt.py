@@ -44,11 +44,11 @@ STRATEGIES: dict[str, tuple[Callable[[int], Strategy], int]] = {
 }
 
 
-def scenarios_with_threads(seed: int) -> Iterator[Scenario]:
+def scenarios_with_threads(seed: int, focus: str = "") -> Iterator[Scenario]:
     """The same for the same seed, without end."""
     drawn = random.Random(seed)
     while True:
-        scenario = scenario_of(drawn.randbytes(drawn.choice(SIZES)), threads=True)
+        scenario = scenario_of(drawn.randbytes(drawn.choice(SIZES)), threads=True, focus=focus)
         if scenario.threads:
             yield scenario
 
@@ -65,7 +65,7 @@ def find(
     make, most = STRATEGIES[strategy]
     started = monotonic()
     count = 0
-    drawn = scenarios_with_threads(seed)
+    drawn = scenarios_with_threads(seed, mutant.focus)
     if mutant.pool:
         drawn = map(_pooled, filter(_without_layers, drawn))
     for number, scenario in enumerate(drawn):

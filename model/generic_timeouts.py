@@ -25,10 +25,12 @@ class GenericBufferevent(Bufferevent):
 
     __slots__ = ("read_timer", "write_timer")
 
+    timer: type[TimerEvent] = TimerEvent  # `model.locked` has one that threads may stop
+
     def __init__(self, base: EventBase, fd: int | None, options: int) -> None:
         super().__init__(base, fd, options)
-        self.read_timer = TimerEvent(base, self._read_timeout)
-        self.write_timer = TimerEvent(base, self._write_timeout)
+        self.read_timer = self.timer(base, self._read_timeout)
+        self.write_timer = self.timer(base, self._write_timeout)
 
     def _restart_read_timer(self) -> None:
         """BEV_RESET_GENERIC_READ_TIMEOUT: reading started, or moved."""

@@ -12,11 +12,13 @@ once, the function called and the lock taken again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from model.bufferevent import Bufferevent
 from model.bufferevent_async import AsyncBufferevent
 from model.bufferevent_sock import SocketBufferevent, _ReadEvent, _WriteEvent
+from model.event import TimerEvent
+from model.event_base import EventBase
 from model.generic_timeouts import GenericBufferevent
 from model.locked_rates import LockedLimiter
 from model.rate_limit_group import Limiter
@@ -27,13 +29,29 @@ from model.subject import (
     EV_TIMEOUT,
     EV_WRITE,
 )
-from model.threads import Lock, Threads
+from model.threads import NO_LOCK, Lock, Threads
 
 if TYPE_CHECKING:
     from model.threaded_base import ThreadedBase, ThreadedCompletion, ThreadedReadiness
 
 
-def _entry(name: str, write: bool = True) -> Any:
+class Guarded(Protocol):
+    """A bufferevent that has a lock, or its wrapper."""
+
+    @property
+    def lock(self) -> Lock: ...
+
+    @property
+    def shared(self) -> str:
+        """The name of what the lock guards."""
+
+
+def has_lock(other: object) -> TypeGuard[Guarded]:
+    """Whether `other` is a bufferevent, or the wrapper of one, that has a lock."""
+    return getattr(other, "lock", NO_LOCK) is not NO_LOCK
+
+
+def under_lock(name: str, write: bool = True) -> Any:
     """The method of that name, under the lock."""
 
     def call(self: Locked, *args: Any) -> Any:
@@ -54,12 +72,16 @@ class Locked(Bufferevent):
     shared: str  # the name of what the lock guards
     lock: Lock
 
-    def _share(self, base: ThreadedBase, lock: Lock | None = None) -> None:
-        """Takes a lock of its own, or that of a stack or a partner."""
+    def _share(self, base: ThreadedBase, other: object = None) -> None:
+        """Takes a lock of its own, or that of `other`: of its partner, or of what is below it."""
         name = base.name("bev")
         self.threads = base.threads
-        self.lock = lock or base.threads.lock(name)
-        self.shared = f"{self.lock.name}.state"
+        if has_lock(other):
+            self.lock = other.lock
+            self.shared = other.shared
+        else:
+            self.lock = base.threads.lock(name)
+            self.shared = f"{self.lock.name}.state"
 
     def entry(self, name: str) -> Lock:
         """The lock that the entry point of that name takes."""
@@ -69,41 +91,41 @@ class Locked(Bufferevent):
         """What the lock guards is used."""
         self.threads.touch(self.shared, write)
 
-    setcb = _entry("setcb")
-    enable = _entry("enable")
-    disable = _entry("disable")
-    disable_hard = _entry("disable_hard")
-    flush = _entry("flush")
-    write = _entry("write")
-    read = _entry("read")
-    write_input = _entry("write_input")
-    drain_output = _entry("drain_output")
-    setwatermark = _entry("setwatermark")
-    priority_set = _entry("priority_set")
-    set_timeouts = _entry("set_timeouts")
-    trigger = _entry("trigger")
-    trigger_event = _entry("trigger_event")
-    socket_connect = _entry("socket_connect")
-    setfd = _entry("setfd")
-    free = _entry("free")
-    incref = _entry("incref")
-    decref = _entry("decref")
-    set_max_single_read = _entry("set_max_single_read")
-    set_max_single_write = _entry("set_max_single_write")
-    set_rate_limit = _entry("set_rate_limit")
-    add_to_rate_limit_group = _entry("add_to_rate_limit_group")
-    remove_from_rate_limit_group = _entry("remove_from_rate_limit_group")
-    get_read_limit = _entry("get_read_limit")
-    get_write_limit = _entry("get_write_limit")
-    decrement_read_limit = _entry("decrement_read_limit")
-    decrement_write_limit = _entry("decrement_write_limit")
-    get_enabled = _entry("get_enabled", write=False)
-    getcb = _entry("getcb", write=False)
-    input_length = _entry("input_length", write=False)
-    output_length = _entry("output_length", write=False)
-    getwatermark = _entry("getwatermark", write=False)
-    getfd = _entry("getfd", write=False)
-    socket_error = _entry("socket_error", write=False)
+    setcb = under_lock("setcb")
+    enable = under_lock("enable")
+    disable = under_lock("disable")
+    disable_hard = under_lock("disable_hard")
+    flush = under_lock("flush")
+    write = under_lock("write")
+    read = under_lock("read")
+    write_input = under_lock("write_input")
+    drain_output = under_lock("drain_output")
+    setwatermark = under_lock("setwatermark")
+    priority_set = under_lock("priority_set")
+    set_timeouts = under_lock("set_timeouts")
+    trigger = under_lock("trigger")
+    trigger_event = under_lock("trigger_event")
+    socket_connect = under_lock("socket_connect")
+    setfd = under_lock("setfd")
+    free = under_lock("free")
+    incref = under_lock("incref")
+    decref = under_lock("decref")
+    set_max_single_read = under_lock("set_max_single_read")
+    set_max_single_write = under_lock("set_max_single_write")
+    set_rate_limit = under_lock("set_rate_limit")
+    add_to_rate_limit_group = under_lock("add_to_rate_limit_group")
+    remove_from_rate_limit_group = under_lock("remove_from_rate_limit_group")
+    get_read_limit = under_lock("get_read_limit")
+    get_write_limit = under_lock("get_write_limit")
+    decrement_read_limit = under_lock("decrement_read_limit")
+    decrement_write_limit = under_lock("decrement_write_limit")
+    get_enabled = under_lock("get_enabled", write=False)
+    getcb = under_lock("getcb", write=False)
+    input_length = under_lock("input_length", write=False)
+    output_length = under_lock("output_length", write=False)
+    getwatermark = under_lock("getwatermark", write=False)
+    getfd = under_lock("getfd", write=False)
+    socket_error = under_lock("socket_error", write=False)
 
     def _limiter(self) -> Limiter:
         if self.limiter is None:
@@ -111,9 +133,10 @@ class Locked(Bufferevent):
         return self.limiter
 
     def _finalize(self) -> None:
-        """Nobody has a reference: nobody else is here."""
-        self.touch(write=True)
-        super()._finalize()
+        """bufferevent_finalize_cb_: nobody has a reference, but others may share the lock."""
+        with self.entry("_finalize"):
+            self.touch(write=True)
+            super()._finalize()
 
     # Deferred callbacks.
 
@@ -126,13 +149,14 @@ class Locked(Bufferevent):
                 super().run()
 
     def _run_unlocked(self) -> None:
-        """bufferevent_run_deferred_callbacks_unlocked."""
+        """bufferevent_run_deferred_callbacks_unlocked.
+
+        Something may be added while the lock is given back. CONNECTED then still comes first and
+        alone, and an event does not overtake a read callback that became due before it: both wait
+        for another turn. (A choice of ours: libevent tells the event, with CONNECTED in its mask.)
+        """
         self.deferred_queued = False
-        eventcb = self.eventcb
-        if self.pending_events & BEV_EVENT_CONNECTED and eventcb is not None:
-            self.pending_events &= ~BEV_EVENT_CONNECTED
-            self.error = None
-            self.call_unlocked(eventcb, BEV_EVENT_CONNECTED)
+        self._tell_connected()
         readcb = self.readcb
         if self.pending & EV_READ and readcb is not None:
             self.pending &= ~EV_READ
@@ -140,16 +164,27 @@ class Locked(Bufferevent):
             self.call_unlocked(readcb)
             if self.wm_read_high:
                 self._after_readcb(before)
+        self._tell_connected()
         writecb = self.writecb
         if self.pending & EV_WRITE and writecb is not None:
             self.pending &= ~EV_WRITE
             self.call_unlocked(writecb)
+        self._tell_connected()
         eventcb = self.eventcb
-        if self.pending_events and eventcb is not None:
+        if self.pending & EV_READ and self.readcb is not None:
+            self._schedule_deferred()
+        elif self.pending_events and eventcb is not None:
             what, self.error = self.pending_events, self.pending_error
             self.pending_events, self.pending_error = 0, None
             self.call_unlocked(eventcb, what)
         self.decref()
+
+    def _tell_connected(self) -> None:
+        """Also that of another connection, which the callback may begin."""
+        while self.pending_events & BEV_EVENT_CONNECTED and self.eventcb is not None:
+            self.pending_events &= ~BEV_EVENT_CONNECTED
+            self.error = None
+            self.call_unlocked(self.eventcb, BEV_EVENT_CONNECTED)
 
     def call_unlocked(self, callback: Callable[..., None], *args: int) -> None:
         """Calls with the lock given back once."""
@@ -243,21 +278,48 @@ class LockedSocket(Locked, SocketBufferevent):
 # Over completion, and others with timers of their own.
 
 
+class LockedTimer(TimerEvent):
+    """A timer that knows whether it was stopped, or started again, since it was picked to run."""
+
+    __slots__ = ("due",)
+
+    def __init__(self, base: EventBase, callback: Callable[[], None]) -> None:
+        super().__init__(base, callback)
+        self.due = False
+
+    def claim(self) -> Callable[[], None] | None:
+        callback = super().claim()
+        self.due = callback is not None
+        return callback
+
+    def _start(self, timeout_ns: int) -> None:
+        self.due = False
+        super()._start(timeout_ns)
+
+    def _stop(self) -> None:
+        self.due = False
+        super()._stop()
+
+
 class LockedGeneric(Locked, GenericBufferevent):
     """One whose timers may be started again, or stopped, between their end and the lock."""
 
     __slots__ = ()
 
+    timer = LockedTimer
+    read_timer: LockedTimer
+    write_timer: LockedTimer
+
     def _read_timeout(self) -> None:
         with self.entry("_read_timeout"):
             self.touch(write=True)
-            if not self.read_timer.added and self.timeout_read_ns is not None and self.reads:
+            if self.read_timer.due:
                 super()._read_timeout()
 
     def _write_timeout(self) -> None:
         with self.entry("_write_timeout"):
             self.touch(write=True)
-            if not self.write_timer.added and self.timeout_write_ns is not None and self.writes:
+            if self.write_timer.due:
                 super()._write_timeout()
 
 

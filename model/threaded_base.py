@@ -26,16 +26,20 @@ from model.kernel import (
     CompletionKernel,
     ReadinessKernel,
 )
-from model.locked import LockedAsync, LockedSocket
+from model.locked import LockedAsync, LockedSocket, has_lock
 from model.readiness import MAX_EVENTS, ReadinessPoller
 from model.subject import BEV_OPT_THREADSAFE
 from model.threads import BASE_ACTIVE, Threads
 
 if TYPE_CHECKING:
     from model.bufferevent import Bufferevent
+    from model.bufferevent_ssl import SslBufferevent
     from model.errors import Win32Error
+    from model.layer import Filters, Underlying
     from model.rate_limit import RateLimitConfig
     from model.rate_limit_group import RateLimitGroup
+    from model.tls import SslState, TlsEngine
+    from model.workers import WorkedCompletion
 
 
 class Wakeup(Protocol):
@@ -63,6 +67,7 @@ class ThreadedBase(EventBase):
         self.notify_pending = False
         self.runs: object = None  # whose callback the loop's thread is in, or about to be in
         self.next_name = ""  # what the next bufferevent is called in records
+        self.pool: WorkedCompletion | None = None  # completion workers, if there are any
 
     def name(self, fallback: str) -> str:
         """What a new bufferevent's lock is called."""
@@ -192,6 +197,42 @@ class ThreadedBase(EventBase):
 
     def _run_highest(self) -> bool:
         return self._run_active()
+
+    def bufferevent_pair_new(self, options: int) -> tuple[Bufferevent, Bufferevent]:
+        from model.locked_layers import pair_new
+
+        if options & BEV_OPT_THREADSAFE:
+            return pair_new(self, options)
+        return super().bufferevent_pair_new(options)
+
+    def bufferevent_filter_new(
+        self, underlying: Underlying, filters: Filters, options: int
+    ) -> Bufferevent:
+        """Over one that has a lock a filter has that one's."""
+        from model.locked_layers import LockedFilter
+
+        if options & BEV_OPT_THREADSAFE or has_lock(underlying):
+            return LockedFilter(self, underlying, filters, options)
+        return super().bufferevent_filter_new(underlying, filters, options)
+
+    def bufferevent_ssl_filter_new(
+        self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
+    ) -> SslBufferevent:
+        """Over one that has a lock TLS has that one's."""
+        from model.locked_layers import LockedSsl
+
+        if options & BEV_OPT_THREADSAFE or has_lock(underlying):
+            return LockedSsl(self, underlying, engine, state, options)
+        return super().bufferevent_ssl_filter_new(underlying, engine, state, options)
+
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int
+    ) -> SslBufferevent:
+        from model.locked_layers import ssl_socket_new
+
+        if options & BEV_OPT_THREADSAFE:
+            return ssl_socket_new(self, fd, engine, state, options)
+        return super().bufferevent_ssl_socket_new(fd, engine, state, options)
 
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup:
         from model.locked_rates import LockedGroup  # which needs our timers

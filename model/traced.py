@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from model.layer import Callbacks, Filters, Underlying
     from model.tls import TlsEngine
     from model.traced_layers import TracedLayer
-    from model.traced_tls import TracedTls
+    from model.traced_tls import TracedEngine, TracedTls
 
 __all__ = [
     "TracedBase",
@@ -318,19 +318,15 @@ class TracedBase:
         """A socket bufferevent that a layer is going to sit on."""
         self._trace.emit("new", name, "socket", options, fd)
         inner = self._inner.bufferevent_socket_new(fd, options)
-        from model.traced_layers import TracedLayer
-
-        return TracedLayer(inner, self._trace, name, None, socket=True)
+        return self._layer(inner, name, None, socket=True)
 
     def bufferevent_pair_new(
         self, options: int, names: tuple[str, str] = ("?", "?")
     ) -> tuple[TracedLayer, TracedLayer]:
-        from model.traced_layers import TracedLayer
-
         for name in names:
             self._trace.emit("new", name, "pair", options, None)
         first, second = [
-            TracedLayer(inner, self._trace, name, None, socket=False)
+            self._layer(inner, name, None, socket=False)
             for inner, name in zip(self._inner.bufferevent_pair_new(options), names, strict=True)
         ]
         return first, second
@@ -340,12 +336,12 @@ class TracedBase:
     ) -> TracedLayer:
         self._trace.emit("new", name, "filter", options, None)
         self._trace.emit("layer", name, underlying.name)
-        from model.traced_layers import TracedLayer, traced_filters
+        from model.traced_layers import traced_filters
 
         underlying.above = True
         functions = traced_filters(filters, self._trace, name)
         inner = self._inner.bufferevent_filter_new(underlying, functions, options)
-        return TracedLayer(inner, self._trace, name, underlying, socket=False)
+        return self._layer(inner, name, underlying, socket=False)
 
     def bufferevent_ssl_filter_new(
         self,
@@ -357,15 +353,34 @@ class TracedBase:
     ) -> TracedTls:
         self._trace.emit("new", name, "ssl", options, None)
         self._trace.emit("layer", name, underlying.name)
-        from model.traced_tls import TracedEngine, TracedTls
+        from model.traced_tls import TracedEngine
 
         underlying.above = True
         underlying.conceal()
+        own = getattr(self._inner, "tls_engine", None)  # of a subject that brings its own OpenSSL
+        if own is not None:
+            engine = own(engine)
         traced = TracedEngine(engine, self._trace, name)
         if state is SslState.OPEN:
             self._trace.emit("tls", name, "open", 0, 0)
         inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
-        return TracedTls(inner, self._trace, name, underlying)
+        return self._tls(inner, name, underlying, traced)
+
+    def _layer(
+        self, inner: Bufferevent, name: str, below: TracedLayer | None, socket: bool
+    ) -> TracedLayer:
+        """The wrapper of one in a stack or a pair."""
+        from model.traced_layers import TracedLayer
+
+        return TracedLayer(inner, self._trace, name, below, socket)
+
+    def _tls(
+        self, inner: Bufferevent, name: str, below: TracedLayer, engine: TracedEngine
+    ) -> TracedTls:
+        """The wrapper of TLS."""
+        from model.traced_tls import TracedTls
+
+        return TracedTls(inner, self._trace, name, below, engine)
 
     def listener_new(
         self,

@@ -18,6 +18,7 @@ class Mutant:
 
     `breaks` is the id of the property that must find it; `kernels` where it lives: readiness,
     completion or both; `threads` that it takes application threads,
+    `focus` what scenarios use its code (`harness.noise.FOCUSES`; empty: most of them),
     `pool` that it takes completion workers as well.
     """
 
@@ -27,6 +28,7 @@ class Mutant:
     kernels: tuple[str, ...]
     patches: tuple[Patch, ...]
     threads: bool = False
+    focus: str = ""
     pool: bool = False
 
 

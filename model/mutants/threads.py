@@ -13,7 +13,15 @@ from model.async_operations import _AsyncOperation
 from model.bufferevent import Bufferevent
 from model.event import Event, Runnable
 from model.event_base import EventBase
-from model.locked import Locked, LockedAsync, LockedSocket, LockedWriteEvent, base_lock
+from model.locked import (
+    Locked,
+    LockedAsync,
+    LockedSocket,
+    LockedWriteEvent,
+    base_lock,
+    has_lock,
+)
+from model.locked_layers import LockedLayer, LockedPair
 from model.locked_rates import LockedGroup
 from model.mutants.mutant import BOTH, Mutant, Patch
 from model.rate_limit import SUSPEND_BW_GROUP
@@ -25,6 +33,7 @@ from model.workers import WorkedCompletion
 
 _original_free = Bufferevent.free
 _original_entry = Locked.entry
+_original_share = Locked._share
 _original_queue = WorkedCompletion.queue
 
 
@@ -137,12 +146,19 @@ def on_readable_checked_before(self: LockedSocket, result: int) -> None:
             super(LockedSocket, self).on_readable(result)
 
 
+def _elsewhere(bev: Bufferevent) -> bool:
+    """Whether a thread that is not the loop's is running."""
+    if not isinstance(bev, Locked):
+        return False
+    base = bev.base
+    return isinstance(base, ThreadedBase) and bev.threads.current() != base.loop_thread
+
+
 def run_anywhere(self: Bufferevent, options: int) -> None:
     """A thread that triggers a callback serves it at once, though the loop may serve another."""
     if self.readcb is None:
         return
-    here = isinstance(self, Locked) and isinstance(self.base, ThreadedBase)
-    if here and self.threads.current() != self.base.loop_thread:  # type: ignore[attr-defined]
+    if _elsewhere(self):
         self._call_readcb()
     elif (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
         self.pending |= EV_READ
@@ -155,8 +171,7 @@ def run_write_anywhere(self: Bufferevent, options: int) -> None:
     """The same for write callbacks."""
     if self.writecb is None:
         return
-    here = isinstance(self, Locked) and isinstance(self.base, ThreadedBase)
-    if here and self.threads.current() != self.base.loop_thread:  # type: ignore[attr-defined]
+    if _elsewhere(self):
         self.writecb(self)
     elif (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
         self.pending |= EV_WRITE
@@ -200,9 +215,21 @@ def group_blocks_resuming(self: LockedGroup, way: int) -> None:
 
 
 def _of_threads(
-    name: str, title: str, breaks: str, kernels: tuple[str, ...], *patches: Patch
+    name: str, title: str, breaks: str, kernels: tuple[str, ...], *patches: Patch, focus: str = ""
 ) -> Mutant:
-    return Mutant(name, title, breaks, kernels, patches, threads=True)
+    return Mutant(name, title, breaks, kernels, patches, threads=True, focus=focus)
+
+
+def share_nothing(kind: type[Locked]) -> Callable[..., None]:
+    """What is shared is guarded by a lock of one's own."""
+
+    def share(self: Locked, base: ThreadedBase, other: object = None) -> None:
+        """Those of that kind do not share."""
+        _original_share(self, base, None if isinstance(self, kind) else other)
+        if has_lock(other):
+            self.shared = other.shared
+
+    return share
 
 
 HISTORICAL_THREADS: tuple[Mutant, ...] = (
@@ -327,6 +354,38 @@ THREADS: tuple[Mutant, ...] = (
         ((WorkedCompletion, "queue", queue_unserved),),
         threads=True,
         pool=True,
+    ),
+    _of_threads(
+        "pair-of-two-locks",
+        "each end of a pair has a lock of its own",
+        "K-2",
+        BOTH,
+        (Locked, "_share", share_nothing(LockedPair)),
+        focus="pair",
+    ),
+    _of_threads(
+        "layer-of-its-own-lock",
+        "a layer has another lock than the bufferevent below it",
+        "K-1",
+        BOTH,
+        (Locked, "_share", share_nothing(LockedLayer)),
+        focus="layers",
+    ),
+    _of_threads(
+        "layer-told-unlocked",
+        "a layer takes no lock in the callbacks of the bufferevent below it",
+        "K-2",
+        BOTH,
+        (Locked, "entry", entry_without("_lower_read", "_lower_write", "_lower_event")),
+        focus="layers",
+    ),
+    _of_threads(
+        "work-without-lock",
+        "what a layer has put off takes no lock",
+        "K-2",
+        BOTH,
+        (Locked, "entry", entry_without("go_on", "on_work")),
+        focus="tls",
     ),
     _of_threads(
         "group-blocks",

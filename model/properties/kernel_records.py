@@ -23,9 +23,10 @@ def wait(run: Run, index: int, record: Record) -> None:
     if run.thread != MAIN:
         run.workers = True
         return
-    run.pass_time = record[0]
+    run.last_pass_time, run.pass_time = run.pass_time, record[0]
     run.wait_index = index
     run.passes += 1
+    run.pass_mark = run.passes
     run.idle_waits += 1
     if run.rates is not None:
         rate_records.waited(run, index, record[0])

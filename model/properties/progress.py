@@ -8,8 +8,15 @@ from model.errors import Errno, NtStatus, Win32Error
 from model.properties import watermarks
 from model.properties.view import Run, View
 from model.subject import EV_READ
+from model.threads import MAIN
 
 _CANCELLED = (NtStatus.CANCELLED, Win32Error.ERROR_OPERATION_ABORTED)
+
+
+def crossed(run: Run, view: View) -> bool:
+    """Whether another thread than the loop's moves bytes of a bufferevent with UNLOCK_CALLBACKS:
+    a callback that was picked before them may see them, and another tell them again."""
+    return view.unlocked and run.thread != MAIN
 
 
 def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
@@ -26,7 +33,7 @@ def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
         if not view.read_licit:
             view.illicit += size
         view.fresh_in = size
-        view.fresh_in_pass = run.passes
+        view.fresh_in_pass = run.pass_mark
         certain = size  # a read of the application may not have been recorded yet
     elif not view.enabled & EV_READ or view.suspended:
         view.illicit += size
@@ -37,7 +44,7 @@ def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
         view.read_ok = True
         if certain >= view.low and view.readcb and not view.dead:
             if view.enabled & EV_READ or not view.completion:
-                view.unoffered = 1 if view.depth else 2
+                view.unoffered = 1 if view.depth or crossed(run, view) else 2
             else:
                 view.held = True
     view.read_armed = run.pass_time
@@ -62,7 +69,9 @@ def moved_in(run: Run, view: View, index: int, time: int, size: int) -> None:
     if length >= view.low:
         view.read_ok = True
         if view.readcb:
-            view.unoffered = 1 if view.depth else 2
+            view.unoffered = 1 if view.depth or crossed(run, view) else 2
+    if crossed(run, view):
+        view.crossed_in = run.passes
     view.read_armed = run.pass_time
     view.read_touched = time
     view.read_timed_out = False
@@ -78,10 +87,12 @@ def left(run: Run, view: View, time: int, size: int) -> None:
     if pending <= view.write_low:
         view.write_ok = True
         if view.deferred and view.writecb and pending >= 0 and not view.dead:
-            view.untold_write = 1 if view.depth else 2
+            view.untold_write = 1 if view.depth or crossed(run, view) else 2
+    if crossed(run, view):
+        view.crossed_out = run.passes
     if view.completion:
         view.fresh_out = size
-        view.fresh_out_pass = run.passes
+        view.fresh_out_pass = run.pass_mark
     view.write_armed = run.pass_time
     view.write_touched = time
     view.write_timed_out = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 from model.kernel import EPOLLIN
 from model.properties import tls
 from model.properties.catalogue import Property
+from model.properties.meanwhile import submitter
 from model.properties.view import Run, View
 
 PROPERTIES = (
@@ -59,11 +60,12 @@ def check_growth(run: Run, view: View, index: int, before: int, length: int) -> 
 def _inside_drain(run: Run, view: View, index: int, surplus: int) -> bool:
     """Whether the application was taking `surplus` bytes: a `read` or `echo` record is written
     when the call returns, after those of an operation that the draining submitted."""
-    mine = True  # the records are those of the thread that drains
+    drainer = submitter(run, view, index) if run.threaded else run.thread
+    mine = run.thread == drainer  # the records are those of the thread that drains
     for record in run.records[index + 1 :]:
         kind = record[1]
         if kind == "on":
-            mine = record[2] == run.thread
+            mine = record[2] == drainer
         if not mine:
             continue
         if kind == "read" and record[2] == view.name:
@@ -77,7 +79,7 @@ def _inside_drain(run: Run, view: View, index: int, surplus: int) -> bool:
 
 def read_below_low(run: Run, view: View, index: int, length: int) -> None:
     """A read callback with less input than the low watermark."""
-    if not view.read_ok:
+    if not view.read_ok and run.passes - view.crossed_in > 2:
         run.violate(
             "W-2",
             view.name,
@@ -89,7 +91,7 @@ def read_below_low(run: Run, view: View, index: int, length: int) -> None:
 
 def write_above_low(run: Run, view: View, index: int, length: int) -> None:
     """A write callback with more output than the low watermark."""
-    if not view.write_ok:
+    if not view.write_ok and run.passes - view.crossed_out > 2:
         run.violate(
             "W-2",
             view.name,

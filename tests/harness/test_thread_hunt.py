@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from harness.failure import FailureFile, load, save_in
 from harness.mutation import hunt
-from harness.run import run
-from harness.scenario import Scenario
-from harness.scenario_json import validate
-from harness.shrink import shrink
-from harness.thread_hunt import STRATEGIES, breaks, find, replays, scenarios_with_threads
-from model.choices import Choices
+from harness.replay import REPRODUCED, replay
+from harness.scenario_json import to_json, validate
+from harness.shrinking import shrink_failure
+from harness.thread_hunt import STRATEGIES, find, replays, scenarios_with_threads
 from model.mutants import MUTANTS
-from model.trace import encode_trace
+from real import wine
 
 
 def test_scenarios_are_the_same_for_the_same_seed() -> None:
@@ -37,29 +41,63 @@ def test_the_bounds_end_a_search() -> None:
     assert not hunt(MUTANTS["LE-137"], runs=1).found
 
 
-def test_a_deadlock_is_shrunk_and_replays_byte_for_byte() -> None:
-    """From a fixed seed on sim-iocp: two threads, the loop's and one more."""
-    mutant = MUTANTS["two-orders-hang"]
-    found = find(mutant, seed=1)
+@pytest.fixture(scope="module")
+def deadlock() -> FailureFile:
+    """From a fixed seed on sim-iocp: found, shrunk, and in the form in which failures are kept."""
+    mutant = replace(MUTANTS["two-orders-hang"], kernels=("completion",))
+    found = find(mutant, seed=2)
     assert found.outcome is not None
-    world = "sim-iocp"
+    failure = FailureFile.of(replace(found.outcome, tape=found.tape), mutant.breaks)
+    small = shrink_failure(failure, tries=2_000).failure
+    assert small.certificate is not None
+    return replace(small, certificate=None)  # `run` makes none
 
-    def hangs(scenario: Scenario) -> bool:
-        for seed in range(6):
-            source = STRATEGIES["random walk"][0](seed).source()
-            assert source is not None
-            if breaks(run(scenario, world, choices=source, mutant=mutant.name), mutant):
-                tapes[scenario] = source.recorded()
-                return True
-        return False
 
-    tapes: dict[Scenario, tuple[int, ...]] = {}
-    assert hangs(found.outcome.scenario) or found.outcome.world == world
-    small = shrink(found.outcome.scenario, hangs)
-    assert len(small.threads) == 1
-    tape = tapes[small]
-    runs = [run(small, world, choices=Choices(tape), mutant=mutant.name) for _ in range(2)]
-    assert all(breaks(each, mutant) for each in runs)
-    assert encode_trace(runs[0].records) == encode_trace(runs[1].records)
-    blocked = [record for record in runs[0].records if record[1] == "blocked"]
-    assert {record[2] for record in blocked} == {"main", "t0"}
+def test_a_deadlock_is_shrunk_to_two_threads(deadlock: FailureFile) -> None:
+    """The loop's and one of the application, each of which waits for the other."""
+    assert deadlock.world == "sim-iocp"
+    ((_,),) = deadlock.scenario.threads  # one thread, one step
+    blocked = {record[2]: record for record in deadlock.records if record[1] == "blocked"}
+    assert set(blocked) == {"main", "t0"}
+    assert blocked["main"][3] in blocked["t0"][4] and blocked["t0"][3] in blocked["main"][4]
+    assert deadlock.tape and deadlock.tape[-1]
+
+
+def test_a_deadlock_is_kept_and_replays_byte_for_byte(
+    deadlock: FailureFile, tmp_path: Path
+) -> None:
+    path = save_in(tmp_path, deadlock)
+    assert load(path) == deadlock
+    result = replay(path)
+    assert result.result == REPRODUCED
+    assert "byte for byte" in result.message
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or wine.why_not() is not None,
+    reason="needs Linux and a Windows interpreter under Wine: duopoll setup-wine",
+)
+def test_a_deadlock_is_the_same_bytes_on_linux_and_windows(
+    deadlock: FailureFile, tmp_path: Path
+) -> None:
+    """Made here, replayed there; made there, the same bytes, and replayed here."""
+    here = save_in(tmp_path / "here", replace(deadlock, broken=deadlock.violations[0].property))
+    code, told = wine.run_interpreter(
+        ["-m", "harness", "replay", wine.windows_path(here)], timeout_s=120
+    )
+    assert code == 1, told
+    assert "byte for byte" in told
+
+    program = tmp_path / "scenario.json"
+    program.write_text(json.dumps(to_json(deadlock.scenario)))
+    tape = ",".join(map(str, deadlock.tape))
+    arguments = ["--world", deadlock.world, "--tape", tape, "--mutant", str(deadlock.mutant)]
+    arguments += ["--json", "--out", wine.windows_path(tmp_path / "there")]
+    code, told = wine.run_interpreter(
+        ["-m", "harness", "run", wine.windows_path(program), *arguments], timeout_s=120
+    )
+    assert code == 1, told
+    (there,) = (tmp_path / "there").iterdir()
+    assert there.name == here.name
+    assert there.read_bytes() == here.read_bytes()
+    assert replay(there).result == REPRODUCED
