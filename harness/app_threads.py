@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.driver import Driver
     from harness.live import Live
     from harness.scenario import AppStep
+    from model.subject import Bufferevent
     from model.threads import Threads
 
 
@@ -37,9 +38,8 @@ class AppThreads:
         base = self.driver.base
         return bool(self.left) or (isinstance(base, TracedThreadedBase) and base.workers_busy())
 
-    def made(self, end: Live) -> None:
-        """An end has its bufferevent: a reference for each thread."""
-        bev = end.bev
+    def made(self, bev: Bufferevent) -> None:
+        """An end is to have this bufferevent: a reference for each thread."""
         if isinstance(bev, TracedLocked):
             for kept in self.kept:
                 bev.keep()

@@ -140,9 +140,9 @@ class Live:
                 for lower in self.lower[-1:] if owned else reversed(self.lower):
                     lower.free()
                 return
-        self.bev = self.known = bev
         if self.driver.threads is not None:
-            self.driver.threads.made(self)
+            self.driver.threads.made(bev)  # before one of them can free it
+        self.bev = self.known = bev
         bev.setcb(self.readcb, self.writecb if self.on_write else None, self.eventcb)
         self.do(self.setup)
 
