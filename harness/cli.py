@@ -17,7 +17,8 @@ import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
-from harness import commands
+from harness import commands, demo, emit_test, mutants_command
+from harness.explain import command as explain
 from harness.options import (
     EPILOG,
     add_command,
@@ -27,6 +28,8 @@ from harness.options import (
     subject_options,
     tape,
 )
+from harness.shrinking import command as shrink
+from harness.views import export_command, show_command
 from harness.words import plain
 from model.errors import Divergence, DuopollError
 
@@ -48,14 +51,19 @@ def parser() -> argparse.ArgumentParser:
         _fuzz,
         _replay,
         _run,
-        _show,
+        shrink.add,
+        explain.add,
+        show_command.add,
         _conform,
         _beside,
         _worlds,
         _setup_wine,
-        _mutants,
+        mutants_command.add,
         _properties,
         _schedules,
+        export_command.add,
+        demo.add,
+        emit_test.add,
         _worker,
     ):
         add(subparsers)
@@ -84,6 +92,11 @@ def _fuzz(subparsers: Any) -> None:
         default="failures",
         metavar="DIR",
         help="folder of failure files (default: failures)",
+    )
+    command.add_argument(
+        "--observe",
+        metavar="FILE",
+        help="add every run to FILE, a line each, as Hypothesis's observations (DUOPOLL_OBSERVE)",
     )
     json_option(command)
 
@@ -120,19 +133,6 @@ def _run(subparsers: Any) -> None:
     )
     command.add_argument(
         "--out", metavar="DIR", help="keep every run there as a file, also the clean ones"
-    )
-    json_option(command)
-
-
-def _show(subparsers: Any) -> None:
-    command = add_command(subparsers, "show", commands.show, help="print a failure file or a trace")
-    command.add_argument("file", metavar="FILE", nargs="?")
-    command.add_argument("--head", type=natural, metavar="N", help="the first N records")
-    command.add_argument("--tail", type=natural, metavar="N", help="the last N records")
-    command.add_argument("--kind", action="append", default=[], help="these kinds; repeatable")
-    command.add_argument("--end", action="append", default=[], help="these ends; repeatable")
-    command.add_argument(
-        "--schema", choices=("trace", "scenario"), help="print a JSON Schema instead of a file"
     )
     json_option(command)
 
@@ -195,19 +195,6 @@ def _setup_wine(subparsers: Any) -> None:
             help="make the Windows interpreter of the world iocp, in a cache folder",
         )
     )
-
-
-def _mutants(subparsers: Any) -> None:
-    parser = add_command(subparsers, "mutants", commands.mutants, help="list the bugs of --mutant")
-    parser.add_argument("--find", action="store_true", help="hunt each of them; 1 if one lives")
-    parser.add_argument(
-        "--runs", type=positive, default=20_000, metavar="N", help="for each (20000)"
-    )
-    parser.add_argument(
-        "--seconds", type=positive, default=60, metavar="S", help="for each at most (60)"
-    )
-    parser.add_argument("--seed", type=natural, default=1, metavar="N", help="of the hunt (1)")
-    json_option(parser)
 
 
 def _properties(subparsers: Any) -> None:

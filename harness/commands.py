@@ -9,10 +9,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.failure import FailureFile, save_in
 from harness.replay import Replay
@@ -22,19 +21,14 @@ from harness.run import run as run_scenario
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
 from harness.scenario_json import to_json
-from harness.show import Filters, columns, load_any, schema, show_file
-from harness.story import replay_command, story, three_blocks
+from harness.show import columns
+from harness.story import story, three_blocks
 from harness.sweep import sweep
 from harness.words import count, plain
 from harness.worlds import WORLDS, check_name, is_simulated, why_not
 from model.errors import DuopollError, UsageError, WorldUnavailable
-from model.mutants import MUTANTS
 from model.properties import PROPERTIES, Verdicts
-from model.trace import encode_trace
 from sim.iocp_profile import switches as iocp_switches
-
-if TYPE_CHECKING:
-    from harness.mutation import Hunt
 
 CLEAN, BROKEN = 0, 1
 
@@ -191,46 +185,6 @@ def _tell_run(outcome: Outcome, path: Path | None) -> None:
         print(f"kept in {path}")
 
 
-# show
-
-
-def show(options: argparse.Namespace) -> int:
-    """`duopoll show FILE`, or `--schema`."""
-    if options.schema is not None:
-        print(json.dumps(schema(options.schema), indent=None if options.json else 1))
-        return CLEAN
-    if options.file is None:
-        raise UsageError("FILE is missing: name a failure file or a trace, or give --schema")
-    if options.json:
-        print_json(_show_json(options.file))
-        return CLEAN
-    filters = Filters(tuple(options.kind), tuple(options.end), options.head, options.tail)
-    for line in show_file(options.file, filters):
-        print(line)
-    return CLEAN
-
-
-def _show_json(file: str) -> dict[str, Any]:
-    failure, records = load_any(file)
-    told: dict[str, Any] = {"records": [json.loads(line) for line in encode_trace(records)]}
-    if failure is None:
-        return told
-    return {
-        "world": failure.world,
-        "kernel_version": failure.kernel_version,
-        "subject": failure.subject,
-        "subject_version": failure.subject_version,
-        "mutant": failure.mutant,
-        "property": failure.broken,
-        "scenario": to_json(failure.scenario),
-        "decisions": [decision._asdict() for decision in failure.decisions],
-        **told,
-        "violations": [violation._asdict() for violation in failure.violations],
-        "story": story(failure),
-        "replay": replay_command(file),
-    }
-
-
 # What there is.
 
 
@@ -267,52 +221,6 @@ def _subject_here(subject: str) -> str:
         return subject_version(subject)
     except DuopollError as error:
         return f"does not run here: {error}"
-
-
-def mutants(options: argparse.Namespace) -> int:
-    """`duopoll mutants`: the list, or with --find how soon each is found."""
-    if options.find:
-        return _mutants_board(options)
-    if options.json:
-        listed = [
-            {"name": m.name, "title": m.title, "breaks": m.breaks, "kernels": list(m.kernels)}
-            for m in MUTANTS.values()
-        ]
-        print_json({"mutants": listed})
-        return CLEAN
-    rows = [(m.name, m.breaks, "+".join(m.kernels), m.title) for m in MUTANTS.values()]
-    for line in columns([("mutant", "breaks", "kernels", "what is wrong"), *rows]):
-        print(line)
-    return CLEAN
-
-
-def _mutants_board(options: argparse.Namespace) -> int:
-    """Hunts every mutant: one that lives is a property that cannot fail."""
-    from harness.mutation import hunt  # Hypothesis: not for a worker
-
-    hunts = []
-    for mutant in MUTANTS.values():
-        hunts.append(
-            hunt(
-                mutant,
-                runs=options.runs,
-                number=options.seed,
-                seconds=options.seconds,
-                shrinking=True,
-            )
-        )
-        if not options.json:
-            print(_board_line(hunts[-1]), flush=True)
-    if options.json:
-        print_json({"mutants": [asdict(each) for each in hunts]})
-    return CLEAN if all(each.found for each in hunts) else BROKEN
-
-
-def _board_line(each: Hunt) -> str:
-    how = "found" if each.found else "NOT FOUND"
-    breaks = MUTANTS[each.mutant].breaks
-    line = f"{each.mutant:<26} {breaks:<4} {how:<9} {each.runs:>6} runs {each.seconds:>6.1f} s"
-    return line if each.shrunk is None else f"{line}  {each.shrunk:>3} steps and decisions"
 
 
 def properties(options: argparse.Namespace) -> int:

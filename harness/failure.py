@@ -2,8 +2,9 @@
 
 Line by line: a header with the version and the counts of what follows; the scenario; the tape; the
 decisions taken from it, each by name, bound and value; the trace, one record a line, and what
-repeats told once (`harness.repeats`); the violations; and a seal, the SHA-256 of all the lines
-before it, so that a damaged file says so instead of leading astray.
+repeats told once (`harness.repeats`); the violations; of a file that was shrunk to the end, its
+certificate (`harness.certificate`); and a seal, the SHA-256 of all the lines before it, so that a
+damaged file says so instead of leading astray.
 
 A property that compares worlds breaks in no run alone. Its file holds the run in the first of them
 and names the others, which a replay runs again, with the same scenario and tape.
@@ -21,10 +22,12 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.certificate import Certificate
+from harness.certificate import read as read_certificate
 from harness.reading import parse, shown
 from harness.repeats import PERIOD_MAX, folded
 from harness.scenario import Scenario
@@ -38,8 +41,9 @@ from model.trace import Record, decode_record, encode_trace
 if TYPE_CHECKING:
     from harness.run import Outcome
 
-VERSION = 2
-PLAIN = 1  # the version of files in which nothing is told once for many (`harness.repeats`)
+VERSION = 3  # of files with a certificate
+FOLDED = 2  # of files in which something is told once for many (`harness.repeats`)
+PLAIN = 1  # of all others
 RECORDS_MAX = 1 << 22
 FILE_BYTES_MAX = 256 << 20
 CONTENT_BYTES_MAX = 1 << 29  # that the records of one file may name
@@ -71,6 +75,7 @@ class FailureFile:
     violations: tuple[Violation, ...]
     broken: str | None  # the property that the file is about; None for a clean run
     others: tuple[str, ...] = ()  # the worlds that it was compared with
+    certificate: Certificate | None = None  # that nothing single can go
 
     @property
     def violation(self) -> Violation | None:
@@ -104,7 +109,7 @@ class FailureFile:
 
     def file_name(self) -> str:
         """A name that says what broke where; the same run always has the same one."""
-        digest = hashlib.sha256(encode(self)).hexdigest()[:10]
+        digest = hashlib.sha256(encode(replace(self, certificate=None))).hexdigest()[:10]
         parts = (self.broken or "clean", self.world, self.mutant or self.subject, digest)
         return re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(parts)) + ".jsonl"
 
@@ -114,9 +119,12 @@ class FailureFile:
 
 def encode(failure: FailureFile) -> bytes:
     """The bytes of the file."""
+    certificate = failure.certificate
     records = encode_trace(failure.records)
     told = folded(records)
-    version = PLAIN if len(told) == len(records) else VERSION
+    version = PLAIN if len(told) == len(records) else FOLDED
+    if certificate is not None:
+        version = VERSION
     header: dict[str, Any] = {"duopoll": "failure", "version": version}
     header.update({name: getattr(failure, name) for name in (*_NAMES, "mutant")})
     header["others"] = list(failure.others)
@@ -127,6 +135,8 @@ def encode(failure: FailureFile) -> bytes:
     lines += [_line({"draw": d.name, "of": d.bound, "value": d.value}) for d in failure.decisions]
     lines += told
     lines += [_line(violation._asdict()) for violation in failure.violations]
+    if certificate is not None:
+        lines.append(_line({"certificate": certificate.to_json()}))
     lines.append(_line({_SEAL: _digest(line.encode("ascii") for line in lines)}))
     return ("\n".join(lines) + "\n").encode("ascii")
 
@@ -211,6 +221,7 @@ class _Reader:
         decisions = tuple([self._decision() for _ in range(header["decisions"])])
         records = self._records(header["records"])
         violations = tuple([self._violation(len(records)) for _ in range(header["violations"])])
+        certificate = self._certificate() if header["version"] == VERSION else None
         self._seal()
         self._check_broken(header["property"], violations)
         names = {name: header[name] for name in _NAMES}
@@ -224,6 +235,7 @@ class _Reader:
             decisions=decisions,
             records=records,
             violations=violations,
+            certificate=certificate,
         )
 
     def _check_broken(self, broken: str | None, violations: Sequence[Violation]) -> None:
@@ -352,6 +364,14 @@ class _Reader:
         record = self._integer(fields, "record", -1, records - 1)
         message = self._text(fields, "message", FILE_BYTES_MAX)
         return Violation(self._text(fields, "property"), record, message)
+
+    def _certificate(self) -> Certificate:
+        fields = self._take("the certificate")
+        self._only(fields, ("certificate",))
+        try:
+            return read_certificate(fields["certificate"])
+        except UsageError as error:
+            raise UsageError(f"{self.path} line {self.at}: {error}; {_WHOLE}") from None
 
     def _seal(self) -> None:
         fields = self._take("the seal")

@@ -22,7 +22,6 @@ from model.subject import (
     BEV_FINISHED,
     BEV_FLUSH,
     BEV_NORMAL,
-    BEV_OPT_CLOSE_ON_FREE,
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
@@ -123,10 +122,15 @@ class Live:
                 base.close_fd(fd)
             return
         self.begin(bottom)
-        if late is not None and self.bev is None:
-            base.close_fd(late)
-        elif late is not None:
-            _bev(self).setfd(late)
+        if late is not None:
+            together(self, partial(self._given, late))
+
+    def _given(self, fd: int) -> None:
+        """Its descriptor comes after it was made, unless it is freed by then."""
+        if self.bev is None:
+            self.driver.base.close_fd(fd)
+        else:
+            self.bev.setfd(fd)
 
     def begin(self, bev: Bufferevent) -> None:
         """Goes on with `bev`, or with the stack that is built on it."""
@@ -134,9 +138,7 @@ class Live:
             try:
                 bev = stack_on(bev, self)
             except NotMade:
-                owned = self.options & BEV_OPT_CLOSE_ON_FREE  # what is on top frees what is below
-                for lower in self.lower[-1:] if owned else reversed(self.lower):
-                    lower.free()
+                self.driver.give_up(self)
                 return
         self.bev = self.known = bev
         if self.driver.threads is not None:
@@ -307,7 +309,7 @@ def _setfd(end: Live) -> None:
 
 def _reconnect(end: Live) -> None:
     if end.is_socket:
-        end.driver.reconnect(end)
+        together(end, partial(end.driver.reconnect, end))
 
 
 def _priority(end: Live, priority: int) -> None:

@@ -50,6 +50,8 @@ PURE = frozenset(
         *("getenv", "getegid", "geteuid", "getgid", "getuid", "gmtime_r", "malloc", "memchr"),
         *("memcmp", "memcpy", "memmove", "memset", "realloc", "sigfillset", "stderr", "strchr"),
         *("strcmp", "strdup", "strerror", "strlen", "strtol", "strtoll", "strtoul", "sysconf"),
+        # As they are called where the compiler neither puts them in line nor guards them:
+        *("fprintf", "htonl", "htons", "ntohl", "ntohs", "vsnprintf"),
     }
 )
 
@@ -245,10 +247,14 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
 }
 _LONG = frozenset({"readv", "read", "writev", "write"})
 
+at_end: list[Callable[[], None]] = []  # what to do before libevent ends the process
+
 
 def end_process(why: str) -> NoReturn:
     """libevent gave up. The line on standard error is for whoever started this process."""
     os.write(2, f"fatal: {why}\n".encode())
+    for last in at_end:
+        last()
     os._exit(FATAL_EXIT)
 
 

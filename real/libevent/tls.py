@@ -16,7 +16,7 @@ from model.errors import SimulatorError, WorldUnavailable
 from model.kernel import Buffer
 from model.subject import BEV_EVENT_ERROR, Failure, NotMade
 from model.tls import RETRY, SslState, TlsEngine, TlsOutcome, TlsResult, TlsSettings
-from real.libevent import relocation
+from real.libevent import built, relocation
 from real.libevent.callbacks import current
 from real.libevent.layers import Layer
 from real.libevent.unbound import refuse
@@ -71,12 +71,12 @@ class OpenSsl:
     """libevent_openssl and the libssl that it uses, with the calls between them seen."""
 
     def __init__(self, library: Library) -> None:
+        self._shared = built.load(SONAME, PACKAGE)
         try:
-            self._shared = ctypes.PyDLL(SONAME)
             libssl = ctypes.PyDLL(SSL_SONAME)
         except OSError as error:
             raise WorldUnavailable(
-                f"{SONAME} cannot be loaded ({error}): install libevent's TLS (Debian: {PACKAGE})"
+                f"{SSL_SONAME} cannot be loaded ({error}): install it (Debian: libssl3)"
             ) from None
         for table, shared in ((_SSL, libssl), (_LIBEVENT, self._shared)):
             for name, (result, *arguments) in table.items():
@@ -85,9 +85,8 @@ class OpenSsl:
                 setattr(self, name, function)
         self._kept: list[Any] = []
         addresses = {name: self._stand_in(name) for name in _WATCHED}
-        relocation.redirect(
-            self._shared, {**library.gate.addresses, **library.inside.addresses, **addresses}
-        )
+        all_addresses = {**library.gate.addresses, **library.inside.addresses, **addresses}
+        built.count(self._shared, relocation.redirect(self._shared, all_addresses))
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"libssl has no prototype for {name} here")
