@@ -315,6 +315,12 @@ class Driver:
             if fd is not None:
                 self.orphans.append(fd)
 
+    def give_up(self, end: Live) -> None:
+        """Frees what there is of a stack whose top could not be made. CLOSE_ON_FREE goes down."""
+        owned = end.options & BEV_OPT_CLOSE_ON_FREE
+        for lower in end.lower[-1:] if owned else reversed(end.lower):
+            lower.free()
+
     def _tear_down(self) -> None:
         self.trace.budget = len(self.trace.records) + TEARDOWN_BUDGET
         self.trace.emit("teardown")

@@ -20,7 +20,6 @@ from model.subject import (
     BEV_FINISHED,
     BEV_FLUSH,
     BEV_NORMAL,
-    BEV_OPT_CLOSE_ON_FREE,
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
@@ -136,9 +135,7 @@ class Live:
             try:
                 bev = stack_on(bev, self)
             except NotMade:
-                owned = self.options & BEV_OPT_CLOSE_ON_FREE  # what is on top frees what is below
-                for lower in self.lower[-1:] if owned else reversed(self.lower):
-                    lower.free()
+                self.driver.give_up(self)
                 return
         if self.driver.threads is not None:
             self.driver.threads.made(bev)  # before one of them can free it

@@ -268,8 +268,7 @@ def returned(run: Run, index: int, record: Record) -> None:
         layers.flush_ended(run, view)
     if view is None or record[3] not in ("connect", "socket_connect"):
         return
-    run.checked["E-1"] += 1
-    run.connect_caller = None
+    run.checked["E-1"], run.connect_caller = run.checked["E-1"] + 1, None
     view.in_connect = False
     view.connect_result = record[4]
     if record[4] == -1:
