@@ -20,8 +20,8 @@ from harness.commands import BROKEN, CLEAN, choose_worlds, print_json, to_errors
 from harness.failure import FailureFile, save_in
 from harness.fuzz import Failure, FuzzReport, WorldReport
 from harness.fuzz import fuzz as search
-from harness.show import columns
 from harness.story import replay_command, story, three_blocks
+from harness.table import columns
 from harness.words import count, plain
 from model.errors import UsageError
 from model.properties import PROPERTIES

@@ -132,6 +132,9 @@ def _show(subparsers: Any) -> None:
     command.add_argument("--kind", action="append", default=[], help="these kinds; repeatable")
     command.add_argument("--end", action="append", default=[], help="these ends; repeatable")
     command.add_argument(
+        "--lanes", action="store_true", help="how its threads took turns: a column a thread"
+    )
+    command.add_argument(
         "--schema", choices=("trace", "scenario"), help="print a JSON Schema instead of a file"
     )
     json_option(command)

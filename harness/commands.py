@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.failure import FailureFile, save_in
+from harness.interleaving import show_lanes
 from harness.replay import Replay
 from harness.replay import replay as replay_file
 from harness.run import SUBJECTS, Outcome, subject_version
@@ -22,9 +23,10 @@ from harness.run import run as run_scenario
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
 from harness.scenario_json import to_json
-from harness.show import Filters, columns, load_any, schema, show_file
+from harness.show import Filters, load_any, schema, show_file
 from harness.story import replay_command, story, three_blocks
 from harness.sweep import sweep
+from harness.table import columns
 from harness.words import count, plain
 from harness.worlds import WORLDS, check_name, is_simulated, why_not
 from model.errors import DuopollError, UsageError, WorldUnavailable
@@ -201,6 +203,8 @@ def show(options: argparse.Namespace) -> int:
         return CLEAN
     if options.file is None:
         raise UsageError("FILE is missing: name a failure file or a trace, or give --schema")
+    if options.lanes:
+        return show_lanes(options)
     if options.json:
         print_json(_show_json(options.file))
         return CLEAN

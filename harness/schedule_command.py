@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.lanes import MarkedChoices, lanes, which_matter
 from harness.schedules import PCT, Exhaustive, RandomWalk, Search, Strategy, needed, search
-from harness.show import columns
+from harness.table import columns
 from harness.thread_patterns import PATTERNS
 from harness.thread_programs import PLANTED, Planted
 from harness.thread_run import player, run_threads
