@@ -92,7 +92,7 @@ def hunt(
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    drawn = scenarios(race_free=True) if across else scenarios(focus=_focus(mutant))
+    drawn = scenarios(race_free=True) if across else scenarios(focus=focus_of(mutant))
     with suppress(_Found, _TooLong):
         seed(number)(configured(given(drawn, tapes())(example)))()
     took = monotonic() - started
@@ -111,7 +111,7 @@ _FOCUS = (
 )
 
 
-def _focus(mutant: Mutant) -> str:
+def focus_of(mutant: Mutant) -> str:
     """What scenarios use the code that it patches; empty: most of them."""
     modules = " ".join(owner.__module__ for owner, _, _ in mutant.patches)
     usual = "limits" if mutant.breaks.startswith("R-") else ""

@@ -381,7 +381,7 @@ class SocketBufferevent(Bufferevent):
         again, it goes on connecting if it did."""
         self.ev_read.remove()
         self.ev_write.remove()
-        if fd != self.fd:
+        if fd is None or fd != self.fd:  # over completion, too, -1 forgets what there is
             self.connection += 1
             self.connecting = False
             self.connect_error = None

@@ -102,9 +102,10 @@ class Guid(ctypes.Structure):
 #: upper half is padding, of any content, as is that of the status)
 ENTRY_WORDS = 4
 
-BUF_AT = Memory.len.offset  # type: ignore[attr-defined]  # the class holds descriptors
-NBYTES_AT = Memory.nbytes.offset  # type: ignore[attr-defined]
-FLAGS_AT = Memory.flags.offset  # type: ignore[attr-defined]
+# The class holds descriptors under the names of its fields, of which its annotations know nothing.
+BUF_AT = Memory.len.offset  # type: ignore[attr-defined]  # a descriptor
+NBYTES_AT = Memory.nbytes.offset  # type: ignore[attr-defined]  # a descriptor
+FLAGS_AT = Memory.flags.offset  # type: ignore[attr-defined]  # a descriptor
 ADDRESSES_AT = Memory.addresses.offset
 
 _ws2 = ctypes.WinDLL("ws2_32", use_last_error=True)

@@ -146,12 +146,19 @@ def on_readable_checked_before(self: LockedSocket, result: int) -> None:
             super(LockedSocket, self).on_readable(result)
 
 
+def _elsewhere(bev: Bufferevent) -> bool:
+    """Whether a thread that is not the loop's is running."""
+    if not isinstance(bev, Locked):
+        return False
+    base = bev.base
+    return isinstance(base, ThreadedBase) and bev.threads.current() != base.loop_thread
+
+
 def run_anywhere(self: Bufferevent, options: int) -> None:
     """A thread that triggers a callback serves it at once, though the loop may serve another."""
     if self.readcb is None:
         return
-    here = isinstance(self, Locked) and isinstance(self.base, ThreadedBase)
-    if here and self.threads.current() != self.base.loop_thread:  # type: ignore[attr-defined]
+    if _elsewhere(self):
         self._call_readcb()
     elif (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
         self.pending |= EV_READ
@@ -164,8 +171,7 @@ def run_write_anywhere(self: Bufferevent, options: int) -> None:
     """The same for write callbacks."""
     if self.writecb is None:
         return
-    here = isinstance(self, Locked) and isinstance(self.base, ThreadedBase)
-    if here and self.threads.current() != self.base.loop_thread:  # type: ignore[attr-defined]
+    if _elsewhere(self):
         self.writecb(self)
     elif (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
         self.pending |= EV_WRITE

@@ -162,8 +162,9 @@ def _event_callback(
 
 
 def _timed_out(view: View, enabled: int) -> bool:
-    """Whether it is a real timeout, told at once: that has disabled its direction."""
-    return not view.deferred and bool(view.enabled & ~enabled)
+    """Whether it is a real timeout, told at once: that has disabled its direction, as a connect
+    that was refused at once has, whose ERROR is deferred and joins what was triggered."""
+    return not view.deferred and not view.refused and bool(view.enabled & ~enabled)
 
 
 def _injected_callback(view: View, what: int, enabled: int) -> None:

@@ -37,7 +37,7 @@ def _breaking(action: Callable[[], Any]) -> SubjectEntry:
                 action()
             return make(fd, options)
 
-        made.bufferevent_socket_new = second_breaks  # type: ignore[method-assign]
+        vars(made)["bufferevent_socket_new"] = second_breaks
         return made
 
     return SubjectEntry(lambda: "0", base, caged=True)

@@ -129,7 +129,7 @@ class Terminal:
 def test_the_progress_line_rewrites_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     terminal = Terminal()
-    line = campaign.ProgressLine(terminal)  # type: ignore[arg-type]
+    line = campaign.ProgressLine(terminal)  # type: ignore[arg-type]  # it needs no more of a stream
     line(report(elapsed_s=1.5, shrinking="C-1"))
     line(report(elapsed_s=2.5))
     line.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -323,7 +323,7 @@ def faulty(wrong: Callable[[], int]) -> tuple[FaultyBase, list[Record]]:
     world = SimWorld("epoll", Choices())
     base = FaultyBase(wrong)
     trace = Trace(world.now_ns)
-    driver = Driver(Scenario(connections=()), world, base, trace)  # type: ignore[arg-type]
+    driver = Driver(Scenario(connections=()), world, cast("Any", base), trace)
     world.run(driver.play)
     return base, trace.records
 

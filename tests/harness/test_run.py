@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -120,7 +121,7 @@ def test_unknown_names_are_told_with_the_known_ones() -> None:
         ({"world": "sim-epoll", "mutant": "x"}, "no mutant 'x'"),
     ):
         with pytest.raises(UsageError, match=match):
-            run(Scenario(), **names)  # type: ignore[arg-type]
+            run(Scenario(), **cast("dict[str, Any]", names))
 
 
 def test_a_mutant_is_gone_after_its_run() -> None:

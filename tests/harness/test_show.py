@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import jsonschema
 import pytest
@@ -55,7 +56,7 @@ def test_kernel_records_belong_to_their_end() -> None:
     st.lists(st.sampled_from(sorted(FIELDS)), max_size=3),
 )
 def test_filters_leave_out_and_count(size: int, side: str, kinds: list[str]) -> None:
-    filters = Filters(kinds=tuple(kinds), **{side: size})  # type: ignore[arg-type]
+    filters = Filters(kinds=tuple(kinds), **cast("dict[str, Any]", {side: size}))
     matching = [i for i, record in enumerate(RECORDS) if not kinds or record[1] in kinds]
     expected = matching[:size] if side == "head" else matching[max(0, len(matching) - size) :]
     lines = list(show_records(RECORDS, filters))[1:]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,7 +90,8 @@ def test_the_application_cannot_reach_into_the_other_end(rig: Rig) -> None:
     first, _ = rig.inner_pair()
     first.bev.write(b"abc")
     assert rig.base.bufferevents == 2
-    assert first.bev.output.drain(1) == first.bev.input.add(b"x") == -1  # type: ignore[attr-defined]
+    bev: Any = first.bev  # its buffers are no part of the subject's protocol
+    assert bev.output.drain(1) == bev.input.add(b"x") == -1
 
 
 @in_worlds("epoll")

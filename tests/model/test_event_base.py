@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,12 +22,16 @@ from model.subject import (
 from tests.model.fake_poller import FakePoller, Logged, Noted
 
 
+def _note(poller: FakePoller, log: list[tuple[int, int]], index: int) -> None:
+    log.append((poller.now, index))
+
+
 @given(st.lists(st.integers(0, 5), max_size=12))
 def test_timers_run_in_order_of_time_then_first_in_first_out(delays: list[int]) -> None:
     poller = FakePoller()
     log: list[tuple[int, int]] = []
     for index, delay in enumerate(delays):
-        poller.base.once(delay, lambda index=index: log.append((poller.now, index)))  # type: ignore[misc]
+        poller.base.once(delay, partial(_note, poller, log, index))
     assert poller.base.loop() == 1
     assert log == sorted((delay, index) for index, delay in enumerate(delays))
 
@@ -47,7 +54,7 @@ def test_moved_and_stopped_timers(moves: list[tuple[int, str, int]]) -> None:
     def note(index: int) -> None:
         fired.append((poller.now, index))
 
-    timers = [TimerEvent(base, lambda index=index: note(index)) for index in range(5)]  # type: ignore[misc]
+    timers = [TimerEvent(base, partial(note, index)) for index in range(5)]
 
     def pass_time(until: int) -> None:
         base.once(until - poller.now, base.loopbreak)
@@ -262,11 +269,12 @@ def test_deferred_limit(count: int) -> None:
     base = poller.base
     ran: list[tuple[int, int]] = []
 
+    def run(index: int) -> None:
+        ran.append((base.pass_number, index))
+
     def schedule() -> None:
         for index in range(count):
-            base.schedule_deferred(
-                Noted(lambda index=index: ran.append((base.pass_number, index)))  # type: ignore[misc]
-            )
+            base.schedule_deferred(Noted(partial(run, index)))
 
     base.once(0, schedule)
     base.loop()
@@ -346,7 +354,7 @@ def test_a_world_without_a_kernel() -> None:
 def test_what_a_callback_stops_waits_for_the_next_time(count: int, data: st.DataObject) -> None:
     """loopbreak and loopcontinue end the pass behind the callback that runs; loopexit does not."""
     poller = FakePoller()
-    log: list[object] = []
+    log: list[Any] = []
     events = [Logged(poller, log, number) for number in range(count)]
     stops = data.draw(st.integers(0, count - 1))
     how = data.draw(st.sampled_from(("loopbreak", "loopcontinue", "loopexit")))
@@ -354,11 +362,11 @@ def test_what_a_callback_stops_waits_for_the_next_time(count: int, data: st.Data
     for event in events:
         poller.base.activate(event, EV_READ)
     poller.base.loop(EVLOOP_NONBLOCK)
-    ran = [each[0] for each in log]  # type: ignore[index]
+    ran = [each[0] for each in log]
     if how == "loopbreak":
         assert ran == list(range(stops + 1))
         poller.base.loop(EVLOOP_NONBLOCK)
-        ran = [each[0] for each in log]  # type: ignore[index]
+        ran = [each[0] for each in log]
     assert ran == list(range(count))
 
 

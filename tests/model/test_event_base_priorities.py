@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,10 +53,7 @@ def test_the_highest_priority_runs_first(events: list[tuple[int, bool]]) -> None
             base.schedule_finalizer(lambda: note(0, number, again=False), 0)
 
     for number, (priority, again) in enumerate(events):
-        base.schedule_finalizer(
-            lambda p=priority, n=number, a=again: note(p, n, a),  # type: ignore[misc]
-            priority,
-        )
+        base.schedule_finalizer(partial(note, priority, number, again), priority)
     assert base.loop() == 1
     assert len(log) == len(events) + sum(again for _, again in events)
     for number, (priority, again) in enumerate(events):

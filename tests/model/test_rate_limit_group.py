@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ class Member:
     def __init__(self, base: EventBase) -> None:
         self.base = base
         self.read_suspended = self.write_suspended = 0
-        self.limiter = Limiter(self)  # type: ignore[arg-type]
+        self.limiter = Limiter(self)  # type: ignore[arg-type]  # it needs no more of one
 
     def suspend_read(self, why: int) -> None:
         self.read_suspended |= why
@@ -272,11 +273,17 @@ def test_without_a_limit_there_is_nothing_to_take() -> None:
         member.limiter.decrement(READ, 1)
 
 
-def test_the_rotation_begins_one_further_each_time_and_where_the_world_likes() -> None:
+def test_the_rotation_begins_one_further_each_time_and_where_the_world_likes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     poller, group, members = group_of(3)
     order: list[int] = []
+
+    def note(number: int, why: int) -> None:
+        order.append(number)
+
     for number, member in enumerate(members):
-        member.unsuspend_read = lambda why, number=number: order.append(number)  # type: ignore[method-assign,misc]
+        monkeypatch.setattr(member, "unsuspend_read", partial(note, number))
     for _ in range(4):
         group.decrement_read(10_000)
         group.decrement_read(-10_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
@@ -95,7 +95,7 @@ def test_a_refused_call_ends_what_it_was_for(
     told: list[object] = []
 
     def body(rig: Rig) -> None:
-        kernel: Any = rig.base.poller.kernel  # type: ignore[attr-defined]
+        kernel: Any = cast("Any", rig.base.poller).kernel
         with ExitStack() as patches:
             _refuse(kernel, failures, patches)
             _talk(rig, kernel, steps, hears, frees, flags, told)
@@ -121,11 +121,11 @@ def _talk(
         servers[-1].bev.enable(RW)
         servers[-1].bev.write(content(1, 0, 3_000))
 
-    listener = rig.base.listener_new(accept, 0, 16, flags)
+    listener: Any = rig.base.listener_new(accept, 0, 16, flags)
     if isinstance(listener, (Errno, Win32Error)):
         told.append(listener)
         return
-    fd = listener.fd  # type: ignore[attr-defined]
+    fd = listener.fd
     listener.set_error_cb((lambda _, error: told.append(error)) if hears else None)
     clients: list[Spy] = []
     for step in steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter_ns
 
 from model.errors import NtStatus
@@ -42,7 +43,7 @@ def check_workers_take_each_packet_once(kernel: CompletionKernel) -> None:
     for each in range(4):
         threads.spawn(f"worker {each}", works)
     for each in range(2):
-        threads.spawn(f"poster {each}", lambda each=each: posts(1 + 200 * each))  # type: ignore[misc]
+        threads.spawn(f"poster {each}", partial(posts, 1 + 200 * each))
     threads.join("poster 0", "poster 1")
     for _ in range(4):
         assert kernel.post_queued_completion_status(port, 0, 0, None) is None

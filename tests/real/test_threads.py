@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter_ns
 
 import pytest
@@ -37,7 +38,7 @@ def test_the_right_programs_run_in_a_real_world(each: Planted) -> None:
         world = RealWorld("epoll")
         records: list[Record] = []
         world.threads.record_to(world.threads.attributed(records), world.now_ns)
-        world.run(lambda world=world: each.fixed(world))  # type: ignore[misc]
+        world.run(partial(each.fixed, world))
         verdicts = check_threads(records)
         assert not verdicts.violations and not verdicts.unreadable
         assert verdicts.checked["K-3"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -204,7 +205,7 @@ def test_a_thread_that_blocks_or_ends_makes_room_for_another(blocks: bool) -> No
 
     def body() -> None:
         for name in ("older", "newer"):
-            scheduler.spawn(name, lambda name=name: thread(name))  # type: ignore[misc]
+            scheduler.spawn(name, partial(thread, name))
             scheduler.park(MS)
         for key in (1, 2):
             kernel.post_queued_completion_status(port, 0, key, None)

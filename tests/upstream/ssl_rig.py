@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -113,9 +114,9 @@ class SslRig:
     def is_closed(self, fd: int) -> bool:
         """Whether the descriptor is: closing it fails."""
         poller = self.base.poller
-        kernel = self.world.readiness or self.world.completion
+        kernel: Any = self.world.readiness or self.world.completion
         assert kernel is not None and poller is not None
-        close = getattr(kernel, "close", None) or kernel.closesocket  # type: ignore[union-attr]
+        close = getattr(kernel, "close", None) or kernel.closesocket
         return close(fd) in (Errno.EBADF, Win32Error.WSAENOTSOCK)
 
     def close(self) -> None:

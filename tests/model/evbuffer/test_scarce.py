@@ -166,7 +166,7 @@ class Pair:
             written = b""
             for piece in launch.pieces:
                 data = pattern(min(len(piece), size - len(written)))
-                piece[: len(data)] = data  # type: ignore[index]
+                piece[: len(data)] = data  # type: ignore[index]  # what is lent to a kernel can be written
                 written += data
             self.buffers[side].commit_read(launch, len(written))
             self.models[side] += written
