@@ -43,7 +43,7 @@ class Bounds:
         self._shut: set[int] = set()
         self._asked: str | None = None
         self._listener: str | None = None
-        self._turns = Turns(records, CALLS, "epoll_wait")
+        self._turns = Turns(records, CALLS)
         self._records = records
         for number, record in enumerate(records):
             reader = getattr(self, f"_{record[1]}", None)

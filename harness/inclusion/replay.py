@@ -98,8 +98,10 @@ class Replay(Waiting):
             if kind == "peer":
                 self.settle()
                 self._peer_record(number, record)
+            elif number in self.made:
+                pass
             elif number in self.turns.foreign:
-                if number not in self.made and number not in self.turns.awaited:
+                if number not in self.turns.awaited:
                     self._make(number)
             elif kind in self.LOOP_CALLS:
                 self.settle()
@@ -130,7 +132,8 @@ class Replay(Waiting):
         for call in self.turns.around.get(number, ()):
             if self.may_see(self.records[number]):
                 return
-            self._make(call)
+            if call not in self.made:
+                self._make(call)
 
     def may_see(self, record: Record) -> bool:
         """Whether a wait could end as the record says, as far as other threads' calls go."""

@@ -79,7 +79,7 @@ class Waiting:
         self.raw: dict[str, RawEnd] = {}
         self.raw_of: dict[Connection, RawEnd] = {}
         self.loose: set[str] = set()
-        self.turns = Turns(records, self.LOOP_CALLS, "epoll_wait")
+        self.turns = Turns(records, self.LOOP_CALLS)
         self.made: set[int] = set()  # calls of other threads, by record
         self.idle = self._idle()
 
