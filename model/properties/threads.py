@@ -96,7 +96,7 @@ def _merge(clock: Clock, other: Clock) -> None:
 class _Judge:
     """One pass over the records of a run."""
 
-    def __init__(self, tolerance_ns: int) -> None:
+    def __init__(self, tolerance_ns: int, turn_ns: int) -> None:
         self.violations: list[Violation] = []
         self.checked = {each.id: 0 for each in PROPERTIES}
         self.threads: dict[str, _Thread] = {}
@@ -117,6 +117,7 @@ class _Judge:
         self.asked: tuple[str, int, int] | None = None  # what the loop is to do: by whom, when
         self.looper = MAIN  # whose loop waits
         self.tolerance = tolerance_ns
+        self.turn = turn_ns
         self.hung: int | None = None
         self.blocked: list[str] = []
 
@@ -263,7 +264,7 @@ class _Judge:
         thread, since, asked = self.asked
         self.asked = None
         self.checked["K-4"] += 1
-        if record[0] > since + self.tolerance:
+        if record[0] > since + self.tolerance + self.turn * len(self.threads):
             self.violate(
                 "K-4",
                 index,
@@ -388,11 +389,11 @@ _HANDLERS = {
 }
 
 
-def check_threads(records: Sequence[Record], tolerance_ns: int = 0) -> Verdicts:
+def check_threads(records: Sequence[Record], tolerance_ns: int = 0, turn_ns: int = 0) -> Verdicts:
     """Judges the threads of one run. Never raises, whatever the records. A loop may be woken
-    `tolerance_ns` late.
+    `tolerance_ns` late, and `turn_ns` for each thread that may have its turn before.
     """
-    judge = _Judge(tolerance_ns)
+    judge = _Judge(tolerance_ns, turn_ns)
     unreadable = []
     for index, record in enumerate(records):
         handler = _HANDLERS.get(record[1])
