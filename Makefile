@@ -4,6 +4,8 @@
 # make bench   each figure beside its peer
 # make coverage  branch coverage of model/ by the property tests alone
 # make mutation  mutation score of model/ on a sample: make mutation SAMPLE=300 SEED=1
+# make demo    a planted bug found, shrunk, explained, and a page of it to look at
+# make libevent-coverage SECONDS_COVERAGE=3600  branches of libevent that duopoll reaches
 # make lint    format, lint, types, import contracts
 # make clean   removes what the above made here
 #
@@ -12,13 +14,14 @@
 PYTHON ?= python3
 SECONDS_FUZZ ?= 45
 SECONDS_HUNT ?= 1800
+SECONDS_COVERAGE ?= 600
 JOBS ?= 2
 SAMPLE ?= 300
 SEED ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help fuzz test hunt coverage mutation bench bench-json lint format readme clean system wine
+.PHONY: help demo fuzz test hunt coverage mutation libevent-coverage bench bench-json lint format readme clean system wine
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
 MINOR := $(shell $(PYTHON) -c 'import sys; v = sys.version_info; print(f"{v[0]}.{v[1]}" if v >= (3, 11) else "")' 2>/dev/null)
@@ -34,7 +37,7 @@ DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 10
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 12
 
 # Two stamps: a first `make fuzz` need not fetch the tools of the tests.
 $(BIN)/python:
@@ -54,6 +57,9 @@ $(DEV): pyproject.toml | $(BIN)/python
 fuzz: $(CORE)
 	@$(BIN)/duopoll worlds
 	@$(BIN)/duopoll fuzz --seconds $(SECONDS_FUZZ)
+
+demo: $(CORE)
+	@$(BIN)/duopoll demo
 
 hunt: $(CORE)
 	@$(BIN)/duopoll worlds
@@ -83,8 +89,9 @@ test: $(DEV) wine lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=ci
 
 coverage: $(DEV) wine
-	$(BIN)/python -m pytest -q -n $(JOBS) -m hypothesis --cov \
-	  --cov-report=term-missing:skip-covered tests
+	$(BIN)/python -m pytest -q -n $(JOBS) -m hypothesis --hypothesis-profile=ci --cov \
+	  --cov-report=term-missing:skip-covered --cov-report=json:.cache/coverage.json tests
+	@$(BIN)/python scripts/branch_coverage.py .cache/coverage.json
 
 $(VENV)/.mutation: pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[mutation]'
@@ -92,6 +99,11 @@ $(VENV)/.mutation: pyproject.toml | $(BIN)/python
 
 mutation: $(VENV)/.mutation
 	@$(BIN)/python scripts/mutation_score.py --sample $(SAMPLE) --seed $(SEED) --jobs $(JOBS)
+
+# Builds the distribution's libevent with counters, outside of the checkout's tracked files.
+libevent-coverage: $(CORE)
+	@scripts/system-packages.sh dpkg-dev gcc libc6-dev libssl-dev make zlib1g-dev
+	@$(BIN)/python scripts/libevent_coverage.py --seconds $(SECONDS_COVERAGE) --jobs $(JOBS)
 
 bench: $(DEV) wine
 	@$(BIN)/python -m bench
@@ -105,5 +117,5 @@ readme: $(CORE)
 
 clean:
 	rm -rf .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -rf .import_linter_cache .cache/bench
+	rm -rf .import_linter_cache .cache/bench demo
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

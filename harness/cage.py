@@ -27,7 +27,7 @@ from multiprocessing.connection import Connection, Pipe
 from time import monotonic
 from typing import IO, Any, NamedTuple
 
-from harness.run import SUBJECTS, Played, play
+from harness.run import RECORD_BUDGET, SUBJECTS, Played, play
 from harness.scenario import Scenario, steps_of
 from harness.worlds import is_simulated
 from model import errors
@@ -89,6 +89,15 @@ class Cage:
         self.kernel_version = played.kernel_version
         self.subject_version = played.subject_version
         return played
+
+    def watch(self, job: Job, records: list[Record], decisions: list[Decision]) -> None:
+        """One run whose records and decisions go into these lists in the order of their making,
+        up to its end or that of the process."""
+        try:
+            played = self._ask(job._replace(stream=True), records, decisions)
+        except Died:
+            return
+        records[:] = played.records
 
     def version(self, subject: str) -> str:
         """The subject's version. Raises `WorldUnavailable` where it does not run."""
@@ -249,6 +258,19 @@ def caged_run(
     return shared(subject).run(Job(scenario, world, tuple(tape), subject, mutant, record_budget))
 
 
+def watched(
+    scenario: Scenario,
+    world: str,
+    tape: Sequence[int],
+    subject: str,
+    records: list[Record],
+    decisions: list[Decision],
+) -> None:
+    """A run of a foreign subject, which fills both lists in the order of their making."""
+    job = Job(scenario, world, tuple(tape), subject, None, RECORD_BUDGET)
+    shared(subject).watch(job, records, decisions)
+
+
 # The cage's side.
 
 
@@ -289,7 +311,9 @@ def serve(connection: Connection[Any, Any]) -> None:
     try:
         while True:
             job = pickle.loads(connection.recv_bytes())
-            connection.send_bytes(pickle.dumps(_answer(connection, job), -1))
+            answer = pickle.dumps(_answer(connection, job), -1)
+            SUBJECTS[job.subject].settle(job.scenario is None)
+            connection.send_bytes(answer)
     except (EOFError, OSError):
         return  # the parent has gone
 

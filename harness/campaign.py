@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import signal
 import sys
-import threading
-from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 from harness.commands import BROKEN, CLEAN, choose_worlds, print_json, to_errors
 from harness.failure import FailureFile, save_in
 from harness.fuzz import Failure, FuzzReport, WorldReport
 from harness.fuzz import fuzz as search
+from harness.observe import ENVIRONMENT, Observer
+from harness.progress import Interrupt, StatusLine
 from harness.story import replay_command, story, three_blocks
 from harness.table import columns
 from harness.words import count, plain
@@ -30,63 +28,12 @@ INTERRUPTED = 130
 SECONDS = 30
 
 
-class Interrupt:
-    """Turns Ctrl-C into an interrupt between two runs, within the `with`.
-
-    Python raises KeyboardInterrupt wherever it happens to be: inside a simulated thread, say, or in
-    a callback of the garbage collector, which swallows it. So the first one is only noted, and
-    raised by `check`, which the campaign calls between runs; a second one is Python's own, for a
-    run that does not end.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-
-    def __enter__(self) -> Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def check(self) -> None:
-        """Raises KeyboardInterrupt if there was one."""
-        if self.asked:
-            raise KeyboardInterrupt
-
-
-class ProgressLine:
-    """One line that is written over and over; silent unless `stream` is a terminal."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._shown = stream.isatty()
-        self._width = 0
+class ProgressLine(StatusLine):
+    """The campaign so far, in one line."""
 
     def __call__(self, report: FuzzReport) -> None:
-        if self._shown:
-            self._write(progress_text(report))
-
-    def clear(self) -> None:
-        """Leaves the line empty, for what comes next."""
-        if self._width:
-            self._write("")
-            self._stream.write("\r")
-            self._stream.flush()
-
-    def _write(self, text: str) -> None:
-        text = text[: shutil.get_terminal_size().columns - 1]
-        self._stream.write("\r" + text.ljust(self._width))
-        self._stream.flush()
-        self._width = len(text)
+        if self.shown:
+            self.write(progress_text(report))
 
 
 def progress_text(report: FuzzReport) -> str:
@@ -122,6 +69,8 @@ def _search(
     """The campaign, with its progress line; an interrupt ends it and keeps what it has."""
     line = ProgressLine(sys.stderr)
     latest: list[FuzzReport] = []
+    path = options.observe or os.environ.get(ENVIRONMENT)
+    observer = Observer(path) if path else None
     with Interrupt() as interrupt:
 
         def progress(report: FuzzReport) -> None:
@@ -138,6 +87,7 @@ def _search(
                 seed=seed,
                 mutant=options.mutant,
                 progress=progress,
+                observe=observer,
             )
         except KeyboardInterrupt:
             if not latest:
@@ -146,12 +96,14 @@ def _search(
             return latest[0]
         finally:
             line.clear()
+            if observer is not None:
+                observer.close()
 
 
 def _keep(failure: Failure, folder: str) -> tuple[FailureFile, str]:
     """The failure as a file: what is in it, and where it is."""
     others = [outcome.world for outcome in failure.others]
-    kept = FailureFile.of(failure.outcome, failure.property, others)
+    kept = failure.file or FailureFile.of(failure.outcome, failure.property, others)
     return kept, str(save_in(folder, kept))
 
 

@@ -17,7 +17,8 @@ import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
-from harness import commands
+from harness import commands, demo, emit_test
+from harness.explain import command as explain
 from harness.options import (
     EPILOG,
     add_command,
@@ -27,6 +28,8 @@ from harness.options import (
     subject_options,
     tape,
 )
+from harness.shrinking import command as shrink
+from harness.views import export_command, show_command
 from harness.words import plain
 from model.errors import Divergence, DuopollError
 
@@ -48,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
         _fuzz,
         _replay,
         _run,
-        _show,
+        shrink.add,
+        explain.add,
+        show_command.add,
         _conform,
         _beside,
         _worlds,
@@ -56,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
         _mutants,
         _properties,
         _schedules,
+        export_command.add,
+        demo.add,
+        emit_test.add,
         _worker,
     ):
         add(subparsers)
@@ -84,6 +92,11 @@ def _fuzz(subparsers: Any) -> None:
         default="failures",
         metavar="DIR",
         help="folder of failure files (default: failures)",
+    )
+    command.add_argument(
+        "--observe",
+        metavar="FILE",
+        help="add every run to FILE, a line each, as Hypothesis's observations (DUOPOLL_OBSERVE)",
     )
     json_option(command)
 
@@ -120,22 +133,6 @@ def _run(subparsers: Any) -> None:
     )
     command.add_argument(
         "--out", metavar="DIR", help="keep every run there as a file, also the clean ones"
-    )
-    json_option(command)
-
-
-def _show(subparsers: Any) -> None:
-    command = add_command(subparsers, "show", commands.show, help="print a failure file or a trace")
-    command.add_argument("file", metavar="FILE", nargs="?")
-    command.add_argument("--head", type=natural, metavar="N", help="the first N records")
-    command.add_argument("--tail", type=natural, metavar="N", help="the last N records")
-    command.add_argument("--kind", action="append", default=[], help="these kinds; repeatable")
-    command.add_argument("--end", action="append", default=[], help="these ends; repeatable")
-    command.add_argument(
-        "--lanes", action="store_true", help="how its threads took turns: a column a thread"
-    )
-    command.add_argument(
-        "--schema", choices=("trace", "scenario"), help="print a JSON Schema instead of a file"
     )
     json_option(command)
 

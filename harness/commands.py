@@ -9,13 +9,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.failure import FailureFile, save_in
-from harness.interleaving import show_lanes
 from harness.replay import Replay
 from harness.replay import replay as replay_file
 from harness.run import SUBJECTS, Outcome, subject_version
@@ -23,8 +22,7 @@ from harness.run import run as run_scenario
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
 from harness.scenario_json import to_json
-from harness.show import Filters, load_any, schema, show_file
-from harness.story import replay_command, story, three_blocks
+from harness.story import story, three_blocks
 from harness.sweep import sweep
 from harness.table import columns
 from harness.words import count, plain
@@ -32,7 +30,6 @@ from harness.worlds import WORLDS, check_name, is_simulated, why_not
 from model.errors import DuopollError, UsageError, WorldUnavailable
 from model.mutants import MUTANTS
 from model.properties import PROPERTIES, Verdicts
-from model.trace import encode_trace
 from sim.iocp_profile import switches as iocp_switches
 
 if TYPE_CHECKING:
@@ -193,48 +190,6 @@ def _tell_run(outcome: Outcome, path: Path | None) -> None:
         print(f"kept in {path}")
 
 
-# show
-
-
-def show(options: argparse.Namespace) -> int:
-    """`duopoll show FILE`, or `--schema`."""
-    if options.schema is not None:
-        print(json.dumps(schema(options.schema), indent=None if options.json else 1))
-        return CLEAN
-    if options.file is None:
-        raise UsageError("FILE is missing: name a failure file or a trace, or give --schema")
-    if options.lanes:
-        return show_lanes(options)
-    if options.json:
-        print_json(_show_json(options.file))
-        return CLEAN
-    filters = Filters(tuple(options.kind), tuple(options.end), options.head, options.tail)
-    for line in show_file(options.file, filters):
-        print(line)
-    return CLEAN
-
-
-def _show_json(file: str) -> dict[str, Any]:
-    failure, records = load_any(file)
-    told: dict[str, Any] = {"records": [json.loads(line) for line in encode_trace(records)]}
-    if failure is None:
-        return told
-    return {
-        "world": failure.world,
-        "kernel_version": failure.kernel_version,
-        "subject": failure.subject,
-        "subject_version": failure.subject_version,
-        "mutant": failure.mutant,
-        "property": failure.broken,
-        "scenario": to_json(failure.scenario),
-        "decisions": [decision._asdict() for decision in failure.decisions],
-        **told,
-        "violations": [violation._asdict() for violation in failure.violations],
-        "story": story(failure),
-        "replay": replay_command(file),
-    }
-
-
 # What there is.
 
 
@@ -308,7 +263,10 @@ def _mutants_board(options: argparse.Namespace) -> int:
         if not options.json:
             print(_board_line(hunts[-1]), flush=True)
     if options.json:
-        print_json({"mutants": [asdict(each) for each in hunts]})
+        print_json({"mutants": [each.to_json() for each in hunts], "medians": _medians(hunts)})
+    elif any(each.shrunk for each in hunts):
+        told = ", ".join(f"{value:g} {name}" for name, value in _medians(hunts).items())
+        print(f"median of those found: {told}")
     return CLEAN if all(each.found for each in hunts) else BROKEN
 
 
@@ -316,7 +274,19 @@ def _board_line(each: Hunt) -> str:
     how = "found" if each.found else "NOT FOUND"
     breaks = MUTANTS[each.mutant].breaks
     line = f"{each.mutant:<26} {breaks:<4} {how:<9} {each.runs:>6} runs {each.seconds:>6.1f} s"
-    return line if each.shrunk is None else f"{line}  {each.shrunk:>3} steps and decisions"
+    shrunk = each.shrunk
+    if shrunk is None:
+        return line
+    line += f"  {shrunk.steps:>3} steps {shrunk.decisions:>3} decisions"
+    line += f" after {shrunk.tries:>4} tries in {shrunk.seconds:>4.1f} s"
+    return line if shrunk.complete else f"{line}, not finished"
+
+
+def _medians(hunts: Sequence[Hunt]) -> dict[str, float]:
+    """Of the shrunk failures: scenario steps, decisions that are not dull, seconds of shrinking."""
+    shrunk = [each.shrunk for each in hunts if each.shrunk is not None]
+    names = ("steps", "decisions", "seconds") if shrunk else ()
+    return {name: float(median(getattr(each, name) for each in shrunk)) for name in names}
 
 
 def properties(options: argparse.Namespace) -> int:

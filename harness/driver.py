@@ -21,6 +21,7 @@ although a timer is armed.) Other errors of duopoll, a strict replay's for one, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, cast
@@ -49,6 +50,7 @@ from model.subject import (
     EVLOOP_NONBLOCK,
     EVLOOP_ONCE,
     Listener,
+    NotMade,
     RateLimitGroup,
 )
 from model.threads import NO_THREADS, Threads
@@ -130,9 +132,10 @@ class Driver:
             self.base.priority_init(self.needs.priorities)
         for number, group in enumerate(self.scenario.groups):
             cfg = token_bucket_cfg_new(*group_limits(group))
-            if cfg is not None:
-                made = self.groups[number] = self.base.rate_limit_group_new(cfg)
-                made.set_min_share(group.min_share)
+            with suppress(NotMade):
+                if cfg is not None:
+                    made = self.groups[number] = self.base.rate_limit_group_new(cfg)
+                    made.set_min_share(group.min_share)
         for index, connection in enumerate(self.scenario.connections):
             if connection.transport == "pair":
                 self.ports.append(0)
@@ -159,7 +162,10 @@ class Driver:
             self.ends[name] = live
             lives.append(live)
         names = [f"{live.name}/0" if live.layers else live.name for live in lives]
-        pair = self.base.bufferevent_pair_new(lives[0].options, names=(names[0], names[1]))
+        try:
+            pair = self.base.bufferevent_pair_new(lives[0].options, names=(names[0], names[1]))
+        except NotMade:
+            return
         for live, bev in zip(lives, pair, strict=True):
             live.begin(bev)
 

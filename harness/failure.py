@@ -1,9 +1,10 @@
 """The failure file: all that a replay needs, as one JSONL file of data and no code.
 
 Line by line: a header with the version and the counts of what follows; the scenario; the tape; the
-decisions taken from it, each by name, bound and value; the trace, one record a line; the
-violations; and a seal, the SHA-256 of all the lines before it, so that a damaged file says so
-instead of leading astray.
+decisions taken from it, each by name, bound and value; the trace, one record a line, and what
+repeats told once (`harness.repeats`); the violations; of a file that was shrunk to the end, its
+certificate (`harness.certificate`); and a seal, the SHA-256 of all the lines before it, so that a
+damaged file says so instead of leading astray.
 
 A property that compares worlds breaks in no run alone. Its file holds the run in the first of them
 and names the others, which a replay runs again, with the same scenario and tape.
@@ -21,11 +22,14 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.certificate import Certificate
+from harness.certificate import read as read_certificate
 from harness.reading import parse, shown
+from harness.repeats import PERIOD_MAX, folded
 from harness.scenario import Scenario
 from harness.scenario_json import from_json, to_json
 from harness.trace_schema import check_fields
@@ -37,7 +41,10 @@ from model.trace import Record, decode_record, encode_trace
 if TYPE_CHECKING:
     from harness.run import Outcome
 
-VERSION = 1
+VERSION = 3  # of files with a certificate
+FOLDED = 2  # of files in which something is told once for many (`harness.repeats`)
+PLAIN = 1  # of all others
+RECORDS_MAX = 1 << 22
 FILE_BYTES_MAX = 256 << 20
 CONTENT_BYTES_MAX = 1 << 29  # that the records of one file may name
 TEXT_MAX = 200  # characters of a name in the header
@@ -68,6 +75,7 @@ class FailureFile:
     violations: tuple[Violation, ...]
     broken: str | None  # the property that the file is about; None for a clean run
     others: tuple[str, ...] = ()  # the worlds that it was compared with
+    certificate: Certificate | None = None  # that nothing single can go
 
     @property
     def violation(self) -> Violation | None:
@@ -101,7 +109,7 @@ class FailureFile:
 
     def file_name(self) -> str:
         """A name that says what broke where; the same run always has the same one."""
-        digest = hashlib.sha256(encode(self)).hexdigest()[:10]
+        digest = hashlib.sha256(encode(replace(self, certificate=None))).hexdigest()[:10]
         parts = (self.broken or "clean", self.world, self.mutant or self.subject, digest)
         return re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(parts)) + ".jsonl"
 
@@ -111,7 +119,13 @@ class FailureFile:
 
 def encode(failure: FailureFile) -> bytes:
     """The bytes of the file."""
-    header: dict[str, Any] = {"duopoll": "failure", "version": VERSION}
+    certificate = failure.certificate
+    records = encode_trace(failure.records)
+    told = folded(records)
+    version = PLAIN if len(told) == len(records) else FOLDED
+    if certificate is not None:
+        version = VERSION
+    header: dict[str, Any] = {"duopoll": "failure", "version": version}
     header.update({name: getattr(failure, name) for name in (*_NAMES, "mutant")})
     header["others"] = list(failure.others)
     header["property"] = failure.broken
@@ -119,8 +133,10 @@ def encode(failure: FailureFile) -> bytes:
     lines = [_line(header), _line({"scenario": to_json(failure.scenario)})]
     lines.append(_line({"tape": list(failure.tape)}))
     lines += [_line({"draw": d.name, "of": d.bound, "value": d.value}) for d in failure.decisions]
-    lines += encode_trace(failure.records)
+    lines += told
     lines += [_line(violation._asdict()) for violation in failure.violations]
+    if certificate is not None:
+        lines.append(_line({"certificate": certificate.to_json()}))
     lines.append(_line({_SEAL: _digest(line.encode("ascii") for line in lines)}))
     return ("\n".join(lines) + "\n").encode("ascii")
 
@@ -203,8 +219,9 @@ class _Reader:
         scenario = self._scenario()
         tape = self._tape()
         decisions = tuple([self._decision() for _ in range(header["decisions"])])
-        records = tuple([self._record() for _ in range(header["records"])])
+        records = self._records(header["records"])
         violations = tuple([self._violation(len(records)) for _ in range(header["violations"])])
+        certificate = self._certificate() if header["version"] == VERSION else None
         self._seal()
         self._check_broken(header["property"], violations)
         names = {name: header[name] for name in _NAMES}
@@ -218,6 +235,7 @@ class _Reader:
             decisions=decisions,
             records=records,
             violations=violations,
+            certificate=certificate,
         )
 
     def _check_broken(self, broken: str | None, violations: Sequence[Violation]) -> None:
@@ -275,7 +293,7 @@ class _Reader:
         if type(version) is int and version > VERSION:
             raise self._wrong("version", version, f"this duopoll reads {VERSION}: use a newer one")
         self._only(header, _HEADER)
-        self._integer(header, "version", VERSION, VERSION)
+        self._integer(header, "version", PLAIN, VERSION)
         for name in _NAMES:
             self._text(header, name)
         for name in ("mutant", "property"):
@@ -284,7 +302,8 @@ class _Reader:
         self._items(header, "others", OTHERS_MAX, str)
         most = len(self.lines)
         for name in _COUNTS:
-            self._integer(header, name, 0, most)
+            many = name == "records" and version != PLAIN
+            self._integer(header, name, 0, RECORDS_MAX if many else most)
         return header
 
     def _scenario(self) -> Scenario:
@@ -317,8 +336,20 @@ class _Reader:
         value = self._integer(fields, "value", 0, bound - 1)
         return Decision(self._text(fields, "draw"), bound, value)
 
-    def _record(self) -> Record:
-        fields = self._take("a trace record")
+    def _records(self, count: int) -> tuple[Record, ...]:
+        records: list[Record] = []
+        while len(records) < count:
+            fields = self._take("a trace record")
+            if "again" not in fields:
+                records.append(self._record(fields))
+                continue
+            self._only(fields, ("again", "times"))
+            period = self._integer(fields, "again", 1, min(PERIOD_MAX, len(records)))
+            times = self._integer(fields, "times", 1, (count - len(records)) // period)
+            records += records[-period:] * times
+        return tuple(records)
+
+    def _record(self, fields: dict[str, Any]) -> Record:
         try:
             self.content_bytes += check_fields(fields)
             if self.content_bytes > CONTENT_BYTES_MAX:
@@ -333,6 +364,14 @@ class _Reader:
         record = self._integer(fields, "record", -1, records - 1)
         message = self._text(fields, "message", FILE_BYTES_MAX)
         return Violation(self._text(fields, "property"), record, message)
+
+    def _certificate(self) -> Certificate:
+        fields = self._take("the certificate")
+        self._only(fields, ("certificate",))
+        try:
+            return read_certificate(fields["certificate"])
+        except UsageError as error:
+            raise UsageError(f"{self.path} line {self.at}: {error}; {_WHOLE}") from None
 
     def _seal(self) -> None:
         fields = self._take("the seal")

@@ -1,31 +1,33 @@
 """Drawn scenarios for foreign subjects: without what their binding does not reach.
 
-`real.libevent.unbound` refuses the same, in one line, where a user's scenario asks for it.
+Threads of the application need locks that the binding does not have (`harness.scenario.thread_safe`
+ends), and workers are a completion kernel's.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.scenario import BuffereventEnd, Connection, End, Reaction, Scenario
+from harness.scenario import TLS_LAYERS, BuffereventEnd, Connection, End, Reaction, Scenario
 
-UNBOUND = frozenset(
-    {
-        *("set_rate_limit", "clear_rate_limit", "join_group", "leave_group", "set_group_limit"),
-        *("decrement_read", "decrement_write", "tls_shutdown", "reconnect"),
-    }
-)
+UNBOUND = frozenset({"tls_shutdown"})
 
 
 def within(scenario: Scenario) -> Scenario:
-    """The same on plain sockets, without rate limits and reconnects."""
-    connections = tuple([_plain(each) for each in scenario.connections])
+    """The same without threads and TLS."""
+    connections = tuple([_bound_connection(each) for each in scenario.connections])
     app = tuple([step for step in scenario.app if step.do not in UNBOUND])
-    return replace(scenario, connections=connections, app=app, groups=())
+    return replace(scenario, connections=connections, app=app, threads=(), workers=None)
 
 
-def _plain(connection: Connection) -> Connection:
-    return Connection(_end(connection.client), _end(connection.server))
+def _bound_connection(connection: Connection) -> Connection:
+    layers = tuple([layer for layer in connection.layers if layer.kind not in TLS_LAYERS])
+    return replace(
+        connection,
+        client=_end(connection.client),
+        server=_end(connection.server),
+        layers=layers,
+    )
 
 
 def _end(end: End) -> End:

@@ -15,6 +15,9 @@ import pandas as pd
 
 from harness.failure import FailureFile
 from harness.show import load_records
+from harness.views import campaigns
+from harness.views.lanes import class_of, lanes_of
+from harness.views.pipes import STAGES, traffic
 from harness.words import (
     Owners,
     describe,
@@ -90,6 +93,50 @@ OUTCOME_COLUMNS: dict[str, Column] = {
     "property": Column("string", "the first property that broke; <NA> for none"),
 }
 
+OBSERVATION_COLUMNS: dict[str, Column] = {
+    "run": Column("int64", "number of the run in its campaign, from 1"),
+    "elapsed_s": Column("float64", "seconds in runs so far, this one included"),
+    "seconds": Column("float64", "seconds that the run took"),
+    "world": Column("string", "where it ran"),
+    "mutant": Column("string", "the bug put back; <NA> for none"),
+    "how": Column("string", "how its example was made"),
+    "records": Column("int64", "records in its trace"),
+    "decisions": Column("int64", "decisions taken from the tape"),
+    "judged": Column("int64", "properties that it had something to say about"),
+    "property": Column("string", "the first property that broke; <NA> for none"),
+}
+SEEN_COLUMNS: dict[str, Column] = {
+    "run": Column("int64", "number of the run in its campaign, from 1"),
+    "sort": Column("string", "feature (of the scenario and its run) or property (judged)"),
+    "name": Column("string", "its name"),
+}
+FAILURE_COLUMNS: dict[str, Column] = {
+    "file": Column("string", "the failure file"),
+    "property": Column("string", "the property that broke"),
+    "world": Column("string", "where"),
+    "subject": Column("string", "the implementation under test"),
+    "mutant": Column("string", "the bug put back; <NA> for none"),
+    "signature": Column("string", "what tells it from other failures"),
+    "records": Column("int64", "records in its trace"),
+    "decisions": Column("int64", "decisions that were not dull"),
+}
+LANE_COLUMNS: dict[str, Column] = {
+    "record": Column("int64", "number of the record in its trace"),
+    "t_ns": Column("int64", "nanoseconds since the run began"),
+    "lane": Column("string", "whose it is: c0 application, c0 kernel, ..."),
+    "position": Column("int64", "place of the lane, from the client's application to the server's"),
+    "sort": Column("string", "callback, call, kernel, peer, loop or bad"),
+    "told": Column("string", "the record in plain words"),
+}
+MOVE_COLUMNS: dict[str, Column] = {
+    "record": Column("int64", "number of the record in its trace"),
+    "pipe": Column("string", "the direction: c0 to s0"),
+    "stage": Column("string", "written, sent, received, read, or told by a read callback"),
+    "start": Column("int64", "the first byte that it moved"),
+    "end": Column("int64", "the byte behind the last"),
+    "told": Column("string", "the record in plain words"),
+}
+
 Source: TypeAlias = "str | Path | FailureFile | Outcome | tuple[Record, ...]"
 
 
@@ -119,6 +166,31 @@ def callbacks_frame(source: Source) -> pd.DataFrame:
 def outcomes_frame(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """One row a run: `OUTCOME_COLUMNS`."""
     return _frame(OUTCOME_COLUMNS, (_outcome_row(*each) for each in enumerate(outcomes)))
+
+
+def observations_frame(path: str | Path) -> pd.DataFrame:
+    """One row a run of a campaign that was observed: `OBSERVATION_COLUMNS`."""
+    return _frame(OBSERVATION_COLUMNS, campaigns.observation_rows(path))
+
+
+def seen_frame(path: str | Path) -> pd.DataFrame:
+    """One row for each feature and judged property of each run: `SEEN_COLUMNS`."""
+    return _frame(SEEN_COLUMNS, campaigns.seen_rows(path))
+
+
+def failures_frame(folder: str | Path) -> pd.DataFrame:
+    """One row a failure file of a folder: `FAILURE_COLUMNS`."""
+    return _frame(FAILURE_COLUMNS, campaigns.failure_rows(folder))
+
+
+def lanes_frame(source: Source) -> pd.DataFrame:
+    """One row a record, with its lane: `LANE_COLUMNS`."""
+    return _frame(LANE_COLUMNS, _lane_rows(records_of(source)))
+
+
+def moves_frame(source: Source) -> pd.DataFrame:
+    """One row for each time that bytes pass a stage: `MOVE_COLUMNS`."""
+    return _frame(MOVE_COLUMNS, _move_rows(records_of(source)))
 
 
 def in_worlds(scenario: Any, worlds: Sequence[str]) -> dict[str, Outcome]:
@@ -159,6 +231,23 @@ def _trace_rows(records: Sequence[Record]) -> Iterator[tuple[Any, ...]]:
             _outcome_name(fields),
             describe(record),
         )
+
+
+def _lane_rows(records: Sequence[Record]) -> Iterator[tuple[Any, ...]]:
+    lanes, placed = lanes_of(records)
+    for index, record in enumerate(records):
+        lane = lanes[placed[index]]
+        name = f"{lane.name} {lane.layer}".strip()
+        yield index, record[0], name, placed[index], class_of(record[1]), describe(record)
+
+
+def _move_rows(records: Sequence[Record]) -> Iterator[tuple[Any, ...]]:
+    seen = traffic(records)
+    for move in seen.moves:
+        pipe = seen.pipes[move.pipe]
+        name = f"{pipe.source} to {pipe.target}"
+        told = describe(records[move.record])
+        yield move.record, name, STAGES[move.stage], move.start, move.end, told
 
 
 def _nbytes(fields: dict[str, Any]) -> int | None:

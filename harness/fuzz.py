@@ -3,9 +3,8 @@
 A campaign goes through the worlds in groups: the simulated ones together (one drawn example runs
 in each), then each real one. A group is searched in rounds. A round is one use of Hypothesis with a
 seed of its own, without a database: it draws examples until one breaks a property that this world
-has not broken before, and shrinks that one at once (`harness.shrink` takes out what is then left
-over); the next round looks for others. The smallest run in which the property broke is the
-failure's.
+has not broken before, and `harness.shrinking` makes that one small at once, in its own world; the
+next round looks for others. The smallest run in which the property broke is the failure's.
 
 Time is bounded everywhere: by `seconds` for all, of which every world gets an equal share, and
 shrinking of one failure by `SHRINK_S` and a third of what is left of its world's share. An
@@ -14,7 +13,6 @@ interrupt from the keyboard ends the campaign and keeps what it has found.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,17 +20,18 @@ from time import monotonic
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky, HypothesisException
+from hypothesis.errors import HypothesisException
 
 from harness.compare import compare, race_free
+from harness.failure import FailureFile
 from harness.features import events_seen, features
 from harness.run import SUBJECTS, Outcome, check_names, run, subject_version
 from harness.scenario import Scenario
-from harness.scenario_json import to_json
-from harness.shrink import shrink
-from harness.signature import signature
+from harness.shrinking import shrink_here
+from harness.shrinking.judge import name_of
 from harness.strategies import foreign_scenarios, scenarios, tapes
 from harness.worlds import check_available, is_simulated
+from model.errors import Divergence
 from model.properties import Violation
 
 SHRINK_S = 10.0  # for one failure
@@ -57,6 +56,7 @@ class Failure:
     shrunk_from: int = 0  # runs spent on shrinking
     finished: bool = False  # shrinking came to its end
     first_name: str = ""  # what told it from the failures that were known
+    file: FailureFile | None = None  # of the shrunk run, once there is one
 
 
 @dataclass
@@ -68,13 +68,13 @@ class WorldReport:
     runs: int = 0
     shrink_runs: int = 0
     records: int = 0
-    seconds: float = 0.0  # in runs
+    seconds: float = 0.0  # in these runs, those of shrinking not counted
     checked: Counter[str] = field(default_factory=Counter)
 
     @property
     def runs_per_s(self) -> float:
-        """Runs in a second of running, drawing not included."""
-        return (self.runs + self.shrink_runs) / self.seconds if self.seconds else 0.0
+        """Runs in a second of running, drawing and shrinking not included."""
+        return self.runs / self.seconds if self.seconds else 0.0
 
 
 @dataclass
@@ -94,14 +94,11 @@ class FuzzReport:
 
 
 Progress = Callable[[FuzzReport], None]
+Observe = Callable[[Outcome, float, str], None]  # a run, its seconds, how its example was made
 
 
 class _Stop(BaseException):
     """Ends a round from inside; no Exception, so that Hypothesis lets it pass."""
-
-
-class _Broken(Exception):
-    """Tells Hypothesis that the example broke the property."""
 
 
 def fuzz(
@@ -113,12 +110,14 @@ def fuzz(
     seed: int = 0,
     mutant: str | None = None,
     progress: Progress | None = None,
+    observe: Observe | None = None,
     stop_at_first: bool = False,
 ) -> FuzzReport:
     """Searches for broken properties: `runs` in each world, or `seconds` for all together.
 
-    `progress` is called with the report so far, a few times a second. `stop_at_first` ends the
-    campaign with the first failure. Raises `UsageError` or `WorldUnavailable` before it starts.
+    `progress` is called with the report so far, a few times a second, `observe` with every run.
+    `stop_at_first` ends the campaign with the first failure. Raises `UsageError` or
+    `WorldUnavailable` before it starts.
     """
     for world in worlds:
         check_names(world, subject, mutant)
@@ -127,6 +126,7 @@ def fuzz(
     reports = {world: WorldReport(world) for world in worlds}
     report = FuzzReport(seed, subject, mutant, reports)
     campaign = _Campaign(report, progress, stop_at_first)
+    campaign.observe = observe
     try:
         campaign.search(runs, FOREVER_S if seconds is None else seconds)
     except KeyboardInterrupt:
@@ -141,6 +141,7 @@ class _Campaign:
     def __init__(self, report: FuzzReport, progress: Progress | None, first: bool) -> None:
         self.report = report
         self.progress = progress
+        self.observe: Observe | None = None
         self.stop_at_first = first
         self.started = monotonic()
         self.told = 0.0
@@ -149,9 +150,7 @@ class _Campaign:
         self.group: tuple[str, ...] = ()
         self.examples_left = 0
         self.deadline = 0.0
-        self.shrink_deadline = 0.0
         self.target: Failure | None = None
-        self.target_size: tuple[int, ...] = ()
 
     def search(self, runs: int | None, seconds: float) -> None:
         """All groups, each with its share of the time."""
@@ -183,7 +182,7 @@ class _Campaign:
             max_examples=examples,
             database=None,
             deadline=None,
-            phases=(Phase.generate, Phase.shrink),
+            phases=(Phase.generate,),
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=False,
             verbosity=Verbosity.quiet,
@@ -194,78 +193,38 @@ class _Campaign:
             drawn = st.one_of(drawn, drawn, draw(race_free=True))
         body = given(drawn, tapes())(self._example)
         search = seed(self.report.seed + 1_000_003 * number)(configured(body))
-        finished = False
         try:
             search()
             self.examples_left = min(self.examples_left, left)  # there may be fewer to draw
-            finished = True
-        except _Broken:
-            finished = True
-        except (_Stop, Flaky, HypothesisException):
-            finished = False
+        except (_Stop, HypothesisException):
+            pass
         finally:
-            self._keep_target(finished)
+            self._keep_target()
 
-    def _keep_target(self, finished: bool) -> None:
-        """The failure of this round goes into the report."""
+    def _keep_target(self) -> None:
+        """The failure of this round goes into the report, as small as there is time for."""
         failure = self.target
-        self.report.shrinking = None
-        if failure is not None:
-            failure.finished = finished
-            if finished:
-                self._take_parts_out(failure)
-                failure.outcome = self._trimmed(failure)
-            self.known.add((self._name(failure.violation, failure.outcome), failure.world))
-            if failure.first_name:  # shrinking may have changed what it says
-                self.known.add((failure.first_name, failure.world))
-            self.report.failures.append(failure)
+        if failure is None:
+            return
+        self.report.failures.append(failure)
+        self.known.add((failure.first_name, failure.world))
+        try:
+            self._shrink(failure)
+        finally:
+            self.report.shrinking = None
 
     def _name(self, violation: Violation, outcome: Outcome) -> str:
         """What tells this failure from others."""
-        if self.foreign and not violation.property.startswith("X"):
-            return signature(violation, outcome.records)
-        return violation.property
-
-    def _take_parts_out(self, failure: Failure) -> None:
-        """What Hypothesis could not reach: `harness.shrink`, within the same time."""
-
-        def fails(scenario: Scenario) -> bool:
-            if monotonic() >= self.shrink_deadline:
-                failure.finished = False
-                return False
-            self.tell()
-            return self._shrink(scenario, failure.outcome.tape)
-
-        shrink(failure.outcome.scenario, fails)
-
-    def _trimmed(self, failure: Failure) -> Outcome:
-        """The same run without the part of the tape that it does not need."""
-        outcome = failure.outcome
-        tape = [decision.value for decision in outcome.decisions]
-        while tape and tape[-1] == 0:
-            tape.pop()
-        if failure.others or not is_simulated(outcome.world) or tuple(tape) == outcome.tape:
-            return outcome
-        again = self._run(outcome.scenario, outcome.world, tuple(tape))
-        for violation in again.verdicts.violations:
-            if self._name(violation, again) == failure.first_name:
-                failure.violation = violation
-                return again
-        return outcome
+        return name_of(violation, self.report.subject, outcome.records)
 
     def _example(self, scenario: Scenario, tape: tuple[int, ...]) -> None:
-        """What Hypothesis calls with one example.
-
-        It tells failures apart by the line that raised, so there is one line that does.
-        """
-        shrinking = self.target is not None
-        limit = self.shrink_deadline if shrinking else self.deadline
-        if monotonic() >= limit or (self.examples_left <= 0 and not shrinking):
+        """What Hypothesis calls with one example."""
+        if monotonic() >= self.deadline or self.examples_left <= 0:
             raise _Stop
-        broken = (self._shrink if shrinking else self._explore)(scenario, tape)
+        broken = self._explore(scenario, tape)
         self.tell()
         if broken:
-            raise _Broken
+            raise _Stop
 
     def _explore(self, scenario: Scenario, tape: tuple[int, ...]) -> bool:
         """Runs a new example in every world of the group: whether it shows a new failure."""
@@ -286,7 +245,8 @@ class _Campaign:
             name = self._name(failure.violation, failure.outcome)
             if (name, failure.world) not in self.known:
                 failure.first_name = name
-                self._aim(failure)
+                self.target = failure
+                self.report.shrinking = failure.property
                 return True
         return False
 
@@ -306,44 +266,38 @@ class _Campaign:
             self.report.worlds[outcome.world].checked.update(said)
         return [_across(violation, outcomes) for violation in compared.violations]
 
-    def _aim(self, failure: Failure) -> None:
-        """From here on this round shrinks `failure`."""
-        self.target = failure
-        self.target_size = _size(failure.outcome)
-        self.shrink_deadline = monotonic() + SHRINK_S
-        if self.deadline < self.started + FOREVER_S / 2:
-            share = max(1.0, (self.deadline - monotonic()) / 3)
-            self.shrink_deadline = min(self.shrink_deadline, monotonic() + share)
-        self.report.shrinking = failure.property
+    def _shrink(self, failure: Failure) -> None:
+        """Makes it smaller where it happened."""
+        others = [outcome.world for outcome in failure.others]
+        found = FailureFile.of(failure.outcome, failure.property, others)
+        try:
+            shrunk = shrink_here(
+                found,
+                seconds=self._shrink_s(),
+                progress=lambda _: self.tell(),
+                told=self._count_shrinking,
+                same=failure.first_name,
+            )
+        except Divergence:  # a real world need not do it again
+            return
+        failure.shrunk_from = shrunk.tries
+        failure.finished = shrunk.complete
+        failure.file = shrunk.failure
+        failure.outcome, *rest = shrunk.outcomes
+        failure.others = tuple(rest)
+        failure.violation = shrunk.violation
+        if shrunk.interrupted:
+            raise KeyboardInterrupt
 
-    def _shrink(self, scenario: Scenario, tape: tuple[int, ...]) -> bool:
-        """Runs a smaller example where the target broke: does it still?"""
-        target = self.target
-        assert target is not None
-        if target.others and not race_free(scenario):
-            return False
-        target.shrunk_from += 1
-        worlds = (target.outcome.world, *(other.world for other in target.others))
-        outcomes = [self._run(scenario, world, tape) for world in worlds]
+    def _shrink_s(self) -> float:
+        """Its share of the time, in seconds."""
+        if self.deadline >= self.started + FOREVER_S / 2:
+            return SHRINK_S
+        return min(SHRINK_S, max(1.0, (self.deadline - monotonic()) / 3))
+
+    def _count_shrinking(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             self.report.worlds[outcome.world].shrink_runs += 1
-        verdicts = compare(outcomes) if target.others else outcomes[0].verdicts
-        for violation in verdicts.violations:
-            if self._name(violation, outcomes[0]) == target.first_name:
-                self._keep_if_smaller(target, violation, outcomes)
-                return True
-        return False
-
-    def _keep_if_smaller(
-        self, target: Failure, violation: Violation, outcomes: list[Outcome]
-    ) -> None:
-        size = _size(outcomes[0])
-        if size <= self.target_size:
-            self.target_size = size
-            smaller = _across(violation, outcomes) if target.others else None
-            target.violation = violation
-            target.outcome = outcomes[0] if smaller is None else smaller.outcome
-            target.others = tuple(outcomes[1:])
 
     def _run(self, scenario: Scenario, world: str, tape: tuple[int, ...]) -> Outcome:
         started = monotonic()
@@ -354,7 +308,11 @@ class _Campaign:
             subject=self.report.subject,
             mutant=self.report.mutant,
         )
-        self.report.worlds[world].seconds += monotonic() - started
+        seconds = monotonic() - started
+        self.report.worlds[world].seconds += seconds
+        if self.observe is not None:
+            how = "drawn by Hypothesis" if self.target is None else "while shrinking"
+            self.observe(outcome, seconds, how)
         return outcome
 
     def _count(self, outcome: Outcome) -> None:
@@ -381,9 +339,3 @@ def _across(violation: Violation, outcomes: list[Outcome]) -> Failure:
     return Failure(
         violation.property, worlds, violation, replace(first, verdicts=verdicts), tuple(others)
     )
-
-
-def _size(outcome: Outcome) -> tuple[int, ...]:
-    """How much there is to read in a failure: the less the better."""
-    text = json.dumps(to_json(outcome.scenario))
-    return len(text), len(outcome.tape), sum(outcome.tape)

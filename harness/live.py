@@ -130,7 +130,12 @@ class Live:
     def begin(self, bev: Bufferevent) -> None:
         """Goes on with `bev`, or with the stack that is built on it."""
         if self.layers:
-            bev = stack_on(bev, self)
+            try:
+                bev = stack_on(bev, self)
+            except NotMade:
+                for lower in reversed(self.lower):
+                    lower.free()
+                return
         self.bev = self.known = bev
         if self.driver.threads is not None:
             self.driver.threads.made(self)

@@ -1,29 +1,31 @@
 """How soon the fuzzer finds a mutant, and how little of a run it takes to show it.
 
 The examples are those of `harness.fuzz`; of a mutant in a part that few of them use (TLS, layers,
-limits) every second one uses it. The first that breaks the property is shrunk here, part by part,
-if that is asked for.
+limits) every second one uses it. The first that breaks the property is shrunk
+(`harness.shrinking`), if that is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 
 from harness.compare import compare, race_free
-from harness.run import Outcome, run
-from harness.scenario import Scenario, steps_of
-from harness.shrink import shrink
+from harness.failure import FailureFile
+from harness.run import run
+from harness.scenario import Scenario
+from harness.shrinking import Shrunk, shrink_failure
 from harness.strategies import scenarios, tapes
-from harness.thread_hunt import breaks, find
+from harness.thread_hunt import find
 from model.mutants import Mutant
 
 FOREVER_S = 1e9
-SHRINK_S = 10.0  # of one mutant
+SHRINK_S = 20.0  # of one mutant
 _WORLDS = {"readiness": "sim-epoll", "completion": "sim-iocp"}
 
 
@@ -36,7 +38,21 @@ class Hunt:
     runs: int
     seconds: float
     broken: tuple[str, ...]
-    shrunk: int | None = None  # steps and decisions that are not dull; None: not shrunk
+    shrunk: Shrunk | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: of the shrunk failure its sizes."""
+        told = {name: getattr(self, name) for name in ("mutant", "found", "runs", "seconds")}
+        shrunk = self.shrunk
+        return {
+            **told,
+            "broken": list(self.broken),
+            "steps": None if shrunk is None else shrunk.steps,
+            "decisions": None if shrunk is None else shrunk.decisions,
+            "shrink_tries": None if shrunk is None else shrunk.tries,
+            "shrink_seconds": None if shrunk is None else shrunk.seconds,
+            "certified": shrunk is not None and shrunk.failure.certificate is not None,
+        }
 
 
 class _Found(Exception):
@@ -61,28 +77,22 @@ def hunt(
     if mutant.threads:
         return _hunt_threads(mutant, runs, number, seconds, shrinking)
     across = mutant.breaks.startswith("X-")
-    worlds = [_WORLDS[kernel] for kernel in mutant.kernels]
     started = monotonic()
     count = 0
     broken: set[str] = set()
-
-    case: tuple[Scenario, tuple[int, ...]] | None = None
-
-    def broken_by(scenario: Scenario, tape: tuple[int, ...]) -> set[str]:
-        if across:
-            return _broken_across(mutant, scenario, tape)
-        outcomes = [run(scenario, world, tape=tape, mutant=mutant.name) for world in worlds]
-        return {each.property for outcome in outcomes for each in outcome.verdicts.violations}
+    case: FailureFile | None = None
 
     def example(scenario: Scenario, tape: tuple[int, ...]) -> None:
         nonlocal count, broken, case
         if monotonic() - started > seconds:
             raise _TooLong
         count += 1
-        broken = broken_by(scenario, tape)
-        if mutant.breaks in broken:
-            case = scenario, tape
-            raise _Found
+        failures = (_broken_across if across else _broken_in)(mutant, scenario, tape)
+        for failure in failures:
+            broken = {each.property for each in failure.violations}
+            if mutant.breaks in broken:
+                case = replace(failure, broken=mutant.breaks)
+                raise _Found
 
     configured = settings(
         max_examples=runs,
@@ -96,10 +106,19 @@ def hunt(
     with suppress(_Found, _TooLong):
         seed(number)(configured(given(drawn, tapes())(example)))()
     took = monotonic() - started
-    shrunk = None
-    if case is not None and shrinking:
-        shrunk = _shrunk(*case, lambda scenario, tape: mutant.breaks in broken_by(scenario, tape))
-    return Hunt(mutant.name, case is not None, count, took, tuple(sorted(broken)), shrunk)
+    return Hunt(
+        mutant.name, case is not None, count, took, tuple(sorted(broken)), _shrunk(case, shrinking)
+    )
+
+
+def _shrunk(found: FailureFile | None, shrinking: bool) -> Shrunk | None:
+    return shrink_failure(found, seconds=SHRINK_S) if found is not None and shrinking else None
+
+
+def _broken_in(mutant: Mutant, scenario: Scenario, tape: tuple[int, ...]) -> Iterator[FailureFile]:
+    """A run in each world that the mutant lives in."""
+    for kernel in mutant.kernels:
+        yield FailureFile.of(run(scenario, _WORLDS[kernel], tape=tape, mutant=mutant.name))
 
 
 #: words in the names of modules, and what scenarios use them
@@ -124,43 +143,19 @@ def _hunt_threads(mutant: Mutant, runs: int, number: int, seconds: float, shrink
     outcome = found.outcome
     if outcome is None:
         return Hunt(mutant.name, False, found.runs, found.seconds, ())
-    broken = {each.property for each in outcome.verdicts.violations}
-
-    def fails(scenario: Scenario, tape: tuple[int, ...]) -> bool:
-        again = run(scenario, outcome.world, tape=tape, mutant=mutant.name)
-        return breaks(again, mutant)
-
-    by_parts = _shrunk(outcome.scenario, found.tape, fails) if shrinking else None
-    return Hunt(mutant.name, True, found.runs, found.seconds, tuple(sorted(broken)), by_parts)
+    failure = FailureFile.of(replace(outcome, tape=found.tape), mutant.breaks)
+    broken = tuple(sorted({each.property for each in failure.violations}))
+    shrunk = _shrunk(failure, shrinking)
+    return Hunt(mutant.name, True, found.runs, found.seconds, broken, shrunk)
 
 
-def _shrunk(
-    scenario: Scenario,
-    tape: tuple[int, ...],
-    shows: Callable[[Scenario, tuple[int, ...]], bool],
-) -> int:
-    """The length of a run of which no part can be left out: its steps, and its decisions that are
-    not dull. A clock bounds the search."""
-    deadline = monotonic() + SHRINK_S
-
-    def fails(smaller: Scenario, answers: tuple[int, ...]) -> bool:
-        return monotonic() < deadline and shows(smaller, answers)
-
-    if fails(scenario, ()):
-        tape = ()
-    scenario = shrink(scenario, lambda smaller: fails(smaller, tape))
-    for place, answer in enumerate(tape):
-        duller = (*tape[:place], 0, *tape[place + 1 :])
-        if answer and fails(scenario, duller):
-            tape = duller
-    return len(list(steps_of(scenario))) + sum(map(bool, tape))
-
-
-def _broken_across(mutant: Mutant, scenario: Scenario, tape: tuple[int, ...]) -> set[str]:
-    """What breaks when both simulated worlds are compared."""
+def _broken_across(
+    mutant: Mutant, scenario: Scenario, tape: tuple[int, ...]
+) -> Iterator[FailureFile]:
+    """Both simulated worlds, compared."""
     if not race_free(scenario):
-        return set()
-    outcomes: list[Outcome] = [
-        run(scenario, world, tape=tape, mutant=mutant.name) for world in _WORLDS.values()
-    ]
-    return {violation.property for violation in compare(outcomes).violations}
+        return
+    worlds = tuple(_WORLDS.values())
+    outcomes = [run(scenario, world, tape=tape, mutant=mutant.name) for world in worlds]
+    outcome = replace(outcomes[0], verdicts=compare(outcomes))
+    yield FailureFile.of(outcome, others=worlds[1:])

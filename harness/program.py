@@ -37,6 +37,20 @@ def program(failure: FailureFile) -> str:
 
     It ends with status 1 if a property breaks, 0 if none does. Run it in the project's folder.
     """
+    head, calls = source_of_runs(failure)
+    title = f"{failure.broken or 'A clean run'} in {'+'.join((failure.world, *failure.others))}"
+    return (
+        f"# {plain(title)}: python THIS_FILE, in the folder of duopoll\n"
+        f"{head}{calls}"
+        "for violation in violations:\n"
+        '    print(f"{violation.property} at record {violation.record}: {violation.message}")\n'
+        'print(f"{len(outcome.records)} records in {outcome.world}")\n'
+        "raise SystemExit(1 if violations else 0)\n"
+    )
+
+
+def source_of_runs(failure: FailureFile) -> tuple[str, str]:
+    """Python source: imports and the scenario, then what leaves `outcome` and `violations`."""
     body = "scenario = " + _source(failure.scenario, 0, len("scenario = "))
     used = [kind.__name__ for kind in _NAMES if kind.__name__ + "(" in body]
     names = "from harness.scenario import " + ", ".join(used)
@@ -47,37 +61,30 @@ def program(failure: FailureFile) -> str:
         names += "\nfrom model.faults import " + ", ".join(fault_names)
     if "Workers(" in body:
         names += "\nfrom model.workers import Workers"
-    title = f"{failure.broken or 'A clean run'} in {'+'.join((failure.world, *failure.others))}"
-    return (
-        f"# {plain(title)}: python THIS_FILE, in the folder of duopoll\n"
-        f"{_runs(failure, names, body)}"
-        "for violation in violations:\n"
-        '    print(f"{violation.property} at record {violation.record}: {violation.message}")\n'
-        'print(f"{len(outcome.records)} records in {outcome.world}")\n'
-        "raise SystemExit(1 if violations else 0)\n"
-    )
+    return _runs(failure, names, body)
 
 
-def _runs(failure: FailureFile, names: str, body: str) -> str:
-    """The imports, the scenario, and its run; or its runs in several worlds, and the comparison."""
+def _runs(failure: FailureFile, names: str, body: str) -> tuple[str, str]:
+    """With one run; or with runs in several worlds, and the comparison."""
     wanted = (("tape", failure.tape), ("subject", failure.subject), ("mutant", failure.mutant))
     arguments = [(name, value) for name, value in wanted if value]
     if not failure.others:
         call = "".join(f"    {n}={_source(value, 4, len(n) + 6)},\n" for n, value in arguments)
-        return (
-            f"from harness.run import run\n{names}\n\n{body}\n"
+        calls = (
             f"outcome = run(\n    scenario,\n    {_literal(failure.world)},\n{call})\n"
             "violations = outcome.verdicts.violations\n"
         )
+        return f"from harness.run import run\n{names}\n\n{body}\n", calls
     call = "".join(f"        {n}={_source(value, 8, len(n) + 10)},\n" for n, value in arguments)
     worlds = _source((failure.world, *failure.others), 0, 9)
-    return (
-        f"from harness.compare import compare\nfrom harness.run import run\n{names}\n\n{body}\n"
+    calls = (
         f"worlds = {worlds}\n"
         f"outcomes = [\n    run(\n        scenario,\n        world,\n{call}    )\n"
         "    for world in worlds\n]\n"
         "outcome = outcomes[0]\nviolations = compare(outcomes).violations\n"
     )
+    modules = "from harness.compare import compare\nfrom harness.run import run\n"
+    return f"{modules}{names}\n\n{body}\n", calls
 
 
 def _source(value: Any, indent: int, column: int) -> str:

@@ -115,6 +115,7 @@ class SubjectEntry(NamedTuple):
     new_base: Callable[[KernelOf], Base]
     caged: bool = False  # foreign code, which may take its process down
     worlds: tuple[str, ...] = WORLDS
+    settle: Callable[[bool], None] = lambda now: None  # called by its process between runs
 
 
 def _libevent(debug: bool) -> SubjectEntry:
@@ -130,7 +131,12 @@ def _libevent(debug: bool) -> SubjectEntry:
 
         return load(debug).version
 
-    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"))
+    def settle(now: bool) -> None:
+        from real.libevent.built import write_counters
+
+        write_counters(now)
+
+    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"), settle)
 
 
 def _new_base(kernel: KernelOf) -> Base:
@@ -184,7 +190,7 @@ def run(
         tape=tuple(tape),
         decisions=played.decisions,
         records=played.records,
-        verdicts=judge(played.records, world, played.decisions),
+        verdicts=judge(played.records, world, played.decisions, subject),
     )
 
 
@@ -232,14 +238,21 @@ def subject_version(subject: str) -> str:
     return SUBJECTS[subject].version()
 
 
-def judge(records: Sequence[Record], world: str, decisions: Sequence[Decision] = ()) -> Verdicts:
-    """Holds the records of a run in `world`, which took `decisions`, to the properties."""
+def judge(
+    records: Sequence[Record],
+    world: str,
+    decisions: Sequence[Decision] = (),
+    subject: str = "model",
+) -> Verdicts:
+    """Holds the records of a run of `subject` in `world`, which took `decisions`, to the
+    properties."""
     simulated = is_simulated(world)
     return check(
         records,
         completion=is_completion(world),
         simulated=simulated,
         close_tolerance_ns=_lateness_ns(decisions) if simulated else REAL_TOLERANCE_NS,
+        foreign=SUBJECTS[subject].caged,
     )
 
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.lanes import MarkedChoices, lanes, which_matter
-from harness.schedules import PCT, Exhaustive, RandomWalk, Search, Strategy, needed, search
+from harness.schedules import PCT, Exhaustive, RandomWalk, Search, Strategy, search
+from harness.shrinking.tapes import smallest_tape
 from harness.table import columns
 from harness.thread_patterns import PATTERNS
 from harness.thread_programs import PLANTED, Planted
 from harness.thread_run import player, run_threads
 from harness.words import plain
+from model.choices import Choices
 from model.errors import UsageError
 
 PROGRAMS = PLANTED + PATTERNS
@@ -87,7 +89,7 @@ def _one(options: argparse.Namespace) -> int:
     found = search(Exhaustive(2), play, options.runs)
     if found.failure is None:
         raise UsageError(f"--runs is {options.runs}: too few to find the bug, give more")
-    tape = needed(found.tape, play)
+    tape = smallest_tape(found.tape, lambda tried: play(Choices(tried)) == found.failure)
     marked = MarkedChoices(tape)
     run = run_threads(chosen[0].broken, marked, chosen[0].kind)
     marks = which_matter(marked.marks, tape, play)

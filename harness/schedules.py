@@ -266,25 +266,3 @@ def search(
     unbounded = isinstance(strategy, Exhaustive) and strategy.unbounded
     seconds = perf_counter() - started
     return Search(strategy.name, runs, seconds, complete=complete, unbounded=unbounded)
-
-
-def needed(tape: Sequence[int], play: Play) -> tuple[int, ...]:
-    """The same failure with the fewest decisions against the dull order that this finds.
-
-    Makes each decision that is not dull dull in turn and keeps that where the failure stays, until
-    none can go: of those that are left, each alone makes the failure vanish when it is dull.
-    """
-    failure = play(Choices(tape))
-    kept = list(trimmed(tape))
-    changed = failure is not None
-    while changed:
-        changed = False
-        for place in range(len(kept) - 1, -1, -1):
-            if not kept[place]:
-                continue
-            tried = [*kept[:place], 0, *kept[place + 1 :]]
-            if play(Choices(tried)) == failure:
-                kept = list(trimmed(tried))
-                changed = True
-                break
-    return tuple(kept)

@@ -132,6 +132,17 @@ def _verdict(failure: FailureFile) -> Iterator[str]:
 
 def show_records(records: Sequence[Record], filters: Filters = ALL) -> Iterator[str]:
     """Records in aligned columns, and how many the filters left out. Raises `UsageError`."""
+    chosen = chosen_records(records, filters)
+    whose = owners(records)
+    lines = encode_trace(records)
+    rows = [_row(index, records[index], lines[index], whose[index]) for index in chosen]
+    yield from columns([("#", "ms", "end", "kind", "fields"), *rows], right=(0, 1))
+    if len(chosen) < len(records):
+        yield f"{len(records) - len(chosen)} of {len(records)} records not shown"
+
+
+def chosen_records(records: Sequence[Record], filters: Filters) -> list[int]:
+    """The numbers of the records that the filters let through. Raises `UsageError`."""
     _check_filters(filters)
     whose = owners(records)
     chosen = [
@@ -144,11 +155,7 @@ def show_records(records: Sequence[Record], filters: Filters = ALL) -> Iterator[
         chosen = chosen[: filters.head]
     if filters.tail is not None:
         chosen = chosen[max(0, len(chosen) - filters.tail) :]
-    lines = encode_trace(records)
-    rows = [_row(index, records[index], lines[index], whose[index]) for index in chosen]
-    yield from columns([("#", "ms", "end", "kind", "fields"), *rows], right=(0, 1))
-    if len(chosen) < len(records):
-        yield f"{len(records) - len(chosen)} of {len(records)} records not shown"
+    return chosen
 
 
 def _check_filters(filters: Filters) -> None:
@@ -161,6 +168,13 @@ def _check_filters(filters: Filters) -> None:
 
 
 def _row(index: int, record: Record, line: str, end: str) -> tuple[str, ...]:
+    texts = field_texts(record, line)
+    told = [f"{name}={text}" for name, text in texts if name not in {"bev", "peer"}]
+    return str(index), f"{record[0] / 1e6:.6f}", plain(end, 20), record[1], " ".join(told)
+
+
+def field_texts(record: Record, line: str) -> list[tuple[str, str]]:
+    """A record's fields by name, as they are shown; `line` is the record in a trace file."""
     fields = json.loads(line)
     told = []
     for name in FIELDS[record[1]]:
@@ -171,9 +185,8 @@ def _row(index: int, record: Record, line: str, end: str) -> tuple[str, ...]:
             value = _BITS[name](value)
         elif not isinstance(value, str):
             value = json.dumps(value, separators=(",", ":"))
-        if name not in {"bev", "peer"}:
-            told.append(f"{name}={plain(value)}")
-    return str(index), f"{record[0] / 1e6:.6f}", plain(end, 20), record[1], " ".join(told)
+        told.append((name, plain(value)))
+    return told
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A mutant has one bug, so its property names it. A real library breaks one property for several
 reasons. Its violations are told apart by what the message says without names and figures, by the
-kind of callback it happened in, and by how far the bufferevent's connection was.
+kind of callback it happened in, and by how far the bufferevent's connection was. A bucket is the
+same code for both directions, whatever its bufferevent does: of rates (R) only what is said counts.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from model.properties import Violation
 from model.subject import BEV_EVENT_CONNECTED, BEV_EVENT_ERROR, BEV_EVENT_READING, BEV_EVENT_WRITING
 from model.trace import Record
 
-_NAME = re.compile(r"\b[csl]\d+\b")
-_FIGURE = re.compile(r"\d[\d.]*")
+#: `s0`, a second connection `s0.1`, a layer `s0/1`
+_NAME = re.compile(r"\b[csl]\d+(?:\.\d+)?(?:/\d+)?\b")
+_GROUP = re.compile(r"\bg\d+\b")
+_FIGURE = re.compile(r"-?\d[\d.]*(?: to -?\d[\d.]*)?")  # a range is a figure
+_WAY = re.compile(r"\b(?:read|write|wrote)\b")
 _DIRECTIONS = BEV_EVENT_READING | BEV_EVENT_WRITING
 
 
 def signature(violation: Violation, records: Sequence[Record]) -> str:
     """`T-4 @ timed out writing again, ... | event | connecting`."""
-    said = _FIGURE.sub("#", _NAME.sub("@", violation.message))
+    said = _FIGURE.sub("#", _GROUP.sub("@", _NAME.sub("@", violation.message)))
+    if violation.property.startswith("R-"):
+        return f"{violation.property} {_WAY.sub('move', said)}"
     where = records[violation.record] if 0 <= violation.record < len(records) else None
     kind = "" if where is None else f"{where[3]} callback" if where[1] == "cb" else where[1]
     return f"{violation.property} {said} | {kind} | {_phase(violation, records)}"

@@ -6,11 +6,18 @@ go on shrinking in the next smaller.
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
+from collections.abc import Sequence
+from contextlib import suppress
 
+from hypothesis import currently_in_test_context, event, target
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+
+from harness.features import events_seen, features
 from harness.foreign import within
 from harness.motifs import MOTIFS, with_motif
 from harness.noise import scenario_of, tape_of
+from harness.run import Outcome
 from harness.scenario import Scenario
 
 _SCENARIO_NOISE = st.one_of(
@@ -54,3 +61,23 @@ def foreign_scenarios(draw: st.DrawFn, *, race_free: bool = False) -> Scenario:
 def tapes(draw: st.DrawFn) -> tuple[int, ...]:
     """Tapes: none, short or long."""
     return tape_of(draw(_TAPE_NOISE))
+
+
+def tell_hypothesis(outcomes: Sequence[Outcome]) -> None:
+    """What runs of one example show, for `--hypothesis-show-statistics` and for targeted search:
+    an event for each feature, and as scores how many properties had something to say and how many
+    kinds of event callbacks came. Outside of a test of Hypothesis nothing is done.
+    """
+    if not currently_in_test_context():
+        return
+    for outcome in outcomes:
+        seen = events_seen(outcome.records)
+        for feature in sorted(features(outcome.scenario) | seen):
+            event(feature)
+        for violation in outcome.verdicts.violations:
+            event(f"{violation.property} breaks in {outcome.world}")
+        judged = sum(1 for times in outcome.verdicts.checked.values() if times)
+        scores = (("properties judged", judged), ("kinds of events", len(seen)))
+        for name, score in scores:
+            with suppress(InvalidArgument):  # a second run of this example in the same world
+                target(float(score), label=f"{name} in {outcome.world}")

@@ -15,7 +15,6 @@ from harness.noise import scenario_of
 from harness.run import Outcome, run
 from harness.scenario import Scenario
 from harness.schedules import PCT, Exhaustive, RandomWalk, Strategy
-from harness.shrink import shrink
 from model.choices import Choices
 from model.mutants import Mutant
 from model.workers import Workers
@@ -98,39 +97,6 @@ def _without_layers(scenario: Scenario) -> bool:
 def breaks(outcome: Outcome, mutant: Mutant) -> bool:
     """Whether the run shows what the mutant is to break."""
     return any(each.property == mutant.breaks for each in outcome.verdicts.violations)
-
-
-def smallest(found: Found, mutant: Mutant, schedules: int = 6) -> Found:
-    """The same bug in a scenario of which nothing can be taken out, with the tape that shows it and
-    no decision in it that does not matter.
-
-    The tape of a larger scenario is of no use to a smaller one: of each, a few schedules are tried.
-    """
-    assert found.outcome is not None
-    world = found.outcome.world
-    tapes = {found.outcome.scenario: found.tape}
-
-    def shows(scenario: Scenario, tape: tuple[int, ...]) -> bool:
-        return breaks(run(scenario, world, tape=tape, mutant=mutant.name), mutant)
-
-    def fails(scenario: Scenario) -> bool:
-        for seed in range(schedules):
-            source = RandomWalk(seed, 0.02).source()
-            if breaks(run(scenario, world, choices=source, mutant=mutant.name), mutant):
-                tapes[scenario] = source.recorded()
-                return True
-        return False
-
-    small = shrink(found.outcome.scenario, fails)
-    tape = tapes[small]
-    for number in range(len(tape)):
-        dull = (*tape[:number], 0, *tape[number + 1 :])
-        if tape[number] and shows(small, dull):
-            tape = dull
-    while tape and not tape[-1]:
-        tape = tape[:-1]
-    outcome = run(small, world, tape=tape, mutant=mutant.name)
-    return replace(found, outcome=outcome, tape=tape)
 
 
 def replays(found: Found, mutant: Mutant) -> bool:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from model.errors import UsageError
 from model.kernel import Buffer
-from model.tls import ERRORS_MAX, TlsOutcome, TlsResult
+from model.tls import ERRORS_MAX, TlsOutcome, TlsResult, TlsSettings
 
 CERTIFICATE = Path(__file__).with_name("tls_certificate.pem")
 NAME = "duopoll.test"
@@ -73,11 +73,13 @@ class SslEngine:
         "_plain",
         "_server",
         "room",
+        "settings",
     )  # fmt: skip
 
     def __init__(self, server: bool, version: str = "1.3", made: ssl.SSLContext | None = None):
         self._context = made or context(version, server)
         self._server = server
+        self.settings = TlsSettings(server, version, str(CERTIFICATE), NAME, CIPHER_1_2, CURVE)
         self.room: int | None = None
         self.clear()
 

@@ -13,7 +13,7 @@ and the standard library cannot start one for TLS 1.2.
 from __future__ import annotations
 
 import enum
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from model.kernel import Buffer
 
@@ -47,6 +47,18 @@ class SslState(enum.Enum):
     CONNECTING = 1
     ACCEPTING = 2
     FAILED = 3
+
+
+class TlsSettings(NamedTuple):
+    """What decides about the lengths of records, by OpenSSL's names: enough to make another engine
+    that does the same."""
+
+    server: bool
+    version: str  # 1.2 or 1.3
+    certificate: str  # a file with the server's certificate and its key
+    name: str  # whose certificate it is
+    cipher: str
+    curve: str
 
 
 class TlsEngine(Protocol):

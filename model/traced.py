@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from model.layer import Callbacks, Filters, Underlying
     from model.tls import TlsEngine
     from model.traced_layers import TracedLayer
-    from model.traced_tls import TracedTls
+    from model.traced_tls import TracedEngine, TracedTls
 
 __all__ = [
     "TracedBase",
@@ -357,11 +357,14 @@ class TracedBase:
 
         underlying.above = True
         underlying.conceal()
+        own = getattr(self._inner, "tls_engine", None)  # of a subject that brings its own OpenSSL
+        if own is not None:
+            engine = own(engine)
         traced = TracedEngine(engine, self._trace, name)
         if state is SslState.OPEN:
             self._trace.emit("tls", name, "open", 0, 0)
         inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
-        return self._tls(inner, name, underlying)
+        return self._tls(inner, name, underlying, traced)
 
     def _layer(
         self, inner: Bufferevent, name: str, below: TracedLayer | None, socket: bool
@@ -371,11 +374,13 @@ class TracedBase:
 
         return TracedLayer(inner, self._trace, name, below, socket)
 
-    def _tls(self, inner: Bufferevent, name: str, below: TracedLayer) -> TracedTls:
+    def _tls(
+        self, inner: Bufferevent, name: str, below: TracedLayer, engine: TracedEngine
+    ) -> TracedTls:
         """The wrapper of TLS."""
         from model.traced_tls import TracedTls
 
-        return TracedTls(inner, self._trace, name, below)
+        return TracedTls(inner, self._trace, name, below, engine)
 
     def listener_new(
         self,

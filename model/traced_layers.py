@@ -175,21 +175,28 @@ def traced_filters(filters: Filters, trace: Trace, name: str) -> Filters:
 def _traced_function(
     function: FilterFunction, trace: Trace, name: str, direction: str
 ) -> FilterFunction:
+    running: list[list[int]] = []  # libevent calls it again while it runs
+
     def traced(source: Evbuffer, destination: Evbuffer, limit: int, mode: int) -> FilterResult:
         trace.check_budget()
         moved = [0, 0]  # what it gave may be gone before it returns: so its changes are counted
 
         def took(_: Evbuffer, change: Change) -> None:
-            moved[0] += change.n_deleted
+            if running[-1] is moved:
+                moved[0] += change.n_deleted
 
         def gave(_: Evbuffer, change: Change) -> None:
-            moved[1] += change.n_added
+            if running[-1] is moved:
+                moved[1] += change.n_added
+
+        running.append(moved)
 
         source.add_cb(took)
         destination.add_cb(gave)
         result = function(source, destination, limit, mode)
         source.remove_cb(took)
         destination.remove_cb(gave)
+        running.pop()
         trace.emit("filter", name, direction, mode, *moved, int(result))
         return result
 

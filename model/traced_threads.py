@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from model.layer import Filters
     from model.tls import SslState, TlsEngine
     from model.traced_layers import TracedLayer
-    from model.traced_tls import TracedTls
+    from model.traced_tls import TracedEngine, TracedTls
 
 #: calls, and what they answer for a bufferevent that is freed
 _CALLS: dict[str, object] = {
@@ -184,12 +184,14 @@ class TracedThreadedBase(TracedBase):
 
         return TracedLockedLayer(inner, self._trace, name, below, socket)
 
-    def _tls(self, inner: Bufferevent, name: str, below: TracedLayer) -> TracedTls:
+    def _tls(
+        self, inner: Bufferevent, name: str, below: TracedLayer, engine: TracedEngine
+    ) -> TracedTls:
         if not isinstance(inner, Locked):
-            return super()._tls(inner, name, below)
+            return super()._tls(inner, name, below, engine)
         from model.traced_locked_layers import TracedLockedTls
 
-        return TracedLockedTls(inner, self._trace, name, below)
+        return TracedLockedTls(inner, self._trace, name, below, engine)
 
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> TracedGroup:
         number, self._groups = self._groups, self._groups + 1

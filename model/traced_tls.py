@@ -15,9 +15,11 @@ class TracedTls(TracedLayer):
 
     __slots__ = ("engine",)
 
-    def __init__(self, inner: Any, trace: Trace, name: str, below: TracedLayer) -> None:
+    def __init__(
+        self, inner: Any, trace: Trace, name: str, below: TracedLayer, engine: TracedEngine
+    ) -> None:
         super().__init__(inner, trace, name, below, socket=False)
-        self.engine: TracedEngine = inner.transport.engine
+        self.engine = engine
 
     def conceal(self) -> None:
         """TLS in TLS: what is read here is random, too."""

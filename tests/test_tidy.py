@@ -22,7 +22,7 @@ FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 400
 
 #: modules that nobody imports because people or programs start them
-ENTRY_POINTS = frozenset({"harness.__main__", "harness.cli"})
+ENTRY_POINTS = frozenset({"harness.__main__", "harness.cli", "harness.pytest_plugin"})
 
 #: written in pieces, so that this file does not hold what it forbids
 FORBIDDEN = (

@@ -68,15 +68,22 @@ _DAMAGED = (TypeError, ValueError, IndexError, KeyError, AttributeError)
 
 
 def check(
-    records: Sequence[Record], *, completion: bool, simulated: bool, close_tolerance_ns: int
+    records: Sequence[Record],
+    *,
+    completion: bool,
+    simulated: bool,
+    close_tolerance_ns: int,
+    foreign: bool = False,
 ) -> Verdicts:
     """Judges one run by its trace: one pass, a microsecond a record or less.
 
     `completion` says which kernel kind it was; `simulated` that time is virtual and that the
     network carries all it can before the run is quiet; `close_tolerance_ns` is what a real clock
-    and scheduler may add to a timeout. Never raises, whatever the records.
+    and scheduler may add to a timeout; `foreign` that the subject reads the clock once a pass, and
+    asks the kernel how much there is before it reads, as libevent does. Never raises, whatever the
+    records.
     """
-    run = Run(records, completion, simulated, close_tolerance_ns)
+    run = Run(records, completion, simulated, close_tolerance_ns, foreign)
     run.checked = _NONE_CHECKED.copy()
     unreadable: list[int] = []
     numbered = enumerate(records)

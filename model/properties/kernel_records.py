@@ -23,7 +23,7 @@ def wait(run: Run, index: int, record: Record) -> None:
     if run.thread != MAIN:
         run.workers = True
         return
-    run.pass_time = record[0]
+    run.last_pass_time, run.pass_time = run.pass_time, record[0]
     run.wait_index = index
     run.passes += 1
     run.idle_waits += 1

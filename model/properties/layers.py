@@ -145,7 +145,8 @@ def handed_down(run: Run, view: View, index: int) -> None:
     below = view.below
     assert below is not None
     run.checked["O-5"] += 1
-    if below.written != view.handed:
+    # A function that libevent calls again while it runs has given more than its records say.
+    if below.written < view.handed or (below.written != view.handed and not run.foreign):
         run.violate(
             "O-5",
             view.name,

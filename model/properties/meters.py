@@ -20,12 +20,13 @@ WAYS = {"read": READ, "write": WRITE}
 class Meter:
     """One direction of one bucket."""
 
-    __slots__ = ("burst", "free", "high", "last", "low", "rate", "tick_ns")
+    __slots__ = ("burst", "doubt", "free", "high", "last", "low", "rate", "tick_ns")
 
     def __init__(self, rate: int, burst: int, tick_ns: int, time: int) -> None:
         self.rate, self.burst, self.tick_ns = rate, burst, tick_ns
         self.high = self.low = self.free = rate
         self.last = time // tick_ns
+        self.doubt = 0  # tokens that may have come late, by a clock that stands still in a pass
 
     def update(self, time: int) -> None:
         """The ticks up to `time` bring their rate."""

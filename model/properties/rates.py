@@ -50,7 +50,8 @@ PROPERTIES = (
         "R-5",
         "While its group has tokens, a member may move its minimal share at least.",
         "libevent: bufferevent_ratelim.c:bufferevent_rate_limit_group_set_min_share",
-        "the size of each recv and WSARecv of a member, unless a watermark may have cut it;"
+        "the size of each recv and WSARecv of a member, unless a watermark may have cut it, or the"
+        " subject asks the kernel how much there is before it reads (libevent);"
         " that no member always comes last is a statistical test's matter",
     ),
     Property(
@@ -85,7 +86,7 @@ def asked(run: Run, view: View, index: int, time: int, way: int, size: int) -> N
     own, group = limited.own[way], limited.group
     if own is not None:
         own.update(time)
-        level = own.high + own.lateness(run.tolerance)
+        level = own.high + _doubt(run, own, time)
         if level < most:
             most, why = level, "its bucket"
     if group is not None:
@@ -95,11 +96,25 @@ def asked(run: Run, view: View, index: int, time: int, way: int, size: int) -> N
     if size > most:
         what = f"asked to {_WORDS[way]} {size} bytes at once, over the {max(most, 0)} of {why}"
         _violate(run, "R-4", limited, index, what)
-    if group is not None and way == READ:
+    if group is not None and way == READ and not run.foreign:
         _judge_share(run, view, limited, index, size)
 
 
 _WORDS = ("read", "write")
+
+
+def _doubt(run: Run, meter: Meter, time: int, timer: int = 0) -> int:
+    """Tokens by which a record and the bufferevent may differ.
+
+    libevent fills by the clock of the pass, which stands still in it, and a group by a timer that
+    runs every tick from when it was made, behind what the descriptors told in its pass (`timer`):
+    event_base_gettimeofday_cached, bev_group_refill_callback_.
+    """
+    if run.foreign:
+        filled = run.last_pass_time if timer else run.pass_time
+        lag = time // meter.tick_ns - filled // meter.tick_ns + timer
+        meter.doubt = max(meter.doubt, lag * meter.rate)
+    return meter.doubt + meter.lateness(run.tolerance)
 
 
 def _violate(run: Run, name: str, limited: Limited, index: int, what: str) -> None:
@@ -121,7 +136,7 @@ def _share(run: Run, group: Group, way: int, time: int) -> int:
     """What one member may move at most."""
     meter = group.meters[way]
     meter.update(time)
-    level = min(meter.burst, meter.high + group.pending(way)) + meter.lateness(run.tolerance)
+    level = min(meter.burst, meter.high + group.pending(way)) + _doubt(run, meter, time, 1)
     return max(level // group.alive(), group.share)
 
 
@@ -148,7 +163,7 @@ def charged(run: Run, limited: Limited, index: int, time: int, way: int, size: i
         own.update(time)
         own.take(size)
         run.checked["R-1"] += 1
-        slack = min(limited.single[way], own.burst) + own.lateness(run.tolerance)
+        slack = min(limited.single[way], own.burst) + _doubt(run, own, time)
         if own.free < -slack:
             _violate(run, "R-1", limited, index, _too_much(own, own.free, way))
     if group is not None:
@@ -158,7 +173,7 @@ def charged(run: Run, limited: Limited, index: int, time: int, way: int, size: i
         group.totals[way] += size
         run.checked["R-2"] += 1
         slack = sum(each.largest[way] for each in group.members.values())
-        if meter.free < -slack - meter.lateness(run.tolerance):
+        if meter.free < -slack - _doubt(run, meter, time, 1):
             name = limited.group_name
             what = f"{name}'s members {_too_much(meter, meter.free, way)}"
             run.violate("R-2", name, index, what)
@@ -206,7 +221,7 @@ def told_bucket(run: Run, name: str, index: int, time: int, levels: tuple[int, i
             continue
         meter.update(time)
         run.checked[rule] += 1
-        slack = meter.lateness(run.tolerance)
+        slack = _doubt(run, meter, time, int(group is not None))
         most = min(meter.burst, meter.high + pending + slack)
         least = meter.low - pending - slack
         if not least <= levels[way] <= most:

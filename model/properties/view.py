@@ -198,16 +198,23 @@ class Run:
 
     __slots__ = (
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
-        "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "idle_waits",
-        "interest", "loop_flags", "opened", "operations", "over", "pass_time", "passes",
+        "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "foreign",
+        "idle_waits", "interest", "last_pass_time", "loop_flags", "opened", "operations", "over",
+        "pass_time", "passes",
         "peers", "rates", "records", "reported", "simulated", "thread", "threaded", "tolerance",
         "views", "violations", "wait_index", "workers",
     )  # fmt: skip
 
     def __init__(
-        self, records: Sequence[Record], completion: bool, simulated: bool, tolerance: int
+        self,
+        records: Sequence[Record],
+        completion: bool,
+        simulated: bool,
+        tolerance: int,
+        foreign: bool = False,
     ) -> None:
         self.records = records
+        self.foreign = foreign  # it reads the clock once a pass, and FIONREAD before it reads
         self.completion = completion
         self.simulated = simulated
         self.tolerance = tolerance
@@ -225,6 +232,7 @@ class Run:
         self.connect_caller: View | None = None  # whose connect call is running
         self.rates: Rates | None = None  # once there are limits
         self.pass_time: int = records[0][0] if records else 0
+        self.last_pass_time = self.pass_time  # of the pass before
         self.passes = 0
         self.wait_index = -1
         self.idle_waits = 0

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from model.errors import Errno
-from model.subject import BEV_EVENT_ERROR
 from real.libevent.library import ACCEPT_CB, DATA_CB, EVENT_CB, FATAL_CB, LOG_CB, ONCE_CB
 from real.libevent.system_calls import end_process, get_errno
 
@@ -38,10 +37,12 @@ def _on_write(_: int, number: int) -> None:
 
 
 def _on_event(_: int, what: int, number: int) -> None:
-    error = errno_value(get_errno())
+    errno = get_errno()
+    error = errno_value(errno)
     base = current[-1]
     bev = base.objects[number]
-    bev.error = error if what & BEV_EVENT_ERROR else None  # of no other event does it mean much
+    bev.errno = errno
+    bev.error = bev.failure(what, error)
     if bev.eventcb is not None:
         base.guarded(bev.eventcb, bev, what & 0xFFFF)
 

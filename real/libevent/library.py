@@ -7,8 +7,9 @@ import subprocess
 from functools import cached_property
 from typing import Any
 
-from model.errors import SimulatorError, WorldUnavailable
-from real.libevent import relocation
+from model.errors import SimulatorError
+from real.libevent import built, relocation
+from real.libevent.layer_prototypes import LAYERS, RATES
 from real.libevent.memory import FREE, MALLOC, REALLOC, Memory
 from real.libevent.system_calls import PROTOTYPES, PURE, Gate, set_errno
 
@@ -162,14 +163,11 @@ class Library:
     def __init__(self, debug: bool = False) -> None:
         relocation.check_platform()
         self.debug = debug
-        try:
-            self.core = ctypes.PyDLL(SONAME)
-        except OSError as error:
-            raise WorldUnavailable(
-                f"{SONAME} cannot be loaded ({error}): install libevent 2.1 (Debian: {PACKAGE})"
-            ) from None
-        for name, (result, *arguments) in _PROTOTYPES.items():
-            function = getattr(self.core, name)
+        self.core = built.load(SONAME, PACKAGE)
+        for name, (result, *arguments) in {**_PROTOTYPES, **LAYERS, **RATES}.items():
+            function = getattr(self.core, name, None)
+            if function is None:
+                raise built.unfit(SONAME, f"has no {name}", PACKAGE)
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
@@ -178,7 +176,11 @@ class Library:
         self.locks = Locks()
         self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
         self.gate = Gate(sorted(_reaching_out(self.core)))
-        self.redirected = relocation.redirect(self.core, self.gate.addresses)
+        from real.libevent.inside import Inside
+
+        self.inside = Inside(self.core)
+        addresses = {**self.gate.addresses, **self.inside.addresses}
+        built.count(self.core, relocation.redirect(self.core, addresses))
         if debug:
             self.event_enable_debug_mode()  # before it makes any event
 
@@ -188,9 +190,10 @@ class Library:
     @cached_property
     def version(self) -> str:
         """`2.1.12-stable (0x02010c00, libevent-core-2.1-7 2.1.12-stable-8)`: what the library says
-        of itself in text and as a number, and its package, where dpkg knows it."""
+        of itself in text and as a number, and its package, where dpkg knows it, or what another
+        one was built from (`real.libevent.built`)."""
         text: bytes = self.event_get_version()
-        details = [f"{self.event_get_version_number():#010x}", _package()]
+        details = [f"{self.event_get_version_number():#010x}", built.words() or _package()]
         details += ["debug mode"] if self.debug else []
         return f"{text.decode()} ({', '.join(filter(None, details))})"
 

@@ -15,6 +15,7 @@ import platform
 import struct
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from model.errors import WorldUnavailable
 
@@ -46,19 +47,45 @@ def imports(library: ctypes.CDLL) -> dict[str, list[int]]:
     return slots
 
 
-def redirect(library: ctypes.CDLL, functions: Mapping[str, int]) -> set[str]:
-    """Sends the library's calls of each name to the address given; the names that it calls.
+def redirect(library: ctypes.CDLL, functions: Mapping[str, int]) -> Redirection:
+    """Sends the library's calls of each name to the address given.
 
     Raises `WorldUnavailable` when a slot cannot be made writable.
     """
-    redirected = set()
-    for name, slot in _relocations(library):
-        address = functions.get(name)
-        if address is not None:
-            _make_writable(slot)
-            ctypes.c_uint64.from_address(slot).value = address
-            redirected.add(name)
-    return redirected
+    return Redirection(library, functions)
+
+
+class Redirection:
+    """Slots of a library in our hands, which can be given back (`redirect`)."""
+
+    def __init__(self, library: ctypes.CDLL, functions: Mapping[str, int]) -> None:
+        self._ours: dict[int, int] = {}  # slot -> address
+        self._own: dict[int, int] = {}  # what the dynamic linker had put there
+        for name, slot in _relocations(library):
+            address = functions.get(name)
+            if address is not None:
+                _make_writable(slot)
+                self._own[slot] = ctypes.c_uint64.from_address(slot).value
+                self._ours[slot] = address
+        _store(self._ours)
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Inside, the library's calls go where they went before."""
+        self.lift()
+        try:
+            yield
+        finally:
+            _store(self._ours)
+
+    def lift(self) -> None:
+        """From now on they do."""
+        _store(self._own)
+
+
+def _store(addresses: Mapping[int, int]) -> None:
+    for slot, address in addresses.items():
+        ctypes.c_uint64.from_address(slot).value = address
 
 
 def _relocations(library: ctypes.CDLL) -> Iterator[tuple[str, int]]:

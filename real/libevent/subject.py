@@ -9,48 +9,26 @@ Pointers of freed bufferevents are forgotten: a call on one raises instead of re
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from model.errors import Errno, SimulatorError
+from model.errors import SimulatorError
 from model.kernel import ReadinessKernel
-from model.subject import (
-    EV_TIMEOUT,
-    LEV_OPT_CLOSE_ON_FREE,
-    LEV_OPT_REUSEABLE,
-    AcceptCallback,
-    AcceptErrorCallback,
-    DataCallback,
-    EventCallback,
-    KernelError,
-    NotMade,
-)
-from real.libevent.callbacks import (
-    ACCEPT,
-    EVENT,
-    FATAL,
-    LOG,
-    NO_ACCEPT,
-    NO_DATA,
-    NO_EVENT,
-    ONCE,
-    READ,
-    WRITE,
-    current,
-    errno_value,
-)
-from real.libevent.library import (
-    load,
-    timeval,
-)
+from model.layer import Filters, Underlying
+from model.rate_limit import RateLimitConfig
+from model.subject import EV_TIMEOUT, LEV_OPT_CLOSE_ON_FREE, AcceptCallback, KernelError
+from model.tls import SslState, TlsEngine
+from real.libevent.bufferevent import LibeventBufferevent
+from real.libevent.callbacks import FATAL, LOG, ONCE, current
+from real.libevent.layers import LibeventFilter, LibeventPairEnd
+from real.libevent.library import load, timeval
+from real.libevent.listener import LibeventListener
 from real.libevent.memory import Misuse
-from real.libevent.system_calls import (
-    SystemCalls,
-    clear_errno,
-    get_errno,
-    socket_address,
-)
-from real.libevent.unbound import UnboundBase, UnboundBufferevent, refuse
+from real.libevent.rates import LibeventGroup, Limits
+from real.libevent.system_calls import SystemCalls, clear_errno
+from real.libevent.tls import LibeventTls, NativeEngine
+from real.libevent.unbound import UnboundBase
 
 EVENT_BASE_FLAG_NOLOCK = 0x01
 
@@ -80,6 +58,11 @@ class LibeventBase(UnboundBase):
         self.world = world
         self.calls = SystemCalls(world.readiness, world.now_ns)
         self.objects: dict[int, Any] = {}
+        self.by_pointer: dict[int, LibeventBufferevent] = {}  # those that were not freed
+        self.building: LibeventBufferevent | None = None  # a layer is being made on it
+        self.limits = Limits(self)
+        self.engines: dict[int, NativeEngine] = {}  # by the address of their SSL
+        self.next_engine: NativeEngine | None = None
         self.timers: dict[int, Callable[[], None]] = {}
         self.number = 0
         self.log: list[str] = []
@@ -119,13 +102,53 @@ class LibeventBase(UnboundBase):
         try:
             call(*args)
         except BaseException as error:
+            self.failed(error)
+
+    def failed(self, error: BaseException) -> None:
+        """Something was raised below C: it is raised again above, and the loop ends."""
+        if self.calls.failure is None:
             self.calls.failure = error
-            self.library.event_base_loopbreak(self.pointer)
+        self.library.event_base_loopbreak(self.pointer)
+
+    @contextmanager
+    def unfailing(self) -> Iterator[None]:
+        """Allocations of the harness, which are no part of the run: none of them fails."""
+        memory = self.library.memory
+        fails, memory.fails = memory.fails, None
+        try:
+            yield
+        finally:
+            memory.fails = fails
 
     # model.subject.Base.
 
     def bufferevent_socket_new(self, fd: int | None, options: int) -> LibeventBufferevent:
-        return LibeventBufferevent(self, fd, options)
+        return LibeventBufferevent.on_socket(self, fd, options)
+
+    def bufferevent_pair_new(self, options: int) -> tuple[LibeventPairEnd, LibeventPairEnd]:
+        return LibeventPairEnd.both(self, options)
+
+    def bufferevent_filter_new(
+        self, underlying: Underlying, filters: Filters, options: int
+    ) -> LibeventFilter:
+        return LibeventFilter(self, underlying, filters, options)
+
+    def tls_engine(self, engine: Any) -> NativeEngine:
+        """An engine of OpenSSL's own, with the settings of one of ours: for the next TLS."""
+        native = NativeEngine(self, engine.settings)
+        assert native.pointer is not None
+        self.engines[native.pointer] = self.next_engine = native
+        return native
+
+    def bufferevent_ssl_filter_new(
+        self, underlying: Underlying, engine: TlsEngine, state: SslState, options: int
+    ) -> LibeventTls:
+        native = self.next_engine
+        assert native is not None
+        return LibeventTls(self, underlying, native, engine, state, options)
+
+    def rate_limit_group_new(self, cfg: RateLimitConfig) -> LibeventGroup:
+        return LibeventGroup(self, cfg)
 
     def listener_new(
         self,
@@ -149,12 +172,10 @@ class LibeventBase(UnboundBase):
         self.number += 1
         self.timers[self.number] = callback
         when = timeval(timeout_ns)
-        memory = self.library.memory
-        fails, memory.fails = memory.fails, None  # the harness's own timers are no part of the run
-        self.library.event_base_once(
-            self.pointer, -1, EV_TIMEOUT, ONCE, self.number, ctypes.byref(when)
-        )
-        memory.fails = fails
+        with self.unfailing():
+            self.library.event_base_once(
+                self.pointer, -1, EV_TIMEOUT, ONCE, self.number, ctypes.byref(when)
+            )
         self.raise_failure()
 
     def loop(self, flags: int = 0) -> int:
@@ -172,8 +193,12 @@ class LibeventBase(UnboundBase):
     def free(self) -> int:
         self.library.memory.fails = None
         self.library.event_base_free(self.pointer)
+        self.limits.free()
+        for engine in self.engines.values():
+            engine.free()
         self.library.gate.leave = None
         self.objects.clear()
+        self.by_pointer.clear()
         self.timers.clear()
         current.remove(self)
         self.raise_failure()
@@ -183,208 +208,6 @@ class LibeventBase(UnboundBase):
             raise Misuse("; ".join(misuse[:3]))
         # Debug mode keeps a table of events for the life of the process.
         return 0 if self.library.debug else len(self.library.memory.leaked())
-
-
-class LibeventBufferevent(UnboundBufferevent):
-    """A struct bufferevent."""
-
-    def __init__(self, base: LibeventBase, fd: int | None, options: int) -> None:
-        self.base = base
-        self.library = base.library
-        pointer = self.library.bufferevent_socket_new(
-            base.pointer, -1 if fd is None else fd, options
-        )
-        base.raise_failure()
-        if not pointer:
-            raise NotMade
-        self._pointer: int | None = pointer
-        self.number = base.name(self)
-        self.readcb: DataCallback | None = None
-        self.writecb: DataCallback | None = None
-        self.eventcb: EventCallback | None = None
-        self.error: KernelError | None = None
-        self.input = self.library.bufferevent_get_input(pointer)
-        self.output = self.library.bufferevent_get_output(pointer)
-
-    @property
-    def pointer(self) -> int:
-        """Its address. Raises once it was freed."""
-        if self._pointer is None:
-            raise SimulatorError("a call on a bufferevent that was freed")
-        return self._pointer
-
-    def _call(self, name: str, *args: Any) -> int:
-        result = getattr(self.library, name)(self.pointer, *args)
-        self.base.raise_failure()
-        return int(result or 0)
-
-    def setcb(
-        self,
-        readcb: DataCallback | None,
-        writecb: DataCallback | None,
-        eventcb: EventCallback | None,
-    ) -> None:
-        self.readcb, self.writecb, self.eventcb = readcb, writecb, eventcb
-        self._call(
-            "bufferevent_setcb",
-            READ if readcb else NO_DATA,
-            WRITE if writecb else NO_DATA,
-            EVENT if eventcb else NO_EVENT,
-            self.number,
-        )
-
-    def enable(self, mask: int) -> int:
-        return self._call("bufferevent_enable", mask)
-
-    def disable(self, mask: int) -> int:
-        return self._call("bufferevent_disable", mask)
-
-    def get_enabled(self) -> int:
-        return self._call("bufferevent_get_enabled")
-
-    def write(self, data: bytes) -> int:
-        return self._call("bufferevent_write", data, len(data))
-
-    def read(self, size: int) -> bytes:
-        buffer = ctypes.create_string_buffer(min(size, self.input_length()) or 1)
-        got = self._call("bufferevent_read", buffer, min(size, len(buffer)) if size else 0)
-        return buffer.raw[:got]
-
-    def write_input(self) -> int:
-        size = self.input_length()
-        return size if not self._call("bufferevent_write_buffer", self.input) else 0
-
-    def input_length(self) -> int:
-        return int(self.library.evbuffer_get_length(self.input)) if self._pointer else 0
-
-    def output_length(self) -> int:
-        return int(self.library.evbuffer_get_length(self.output)) if self._pointer else 0
-
-    def setwatermark(self, mask: int, low: int, high: int) -> None:
-        self._call("bufferevent_setwatermark", mask, low, high)
-
-    def set_timeouts(self, read_ns: int | None, write_ns: int | None) -> int:
-        read, write = (None if each is None else timeval(each) for each in (read_ns, write_ns))
-        return self._call(
-            "bufferevent_set_timeouts",
-            None if read is None else ctypes.byref(read),
-            None if write is None else ctypes.byref(write),
-        )
-
-    def getcb(self) -> tuple[DataCallback | None, DataCallback | None, EventCallback | None]:
-        return self.readcb, self.writecb, self.eventcb
-
-    def getwatermark(self, direction: int) -> tuple[int, int] | int:
-        refuse("bufferevent_getwatermark")
-
-    def flush(self, iotype: int, mode: int) -> int:
-        return self._call("bufferevent_flush", iotype, mode)
-
-    def drain_output(self) -> int:
-        return int(self.library.evbuffer_drain(self.output, self.output_length()))
-
-    def priority_set(self, priority: int) -> int:
-        return self._call("bufferevent_priority_set", priority)
-
-    def set_max_single_read(self, size: int) -> int:
-        return self._call("bufferevent_set_max_single_read", size)
-
-    def set_max_single_write(self, size: int) -> int:
-        return self._call("bufferevent_set_max_single_write", size)
-
-    def trigger(self, iotype: int, options: int) -> None:
-        self._call("bufferevent_trigger", iotype, options)
-
-    def trigger_event(self, what: int, options: int) -> None:
-        self._call("bufferevent_trigger_event", what, options)
-
-    def socket_connect(self, port: int) -> int:
-        address = socket_address(port)
-        return self._call("bufferevent_socket_connect", address, len(address))
-
-    def getfd(self) -> int | None:
-        fd = self._call("bufferevent_getfd")
-        return None if fd < 0 else fd
-
-    def setfd(self, fd: int | None) -> int:
-        return self._call("bufferevent_setfd", -1 if fd is None else fd)
-
-    def socket_error(self) -> KernelError | None:
-        return self.error
-
-    def free(self) -> None:
-        self._call("bufferevent_free")
-        self._pointer = None
-
-
-class LibeventListener:
-    """An evconnlistener."""
-
-    def __init__(self, base: LibeventBase, callback: AcceptCallback | None) -> None:
-        self.base = base
-        self.library = base.library
-        self.callback = callback
-        self.number = base.name(self)
-        self._pointer: int | None = None
-        self._port = 0
-
-    @classmethod
-    def bind(
-        cls,
-        base: LibeventBase,
-        callback: AcceptCallback | None,
-        port: int,
-        backlog: int,
-        flags: int,
-    ) -> LibeventListener | KernelError:
-        """evconnlistener_new_bind on the loopback address."""
-        self = cls(base, callback)
-        address = socket_address(port)
-        accept = ACCEPT if callback is not None else NO_ACCEPT
-        options = flags | LEV_OPT_REUSEABLE
-        pointer = base.library.evconnlistener_new_bind(
-            base.pointer, accept, self.number, options, backlog, address, len(address)
-        )
-        base.raise_failure()
-        if not pointer:
-            return errno_value(get_errno()) or Errno.EINVAL
-        self._pointer = pointer
-        listening = base.calls.kernel.getsockname(base.library.evconnlistener_get_fd(pointer))
-        if isinstance(listening, Errno):
-            raise SimulatorError(f"a listener without a port: {listening.name}")
-        self._port = listening
-        return self
-
-    @property
-    def port(self) -> int:
-        return self._port
-
-    def _call(self, name: str) -> int:
-        if self._pointer is None:
-            raise SimulatorError("a call on a listener that was freed")
-        result = getattr(self.library, name)(self._pointer)
-        self.base.raise_failure()
-        return int(result or 0)
-
-    def set_cb(self, callback: AcceptCallback | None) -> None:
-        self.callback = callback
-        if self._pointer is not None:
-            accept = ACCEPT if callback is not None else NO_ACCEPT
-            self.library.evconnlistener_set_cb(self._pointer, accept, self.number)
-
-    def set_error_cb(self, callback: AcceptErrorCallback | None) -> None:
-        if callback is not None:
-            refuse("a listener's error callback")
-
-    def enable(self) -> int:
-        return self._call("evconnlistener_enable")
-
-    def disable(self) -> int:
-        return self._call("evconnlistener_disable")
-
-    def free(self) -> None:
-        self._call("evconnlistener_free")
-        self._pointer = None
 
 
 def new_base(world: HasKernel, debug: bool = False) -> LibeventBase:

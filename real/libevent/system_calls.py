@@ -50,6 +50,8 @@ PURE = frozenset(
         *("getenv", "getegid", "geteuid", "getgid", "getuid", "gmtime_r", "malloc", "memchr"),
         *("memcmp", "memcpy", "memmove", "memset", "realloc", "sigfillset", "stderr", "strchr"),
         *("strcmp", "strdup", "strerror", "strlen", "strtol", "strtoll", "strtoul", "sysconf"),
+        # As they are called where the compiler neither puts them in line nor guards them:
+        *("fprintf", "htonl", "htons", "ntohl", "ntohs", "vsnprintf"),
     }
 )
 
@@ -208,7 +210,8 @@ class SystemCalls:
         return 0
 
     def gettimeofday(self, time: int, zone: int) -> int:
-        seconds, rest_ns = divmod(self.now_ns() + CLOCK_START_NS, 1_000_000_000)
+        # From 0, so that ticks of rate limits begin where those of other subjects do.
+        seconds, rest_ns = divmod(self.now_ns(), 1_000_000_000)
         ctypes.memmove(time, struct.pack("=qq", seconds, rest_ns // 1_000), 16)
         return 0
 
@@ -244,10 +247,14 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
 }
 _LONG = frozenset({"readv", "read", "writev", "write"})
 
+at_end: list[Callable[[], None]] = []  # what to do before libevent ends the process
+
 
 def end_process(why: str) -> NoReturn:
     """libevent gave up. The line on standard error is for whoever started this process."""
     os.write(2, f"fatal: {why}\n".encode())
+    for last in at_end:
+        last()
     os._exit(FATAL_EXIT)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from harness.certificate import Certificate
 from harness.failure import FailureFile
 from harness.fuzz import FuzzReport, WorldReport
 from harness.scenario import AppStep, BuffereventEnd, Connection, PeerEnd, Scenario, Step
@@ -134,6 +135,14 @@ def decisions(draw: st.DrawFn) -> Decision:
 
 
 @st.composite
+def certificates(draw: st.DrawFn) -> Certificate:
+    """Any certificate that a file can hold."""
+    counts = st.integers(1, 1 << 32)
+    tried = draw(st.dictionaries(st.text(max_size=9), counts, max_size=4))
+    return Certificate(draw(st.text(max_size=30)), draw(counts), tried, draw(counts))
+
+
+@st.composite
 def failures(draw: st.DrawFn) -> FailureFile:
     """Any failure, or clean run, that a file can hold."""
     taken = tuple(draw(st.lists(records(), max_size=12)))
@@ -155,4 +164,5 @@ def failures(draw: st.DrawFn) -> FailureFile:
         records=taken,
         violations=violations,
         broken=draw(st.sampled_from(violations)).property if violations else None,
+        certificate=draw(st.one_of(st.none(), certificates())),
     )

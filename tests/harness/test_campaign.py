@@ -14,6 +14,7 @@ from harness import campaign, commands
 from harness.cli import main
 from harness.failure import FailureFile, save
 from harness.fuzz import FuzzReport, Progress, WorldReport
+from harness.progress import Interrupt
 from harness.run import run
 from tests.harness.made import SCENARIO, report, start
 
@@ -76,7 +77,7 @@ def test_an_interrupt_waits_for_the_run_to_end(
 
 
 def test_a_second_interrupt_does_not_wait() -> None:
-    with campaign.Interrupt():
+    with Interrupt():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

@@ -127,7 +127,8 @@ def _header(**changes: Any) -> list[bytes]:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"version": 2}, "version is 2: this duopoll reads 1: use a newer one"),
+        ({"version": 4}, "version is 4: this duopoll reads 3: use a newer one"),
+        ({"version": 3}, "certificate"),
         ({"version": 10**30}, "use a newer one"),
         ({"version": True}, "version is true"),
         ({"duopoll": "trace"}, "no failure file"),

@@ -10,6 +10,7 @@ from harness import fuzz as fuzz_module
 from harness.fuzz import PROGRESS_S, FuzzReport, fuzz
 from harness.run import run
 from harness.scenario import steps_of
+from harness.shrinking import judge
 from harness.worlds import SIMULATED
 from model.errors import UsageError
 from model.properties import PROPERTY, Verdicts, Violation
@@ -107,6 +108,7 @@ def test_a_broken_comparison_is_a_failure_with_both_runs(monkeypatch: pytest.Mon
         return Verdicts((Violation("X-1", -1, "they differ"),), {"X-1": 1})
 
     monkeypatch.setattr(fuzz_module, "compare", differs)
+    monkeypatch.setattr(judge, "compare", differs)
     monkeypatch.setattr("harness.run.check", lambda *_, **__: Verdicts(()))
     report = fuzz(SIMULATED, runs=300, seed=1)
     (failure,) = [failure for failure in report.failures if failure.property == "X-1"]

@@ -23,7 +23,7 @@ from harness.scenario import (
     Step,
 )
 from harness.scenario_json import from_json, to_json, validate
-from harness.shrink import parts_out
+from harness.shrinking.parts import parts_out
 from harness.story import story
 from model.errors import UsageError
 from model.filters import FILTERS
@@ -127,7 +127,7 @@ def test_every_kind_of_layer_has_its_functions() -> None:
 
 
 def test_shrinking_takes_layers_away() -> None:
-    smaller = [scenario.connections[0] for scenario in parts_out(talk("pair", STACK, ()))]
+    smaller = [each.connections[0] for _, each in parts_out(talk("pair", STACK, ()))]
     assert any(each.layers == STACK[1:] for each in smaller)
     assert any(each.transport == "socket" and each.layers == STACK for each in smaller)
     assert any(isinstance(each.server, PeerEnd) and not each.layers for each in smaller)

@@ -22,5 +22,7 @@ def test_the_board_says_what_lives(capsys: pytest.CaptureFixture[str]) -> None:
     """One run for each: most mutants live, and the exit code says so."""
     assert main(["mutants", "--find", "--runs", "1"]) == 1
     lines = capsys.readouterr().out.splitlines()
+    medians = lines.pop()
     assert [line.split()[0] for line in lines] == list(MUTANTS)
+    assert medians.startswith("median of those found: ") and medians.endswith(" seconds")
     assert any("NOT FOUND" in line for line in lines)

@@ -23,7 +23,7 @@ from harness.scenario import (
     longest_refill_ns,
 )
 from harness.scenario_json import from_json, to_json, validate
-from harness.shrink import parts_out
+from harness.shrinking.parts import parts_out
 from harness.words import describe
 from model.rate_limit import token_bucket_cfg_new
 from model.trace import Record
@@ -139,7 +139,7 @@ def test_json_tells_groups_and_back(steps: list[Step], groups: tuple[RateGroup, 
     assert from_json(to_json(scenario)) == scenario
     assert ("rate limit groups" in features(scenario)) is bool(groups)
     if groups:
-        assert any(part.groups == groups[:-1] for part in parts_out(scenario))
+        assert any(part.groups == groups[:-1] for _, part in parts_out(scenario))
 
 
 def test_records_in_plain_words() -> None:

@@ -20,10 +20,10 @@ from harness.schedules import (
     Exhaustive,
     RandomWalk,
     Strategy,
-    needed,
     search,
     trimmed,
 )
+from harness.shrinking.tapes import smallest_tape
 from harness.thread_programs import Planted
 from harness.thread_run import player, run_threads
 from model.choices import Choices
@@ -222,7 +222,7 @@ def test_trimmed_tapes_answer_alike(tape: list[int]) -> None:
 def test_the_needed_decisions_are_few_and_each_of_them_matters(each: Planted) -> None:
     play = player(each.broken, each.kind)
     found = search(RandomWalk(11), play, runs_max=200)
-    tape = needed(found.tape, play)
+    tape = smallest_tape(found.tape, lambda tried: play(Choices(tried)) == found.failure)
     assert play(Choices(tape)) == found.failure
     marked = MarkedChoices(tape)
     run_threads(each.broken, marked, each.kind)

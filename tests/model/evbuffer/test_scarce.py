@@ -193,12 +193,11 @@ class Pair:
 
 
 NAMES = [name for name in vars(Pair) if name not in {"hear", "compare"} and name[0] != "_"]
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(NAMES), st.integers(0, 1), st.sampled_from(SIZES), st.sampled_from(SIZES)
-    ),
-    max_size=40,
+_STEP = st.tuples(
+    st.sampled_from(NAMES), st.integers(0, 1), st.sampled_from(SIZES), st.sampled_from(SIZES)
 )
+#: long ones too: by itself Hypothesis draws lists of five, in which little has had time to happen
+STEPS = st.one_of(st.lists(_STEP, max_size=12), st.lists(_STEP, min_size=15, max_size=60))
 
 
 def _played(steps: list[tuple[str, int, int, int]], denied: set[int]) -> None:

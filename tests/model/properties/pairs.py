@@ -1,6 +1,6 @@
 """For every property of one trace: traces that keep it and traces that break it.
 
-The two differ as little as they can. The five `pairs_*` modules hold the builders, each of which
+The two differ as little as they can. The `pairs_*` modules hold the builders, each of which
 makes a fresh `Tape`; here they come together.
 """
 
@@ -11,6 +11,7 @@ from tests.model.properties import (
     pairs_layers,
     pairs_limits,
     pairs_liveness,
+    pairs_rare,
     pairs_rates,
     pairs_tls,
     pairs_traffic,
@@ -32,7 +33,11 @@ PAIRS = (
     | pairs_layers.PAIRS
     | pairs_tls.PAIRS
 )
-for _name, (_good, _bad) in (*pairs_layers.MORE.items(), *pairs_tls.MORE.items()):
+for _name, (_good, _bad) in (
+    *pairs_layers.MORE.items(),
+    *pairs_tls.MORE.items(),
+    *pairs_rare.MORE.items(),
+):
     PAIRS[_name] = ([*PAIRS[_name][0], *_good], [*PAIRS[_name][1], *_bad])
 
 #: legal, though no property's antecedent is worth counting there
@@ -43,6 +48,7 @@ LEGAL: tuple[Builder, ...] = (
     l1_disabled,
     l6_good,
     *(m1_flushed, r_waits, r_resumed_writing, r_async_in_flight),
+    *pairs_rare.LEGAL,
 )
 
 __all__ = ["LEGAL", "PAIRS", "Builder"]

@@ -1,0 +1,1 @@
+"""Views of one failure file or trace: a page, packets, tracks, a table. None of them judges."""

@@ -1,0 +1,59 @@
+"""The demonstration ends with a failure, its page, its explanation and its test."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.demo import MUTANT
+from harness.failure import load
+from harness.views.explained import explanation_of
+from model.errors import UsageError
+from tests.harness.views.runs import BUSY, broken, busy
+
+
+def test_it_leads_from_nothing_to_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    (file,) = tmp_path.glob("*.jsonl")
+    failure = load(file)
+    assert failure.mutant == MUTANT
+    assert f"{failure.broken} breaks again in sim-epoll" in told
+    assert "in its place no failure" in told
+    page = file.with_suffix(".html").read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
+    assert found is not None
+    data = json.loads(found[1])
+    decisions = {each["index"]: each for each in data["explanation"]["decisions"]}
+    sharp = [index for index, each in enumerate(failure.decisions) if each.value]
+    assert set(sharp) <= set(decisions)
+    assert any(not decisions[index]["still_fails"] for index in sharp)
+    compile((tmp_path / "test_demo.py").read_text(), "test_demo.py", "exec")
+
+
+def test_a_clean_run_has_no_explanation() -> None:
+    from harness.failure import FailureFile
+
+    clean = FailureFile.of(busy("sim-epoll"))
+    assert clean.scenario == BUSY
+    with pytest.raises(UsageError, match="nothing to explain"):
+        explanation_of(clean)
+
+
+def test_an_explanation_is_of_its_failure() -> None:
+    violation = broken().violation
+    assert violation is not None
+    told = explanation_of(broken())
+    assert violation.property in told["verdict"]
+    assert told["story"]
+
+
+def test_an_unknown_mutant_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--mutant", "nothing"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

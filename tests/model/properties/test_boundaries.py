@@ -1,0 +1,220 @@
+"""Where a verdict turns: traces with numbers in them, broken from one value on and not before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import Errno
+from model.kernel import EPOLLIN, EPOLLOUT
+from model.properties import check, compare_runs
+from model.properties.threads import PROPERTIES as THREADS
+from model.properties.threads import check_threads
+from model.properties.timeouts import GRANULE_NS
+from model.subject import EV_READ, EV_WRITE
+from model.trace import Record
+from tests.model.properties.pairs_layers import pair
+from tests.model.properties.pairs_tls import Tls
+from tests.model.properties.test_threads import PAIRS, SPAWNED, trace
+from tests.model.properties.traces import DEFERRED, FD, MS, Tape, broken
+
+SIZES = st.integers(1, 6)
+
+
+def _broken(tape: Tape, **how: Any) -> list[str]:
+    return [each.property for each in tape.verdicts(**how).violations]
+
+
+# Bytes.
+
+
+@given(SIZES, SIZES, SIZES, st.booleans(), st.sampled_from(("", "disable", "close")))
+def test_what_is_written_behind_a_half_close_goes_out(
+    size: int, taken: int, received: int, fails: bool, also: str
+) -> None:
+    """X-2: unless the writer was stopped, or the peer has gone altogether; nothing is said of a
+    network that still carries what was taken."""
+    taken = min(size, taken)
+    received = min(taken, received)
+    tape = Tape().accepted().peer("shutdown").wait().eof().event(0x11).write(size)
+    tape.wait((FD, EPOLLOUT)).leave(taken).peer_receives(received)
+    if fails:
+        tape.add("send", FD, 8, Errno.EPIPE)
+        tape.enabled &= ~EV_WRITE
+        tape.event(0x22, Errno.EPIPE)
+    if also == "disable":
+        tape.disable(EV_WRITE)
+    elif also == "close":
+        tape.peer("close")
+    verdicts = compare_runs([("sim-epoll", tape.records)])
+    stays = fails or (also != "disable" and received == taken < size)
+    assert [each.property for each in verdicts.violations] == ["X-2"] * (stays and also != "close")
+    assert verdicts.checked["X-2"] == (also != "close")
+
+
+@given(SIZES, SIZES, SIZES, st.booleans())
+def test_an_end_behind_all_bytes(size: int, handed: int, came: int, told: bool) -> None:
+    """B-2, of a pair: who was told the end has got all that was handed down to the last byte."""
+    handed, came = min(size, handed), min(size, handed, came)
+    tape = pair().write(size).add("buffer", "c0", "output", 0, handed)
+    tape.add("buffer", "s0", "input", came, 0)
+    if told:
+        tape.op("flush", 4, 2).add("ret", "c0", "flush", 1)
+        tape.add("cb", "s0", "event", 0x11, None, came, 0, EV_WRITE)
+        tape.add("cb_end", "s0", "event", came, 0)
+    assert ("B-2" in broken(tape)) == (told and handed == size and came < size)
+
+
+# Watermarks.
+
+
+@given(SIZES, SIZES, st.booleans())
+def test_enabling_tells_an_output_at_its_low_watermark(low: int, size: int, deferred: bool) -> None:
+    """W-2: such a write callback was due at that moment, also when more was written since."""
+    tape = Tape(options=DEFERRED if deferred else 1).accepted(EV_READ)
+    tape.op("setwatermark", EV_WRITE, low, 0).disable(EV_WRITE).write(size).enable(EV_WRITE)
+    tape.write(10).wait().write_callback()
+    assert ("W-2" in broken(tape)) == (not deferred or size > low)
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=3))
+def test_a_pass_has_its_share_of_records(passes: list[tuple[int, int]]) -> None:
+    """R-6: eight reads and as many rounds of writing of one engine, in every pass anew."""
+    tape = Tls()
+    tape.write(1_000)
+    for reads, writes in passes:
+        tape.wait()
+        for _ in range(reads):
+            tape.reads(1)
+        for _ in range(writes):
+            tape.add("tls", "c0", "write", 1, 1)
+    from model.properties.tls import READS_MAX, WRITES_MAX
+
+    over = any(reads > READS_MAX or writes > WRITES_MAX for reads, writes in passes)
+    assert ("R-6" in broken(tape)) == over
+
+
+# Time.
+
+TIMES = st.integers(0, 12 * MS)
+EDGES = st.sampled_from((-1, 0, 1))
+
+
+@given(st.sampled_from((EV_READ, EV_WRITE)), TIMES, TIMES, EDGES, st.integers(0, MS))
+def test_a_timeout_that_never_came(
+    direction: int, timeout: int, quiet: int, edge: int, tolerance: int
+) -> None:
+    """T-1, when quiet: from a granule and the tolerance after it was due."""
+    timeout += 1
+    due = timeout + GRANULE_NS + tolerance
+    quiet = quiet if edge < 0 else due + edge
+    timeouts = (timeout, None) if direction == EV_READ else (None, timeout)
+    tape = Tape().accepted().op("set_timeouts", *timeouts)
+    if direction == EV_WRITE:
+        tape.write(64)
+    tape.wait().poll(EPOLLIN | EPOLLOUT).at(quiet / MS)
+    tape.now = quiet
+    assert ("T-1" in _broken(tape.add("quiet"), tolerance_ns=tolerance)) == (quiet > due)
+
+
+@given(TIMES, TIMES, EDGES, st.integers(0, MS))
+def test_a_timeout_that_came_early(timeout: int, fired: int, edge: int, tolerance: int) -> None:
+    """T-1: the tolerance is for clocks that are read twice."""
+    timeout += 1
+    fired = fired if edge < 0 else max(timeout - tolerance - edge, 0)
+    tape = Tape().accepted().op("set_timeouts", timeout, None).wait().write_callback()
+    tape.now = fired
+    tape.wait(timeout_ns=fired)
+    tape.enabled &= ~EV_READ
+    early = "T-1" in _broken(tape.event(0x41), tolerance_ns=tolerance)
+    assert early == (fired < timeout - tolerance or fired > timeout + tolerance + GRANULE_NS)
+
+
+@given(st.integers(0, 40))
+def test_a_deferred_timeout_may_be_of_the_pass_before_when_there_are_many(others: int) -> None:
+    """T-2: event.c's MAX_DEFERREDS_QUEUED is 32."""
+    tape = Tape(options=DEFERRED).accepted()
+    for number in range(1, others + 1):
+        tape.add("new", f"s{number}", "socket", 1, 100 + number)
+    tape.op("set_timeouts", 5 * MS, None).wait().at(6).wait((FD, EPOLLIN), timeout_ns=6 * MS)
+    tape.enabled &= ~EV_READ
+    assert ("T-2" in broken(tape.event(0x41))) == (others + 1 <= 32)
+
+
+@given(st.integers(0, 70_000), st.integers(0, 10 * MS), st.booleans(), st.booleans())
+def test_of_a_real_network_the_last_moments_are_not_judged(
+    size: int, since: int, ended: bool, simulated: bool
+) -> None:
+    """L-1, L-2: five milliseconds, and what is behind the first window."""
+    tape = Tape().accepted().peer_sends(size) if size else Tape().accepted()
+    if ended:
+        tape.peer("shutdown")
+    tape.wait()
+    tape.now = since
+    found = _broken(tape.add("quiet"), simulated=simulated)
+    judged = simulated or (size <= 65_536 and since >= 5 * MS)
+    assert ("L-1" in found) == (judged and size > 0)
+    assert ("L-2" in found) == (judged and ended and not size)
+
+
+# A run that was cut.
+
+
+@given(st.sampled_from(("budget", "crash", "hang", "")), st.integers(0, 3))
+def test_of_a_run_that_was_cut_nobody_says_what_is_alive(cut: str, alive: int) -> None:
+    """S-3 is of a base that was freed in order."""
+    tape = Tape().accepted().add("teardown") if not cut else Tape().accepted()
+    if cut == "budget":
+        tape.add("budget", 20_001)
+    elif cut == "crash":
+        tape.add("crash", "IndexError", "pop from empty list", "x:1 f")
+    elif cut == "hang":
+        tape.add("hang", "deadlock")
+    tape.add("base_free", alive)
+    assert ("S-3" in broken(tape)) == (alive > 0 and not cut)
+
+
+# Threads.
+
+
+def _renamed(records: list[Record], names: dict[str, str]) -> list[Record]:
+    return [
+        (record[0], record[1], *(names.get(each, each) if isinstance(each, str) else each
+                                 for each in record[2:]))
+        for record in records
+    ]  # fmt: skip
+
+
+@given(st.sampled_from(PAIRS), st.permutations(("a", "b")), st.permutations("xyzg"), st.booleans())
+def test_names_of_threads_and_locks_do_not_matter(
+    case: tuple[str, list[Any], list[Any]], threads: list[str], locks: list[str], whole: bool
+) -> None:
+    """K: what breaks, breaks under other names, and in the check of a whole run."""
+    name, bad, good = case
+    names = dict(zip(("a", "b"), threads, strict=True)) | dict(zip("xyzg", locks, strict=True))
+    for lines in (bad, good):
+        records = trace([*SPAWNED, *lines])
+        renamed = _renamed(records, names)
+        found = {each.property for each in check_threads(records).violations}
+        assert {each.property for each in check_threads(renamed).violations} == found
+        if whole:
+            verdicts = check(renamed, completion=False, simulated=True, close_tolerance_ns=0)
+            of_threads = {each.id for each in THREADS}
+            assert {each.property for each in verdicts.violations} & of_threads >= found - {"K-4"}
+    assert name in {each.property for each in check_threads(trace([*SPAWNED, *bad])).violations}
+
+
+@given(st.integers(0, 4 * MS), st.integers(0, 3 * MS))
+def test_how_late_a_loop_may_wake(late: int, tolerance: int) -> None:
+    """K-4: what a thread gives to a loop that waits ends the wait; kernels wake within what
+    `close_tolerance_ns` says, and a millisecond."""
+    from model.properties import WAKE_NS
+
+    lines = [*SPAWNED, ("a", "touch", "base.active", "write"), ("main", "epoll_wait", 3, None, [])]
+    records = [*trace(lines)]
+    records[-1] = (records[-3][0] + late, *records[-1][1:])
+    verdicts = check(records, completion=False, simulated=True, close_tolerance_ns=tolerance)
+    found = {each.property for each in verdicts.violations}
+    assert ("K-4" in found) == (late > tolerance + WAKE_NS)
