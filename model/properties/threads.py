@@ -10,10 +10,10 @@ cannot be told apart from others the edges of all of them are taken: a doubt is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from model.properties.catalogue import Property, Verdicts, Violation
 from model.properties.lock_order import Clock, Edge, circles
+from model.properties.thread_views import Access, ThreadView, merge, race
 from model.subject import BEV_OPT_UNLOCK_CALLBACKS
 from model.threads import BASE_ACTIVE, MAIN
 from model.trace import Record
@@ -66,45 +66,18 @@ PROPERTIES = (
 )
 
 
-class _Access(NamedTuple):
-    thread: str
-    moment: int  # of the thread's own clock
-    record: int
-    held: tuple[str, ...]
-
-
-class _Thread:
-    """What is known of one thread."""
-
-    __slots__ = ("clock", "depths", "forks", "held", "name", "waiting")
-
-    def __init__(self, name: str, clock: Clock, forks: Clock) -> None:
-        self.name = name
-        self.clock = {**clock, name: clock.get(name, 0) + 1}
-        self.forks = {**forks, name: forks.get(name, 0) + 1}
-        self.held: list[str] = []
-        self.depths: dict[str, int] = {}
-        self.waiting: tuple[str, int, int] | None = None  # condition, record, depth of its lock
-
-
-def _merge(clock: Clock, other: Clock) -> None:
-    for thread, moment in other.items():
-        if clock.get(thread, 0) < moment:
-            clock[thread] = moment
-
-
 class _Judge:
     """One pass over the records of a run."""
 
     def __init__(self, tolerance_ns: int, turn_ns: int) -> None:
         self.violations: list[Violation] = []
         self.checked = {each.id: 0 for each in PROPERTIES}
-        self.threads: dict[str, _Thread] = {}
+        self.threads: dict[str, ThreadView] = {}
         self.current = self.thread(MAIN)
         self.locks: dict[str, Clock] = {}
         self.edges: dict[tuple[str, str], list[Edge]] = {}
-        self.writes: dict[str, _Access] = {}
-        self.reads: dict[str, dict[str, _Access]] = {}
+        self.writes: dict[str, Access] = {}
+        self.reads: dict[str, dict[str, Access]] = {}
         self.raced: set[str] = set()
         self.flights: dict[int, Clock] = {}
         self.posts: Clock = {}  # of packets without an overlapped
@@ -121,10 +94,10 @@ class _Judge:
         self.hung: int | None = None
         self.blocked: list[str] = []
 
-    def thread(self, name: str) -> _Thread:
+    def thread(self, name: str) -> ThreadView:
         known = self.threads.get(name)
         if known is None:
-            known = self.threads[name] = _Thread(name, {}, {})
+            known = self.threads[name] = ThreadView(name, {}, {})
         return known
 
     def violate(self, property_id: str, index: int, message: str) -> None:
@@ -139,14 +112,14 @@ class _Judge:
         name, operation = record[2], record[3]
         mine = self.current
         if operation == "spawn":
-            self.threads[name] = _Thread(name, mine.clock, mine.forks)
+            self.threads[name] = ThreadView(name, mine.clock, mine.forks)
             self._tick(mine)
             mine.forks[mine.name] += 1
             self.checked["K-3"] = 1
         elif operation == "join":
             ended = self.thread(name)
-            _merge(mine.clock, ended.clock)
-            _merge(mine.forks, ended.forks)
+            merge(mine.clock, ended.clock)
+            merge(mine.forks, ended.forks)
         elif operation == "end":
             held = self.thread(name).held
             self.checked["K-5"] += 1
@@ -169,14 +142,14 @@ class _Judge:
             elif depth:
                 mine.depths[lock] = depth - 1
 
-    def _take(self, mine: _Thread, lock: str, index: int, depth: int, blocking: bool) -> None:
+    def _take(self, mine: ThreadView, lock: str, index: int, depth: int, blocking: bool) -> None:
         for held in mine.held if blocking else ():
             self._edge(mine, held, lock, index)
         mine.depths[lock] = depth
         mine.held.append(lock)
-        _merge(mine.clock, self.locks.get(lock, {}))
+        merge(mine.clock, self.locks.get(lock, {}))
 
-    def _edge(self, mine: _Thread, held: str, lock: str, index: int) -> None:
+    def _edge(self, mine: ThreadView, held: str, lock: str, index: int) -> None:
         self.checked["K-1"] += 1
         edges = self.edges.setdefault((held, lock), [])
         gates = frozenset(mine.held) - {held}
@@ -186,7 +159,7 @@ class _Judge:
                 return
         edges.append(Edge(mine.name, index, gates, dict(forks)))
 
-    def _give(self, mine: _Thread, lock: str) -> None:
+    def _give(self, mine: ThreadView, lock: str) -> None:
         mine.depths[lock] = 0
         if lock in mine.held:
             mine.held.remove(lock)
@@ -194,7 +167,7 @@ class _Judge:
         self._tick(mine)
 
     @staticmethod
-    def _tick(thread: _Thread) -> None:
+    def _tick(thread: ThreadView) -> None:
         thread.clock[thread.name] += 1
 
     def condition(self, index: int, record: Record) -> None:
@@ -222,7 +195,7 @@ class _Judge:
         if name == BASE_ACTIVE and self.asked is None and mine.name != self.looper:
             self.asked = (mine.name, record[0], index)
         self.checked["K-2"] += 1
-        access = _Access(mine.name, mine.clock[mine.name], index, tuple(mine.held))
+        access = Access(mine.name, mine.clock[mine.name], index, tuple(mine.held))
         earlier = [self.writes[name]] if name in self.writes else []
         if operation == "write":
             earlier += self.reads.get(name, {}).values()
@@ -233,14 +206,14 @@ class _Judge:
         for other in earlier:
             if mine.clock.get(other.thread, 0) < other.moment and name not in self.raced:
                 self.raced.add(name)
-                self.violate("K-2", index, _race(name, operation, access, other))
+                self.violate("K-2", index, race(name, operation, access, other))
 
     def submission(self, index: int, record: Record) -> None:
         """wsa_recv, wsa_send, accept_ex, connect_ex, post: what comes of it comes later."""
         mine = self.current
         overlapped = record[-3] if record[1] in {"wsa_recv", "wsa_send"} else record[-2]
         if overlapped is None:
-            _merge(self.posts, mine.clock)
+            merge(self.posts, mine.clock)
         else:
             self.flights[overlapped] = dict(mine.clock)
         self._tick(mine)
@@ -249,10 +222,10 @@ class _Judge:
         overlapped = record[3]
         clock = self.posts if overlapped is None else self.flights.pop(overlapped, None)
         if clock is not None:
-            _merge(self.current.clock, clock)
+            merge(self.current.clock, clock)
             return
         for other in self.threads.values():  # told before the record of its submission
-            _merge(self.current.clock, other.clock)
+            merge(self.current.clock, other.clock)
 
     def loop(self, index: int, record: Record) -> None:
         self.looper = self.current.name
@@ -273,11 +246,11 @@ class _Judge:
             )
 
     def eventfd_write(self, index: int, record: Record) -> None:
-        _merge(self.eventfds.setdefault(record[2], {}), self.current.clock)
+        merge(self.eventfds.setdefault(record[2], {}), self.current.clock)
         self._tick(self.current)
 
     def eventfd_read(self, index: int, record: Record) -> None:
-        _merge(self.current.clock, self.eventfds.get(record[2], {}))
+        merge(self.current.clock, self.eventfds.get(record[2], {}))
 
     # -- callbacks and hangs ----------------------------------------------------------------------
 
@@ -356,14 +329,6 @@ class _Judge:
                 f"{thread} waits for {condition} for ever: the notify of record {notify} came"
                 " before it and woke nobody",
             )
-
-
-def _race(name: str, operation: str, access: _Access, other: _Access) -> str:
-    one, two = (
-        f"{each.thread} (record {each.record}, with {', '.join(each.held) or 'no lock'})"
-        for each in (other, access)
-    )
-    return f"{name} is accessed by {one} and by {two} without order, the second a {operation}"
 
 
 #: kind of record -> the method that takes it
