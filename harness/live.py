@@ -122,10 +122,15 @@ class Live:
                 base.close_fd(fd)
             return
         self.begin(bottom)
-        if late is not None and self.bev is None:
-            base.close_fd(late)
-        elif late is not None:
-            _bev(self).setfd(late)
+        if late is not None:
+            together(self, partial(self._given, late))
+
+    def _given(self, fd: int) -> None:
+        """Its descriptor comes after it was made, unless it is freed by then."""
+        if self.bev is None:
+            self.driver.base.close_fd(fd)
+        else:
+            self.bev.setfd(fd)
 
     def begin(self, bev: Bufferevent) -> None:
         """Goes on with `bev`, or with the stack that is built on it."""
@@ -305,7 +310,7 @@ def _setfd(end: Live) -> None:
 
 def _reconnect(end: Live) -> None:
     if end.is_socket:
-        end.driver.reconnect(end)
+        together(end, partial(end.driver.reconnect, end))
 
 
 def _priority(end: Live, priority: int) -> None:

@@ -140,6 +140,7 @@ class TracedCompletion:
 
     def __init__(self, kernel: CompletionKernel, trace: Trace) -> None:
         self._kernel = kernel
+        self._take = kernel.get_queued_completion_status
         self._append = trace.append
         self._now = trace.now_ns
         self._check_budget = trace.check_budget
@@ -205,25 +206,22 @@ class TracedCompletion:
         return result
 
     def wsa_recv(self, handle: int, overlapped: int, buffer: memoryview) -> int | Win32Error:
-        self._submit(handle, overlapped, "recv", buffer)
         result = self._kernel.wsa_recv(handle, overlapped, buffer)
         self._append((self._now(), "wsa_recv", handle, overlapped, len(buffer), result))
-        self._submitted(handle, overlapped, result)
+        self._submitted(handle, overlapped, "recv", buffer, result)
         return result
 
     def wsa_send(self, handle: int, overlapped: int, chunks: Sequence[Buffer]) -> int | Win32Error:
         data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
-        self._submit(handle, overlapped, "send", data)
         result = self._kernel.wsa_send(handle, overlapped, chunks)
         self._append((self._now(), "wsa_send", handle, overlapped, len(data), result))
-        self._submitted(handle, overlapped, result)
+        self._submitted(handle, overlapped, "send", data, result)
         return result
 
     def accept_ex(self, listener: int, acceptor: int, overlapped: int) -> int | Win32Error:
-        self._submit(listener, overlapped, "accept", None)
         result = self._kernel.accept_ex(listener, acceptor, overlapped)
         self._append((self._now(), "accept_ex", listener, acceptor, overlapped, result))
-        self._submitted(listener, overlapped, result)
+        self._submitted(listener, overlapped, "accept", None, result)
         return result
 
     def update_accept_context(self, acceptor: int, listener: int) -> Win32Error | None:
@@ -232,10 +230,9 @@ class TracedCompletion:
         return result
 
     def connect_ex(self, handle: int, port: int, overlapped: int) -> int | Win32Error:
-        self._submit(handle, overlapped, "connect", None)
         result = self._kernel.connect_ex(handle, port, overlapped)
         self._append((self._now(), "connect_ex", handle, port, overlapped, result))
-        self._submitted(handle, overlapped, result)
+        self._submitted(handle, overlapped, "connect", None, result)
         return result
 
     def update_connect_context(self, handle: int) -> Win32Error | None:
@@ -259,7 +256,7 @@ class TracedCompletion:
         self, port: int, max_entries: int, timeout_ns: int | None
     ) -> list[Completion] | Win32Error:
         self._check_budget()
-        result = self._kernel.get_queued_completion_status(port, max_entries, timeout_ns)
+        result = self._take(port, max_entries, timeout_ns)
         if isinstance(result, Win32Error):
             self._append((self._now(), "gqcs", port, timeout_ns, result))
             return result
@@ -269,16 +266,14 @@ class TracedCompletion:
             self._completed(now, overlapped, nbytes, status)
         return result
 
-    def _submit(self, fd: int, overlapped: int, operation: str, buffer: Any) -> None:
-        """Before the call: another thread may have its packet before the call returns."""
-        self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
-
-    def _submitted(self, fd: int, overlapped: int, result: int | Win32Error) -> None:
-        if isinstance(result, int):
-            if fd in self._skips:
-                self._completed(self._now(), overlapped, result, NtStatus.SUCCESS)
-        elif result is not Win32Error.WSA_IO_PENDING:
-            self._flights.pop(overlapped, None)
+    def _submitted(
+        self, fd: int, overlapped: int, operation: str, buffer: Any, result: int | Win32Error
+    ) -> None:
+        if isinstance(result, int) and fd in self._skips:
+            self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
+            self._completed(self._now(), overlapped, result, NtStatus.SUCCESS)
+        elif isinstance(result, int) or result is Win32Error.WSA_IO_PENDING:
+            self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
 
     def _completed(self, now: int, overlapped: int | None, nbytes: int, status: NtStatus) -> None:
         fd, operation, buffer, opaque = self._flights.pop(

@@ -81,13 +81,19 @@ class Meter:
 class Group:
     """A group: its meters, who is in it, and what its members moved."""
 
-    __slots__ = ("configured_share", "members", "meters", "owing", "share", "totals")
+    __slots__ = (
+        *("acts", "configured_share", "fewer", "members", "meters", "more", "owing"),
+        *("share", "totals"),
+    )
 
     def __init__(self, limits: tuple[int, int, int, int, int], time: int) -> None:
         self.meters = meters_of(limits, time)
         self.members: dict[str, Limited] = {}
         self.owing: dict[str, Limited] = {}  # who may have to give tokens back: once members
         self.totals = [0, 0]
+        self.fewer, self.more = [0, 0], [0, 0]  # bytes by which they may differ (`rates.doubt`)
+        #: by thread, what it did last to the group: record, way, bytes charged
+        self.acts: dict[str, tuple[int, int, int]] = {}
         self.configured_share = MIN_SHARE
         self.share = 1
         self.set_share(MIN_SHARE)

@@ -98,13 +98,18 @@ _CALLS: dict[str, Callable[[Run, Limited, int, tuple[Any, ...]], None]] = {
 }
 
 
-def call(run: Run, view: View, time: int, name: str, args: tuple[Any, ...]) -> None:
+def call(run: Run, view: View, index: int, time: int, name: str, args: tuple[Any, ...]) -> None:
     """`op` of a bufferevent, of a name that no other property knows."""
     effect = _CALLS.get(name)
     if effect is not None:
         limited = _rates(run).of(view.name)
+        before = limited.group
         effect(run, limited, time, args)
         _reckon(limited, time)
+        if limited.group is not before:
+            for group in (before, limited.group):
+                if group is not None:
+                    group.acts[run.thread] = (index, WRITE, 0)
 
 
 def _reckon(limited: Limited, time: int) -> None:
@@ -113,7 +118,9 @@ def _reckon(limited: Limited, time: int) -> None:
             rates.reckon(limited, way, time)
 
 
-def group_call(run: Run, time: int, group_name: str, name: str, args: tuple[Any, ...]) -> None:
+def group_call(
+    run: Run, index: int, time: int, group_name: str, name: str, args: tuple[Any, ...]
+) -> None:
     """`op` of a group."""
     account = _rates(run)
     if name == "rate_limit_group_new":
@@ -129,10 +136,12 @@ def group_call(run: Run, time: int, group_name: str, name: str, args: tuple[Any,
         group.set_share(args[0])
     elif name == "rate_limit_group_reset_totals":
         group.totals = [0, 0]
+        group.fewer, group.more = [0, 0], [0, 0]
     elif name in ("rate_limit_group_decrement_read", "rate_limit_group_decrement_write"):
         meter = group.meters[WRITE if name.endswith("write") else READ]
         meter.update(time)
         meter.decrement(args[0])
+    group.acts[run.thread] = (index, WRITE, 0)
     for member in group.members.values():
         _reckon(member, time)
 
@@ -164,7 +173,7 @@ def ended(run: Run, view: View, way: int, size: int) -> None:
     flight, own, group = limited.flight[way]
     limited.flight[way] = NOTHING
     if own is not None or group is not None:
-        rates.given_back(limited, way, max(0, flight - size), own, group, run.passes)
+        rates.given_back(limited, way, max(0, flight - size), own, group, run.pass_mark)
 
 
 def abandoned(run: Run, view: View) -> None:
@@ -172,6 +181,7 @@ def abandoned(run: Run, view: View) -> None:
     in flight was given counts as sent."""
     limited = None if run.rates is None else run.rates.limited.get(view.name)
     if limited is not None:
+        rates.doubt(view, limited)
         ended(run, view, READ, 0)
         ended(run, view, WRITE, limited.flight[WRITE][0])
 

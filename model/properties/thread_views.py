@@ -1,17 +1,8 @@
-"""What `model.properties.threads` knows of each thread and of each access to shared state."""
+"""What `model.properties.threads` knows of each thread."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from model.properties.lock_order import Clock
-
-
-class Access(NamedTuple):
-    thread: str
-    moment: int  # of the thread's own clock
-    record: int
-    held: tuple[str, ...]
 
 
 class ThreadView:
@@ -32,11 +23,3 @@ def merge(clock: Clock, other: Clock) -> None:
     for thread, moment in other.items():
         if clock.get(thread, 0) < moment:
             clock[thread] = moment
-
-
-def race(name: str, operation: str, access: Access, other: Access) -> str:
-    one, two = (
-        f"{each.thread} (record {each.record}, with {', '.join(each.held) or 'no lock'})"
-        for each in (other, access)
-    )
-    return f"{name} is accessed by {one} and by {two} without order, the second a {operation}"

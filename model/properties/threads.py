@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from model.properties.accesses import Access, race
 from model.properties.catalogue import Property, Verdicts, Violation
 from model.properties.lock_order import Clock, Edge, circles
-from model.properties.thread_views import Access, ThreadView, merge, race
+from model.properties.thread_views import ThreadView, merge
 from model.subject import BEV_OPT_UNLOCK_CALLBACKS
 from model.threads import BASE_ACTIVE, MAIN
 from model.trace import Record
@@ -88,6 +89,7 @@ class _Judge:
         self.lock_of: dict[str, str] = {}  # of those that share the lock of another
         self.first: str | None = None  # the end of a pair whose partner is to be made next
         self.asked: tuple[str, int, int] | None = None  # what the loop is to do: by whom, when
+        self.asking = False  # it is still about to ask
         self.looper = MAIN  # whose loop waits
         self.tolerance = tolerance_ns
         self.turn = turn_ns
@@ -139,6 +141,9 @@ class _Judge:
         elif operation == "release":
             if depth == 1:
                 self._give(mine, lock)
+                if lock == "base" and self.asking and self.asked and self.asked[0] == thread:
+                    # Until now it was at it: the wakeup itself is made under the base's lock.
+                    self.asked, self.asking = (thread, record[0], self.asked[2]), False
             elif depth:
                 mine.depths[lock] = depth - 1
 
@@ -193,7 +198,7 @@ class _Judge:
         name, operation = record[2], record[3]
         mine = self.current
         if name == BASE_ACTIVE and self.asked is None and mine.name != self.looper:
-            self.asked = (mine.name, record[0], index)
+            self.asked, self.asking = (mine.name, record[0], index), True
         self.checked["K-2"] += 1
         access = Access(mine.name, mine.clock[mine.name], index, tuple(mine.held))
         earlier = [self.writes[name]] if name in self.writes else []
