@@ -25,7 +25,7 @@ from harness.run import Outcome, check_names, run, subject_version
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
 from harness.scenario_json import to_json
-from harness.show import columns
+from harness.table import columns
 from harness.words import count
 from model.errors import UsageError
 from model.subject import event_name

@@ -18,8 +18,8 @@ from harness.fuzz import Failure, FuzzReport, WorldReport
 from harness.fuzz import fuzz as search
 from harness.observe import ENVIRONMENT, Observer
 from harness.progress import Interrupt, StatusLine
-from harness.show import columns
 from harness.story import replay_command, story, three_blocks
+from harness.table import columns
 from harness.words import count, plain
 from model.errors import UsageError
 from model.properties import PROPERTIES

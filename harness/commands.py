@@ -21,9 +21,9 @@ from harness.run import run as run_scenario
 from harness.scenario import Scenario
 from harness.scenario_json import load as load_scenario
 from harness.scenario_json import to_json
-from harness.show import columns
 from harness.story import story, three_blocks
 from harness.sweep import sweep
+from harness.table import columns
 from harness.words import count, plain
 from harness.worlds import WORLDS, check_name, is_simulated, why_not
 from model.errors import DuopollError, UsageError, WorldUnavailable

@@ -7,15 +7,18 @@ without it does not fail as the run with it does; those have `!`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from harness.schedules import Play
-from harness.show import columns
-from harness.words import describe, plain
+from harness.table import columns
+from harness.words import count, describe, plain
 from model.choices import Choices, Decision
 from model.threads import MAIN
 from model.trace import Record
+
+if TYPE_CHECKING:
+    from harness.schedules import Play
 
 _CELL = 36  # characters of a record in its column
 
@@ -77,24 +80,43 @@ def which_matter(marks: Sequence[Mark], tape: Sequence[int], play: Play) -> list
     return told
 
 
-def lanes(records: Sequence[Record], marks: Sequence[Mark] = ()) -> Iterator[str]:
-    """The table, line by line. Nothing from a file reaches the terminal unescaped."""
-    names = [MAIN]
+def thread_names(records: Sequence[Record]) -> list[str]:
+    """Who wrote the records, in the order of their first ones."""
+    return list(dict.fromkeys([MAIN, *(str(each[2]) for each in records if each[1] == "on")]))
+
+
+def lanes(
+    records: Sequence[Record],
+    marks: Sequence[Mark] = (),
+    shown: Collection[int] | None = None,
+    elide: bool = True,
+) -> Iterator[str]:
+    """The table, line by line. Of a long run only the records `shown`, and the threads that wrote
+    them; `elide` counts the others. Nothing from a file reaches the terminal unescaped."""
     whose = []
     current = MAIN
     for record in records:
-        if record[1] == "on":
-            current = str(record[2])
-            if current not in names:
-                names.append(current)
+        current = str(record[2]) if record[1] == "on" else current
         whose.append(current)
-    marked = _marks_by_row(records, marks)
+    chosen = [
+        index
+        for index, record in enumerate(records)
+        if record[1] != "on" and (shown is None or index in shown)
+    ]
+    all_names = thread_names(records)
+    lane = {index: _lane(records[index], whose[index], all_names) for index in chosen}
+    names = [name for name in all_names if shown is None or name in lane.values()]
+    marked = marked_rows(records, marks)
     rows = [("#", "", *(plain(name, 20) for name in names))]
-    for index, record in enumerate(records):
-        if record[1] != "on":
-            cells = [""] * len(names)
-            cells[names.index(_lane(record, whose[index], names))] = plain(_short(record), _CELL)
-            rows.append((str(index), marked.get(index, ""), *cells))
+    last = -1
+    for index in chosen:
+        left_out = sum(record[1] != "on" for record in records[last + 1 : index])
+        if left_out and elide:
+            rows.append(("...", "", count(left_out, "record"), *[""] * (len(names) - 1)))
+        cells = [""] * len(names)
+        cells[names.index(lane[index])] = plain(_short(records[index]), _CELL)
+        rows.append((str(index), marked.get(index, ""), *cells))
+        last = index
     yield from columns(rows, right=(0,))
 
 
@@ -105,7 +127,7 @@ def _lane(record: Record, writer: str, names: Sequence[str]) -> str:
     return MAIN if record[1] in {"hang", "blocked"} else writer
 
 
-def _marks_by_row(records: Sequence[Record], marks: Sequence[Mark]) -> dict[int, str]:
+def marked_rows(records: Sequence[Record], marks: Sequence[Mark]) -> dict[int, str]:
     """Record -> its marks: the first record that tells of the thread that went on."""
     marked: dict[int, str] = {}
     for mark in marks:

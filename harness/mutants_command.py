@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands import BROKEN, CLEAN, print_json
 from harness.options import add_command, json_option, natural, positive
-from harness.show import columns
+from harness.table import columns
 from model.mutants import MUTANTS, find
 
 if TYPE_CHECKING:

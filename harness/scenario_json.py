@@ -328,4 +328,6 @@ def _check_ends(scenario: Scenario) -> None:
                     "threads need a bufferevent with THREADSAFE, at both ends of a pair",
                 )
     if scenario.workers is not None and any(each.layers for each in scenario.connections):
-        raise UsageError("scenario.workers and layers: take one of them away; layers have no lock")
+        raise UsageError(
+            "scenario.workers and layers: take one of them away; workers serve no layers"
+        )

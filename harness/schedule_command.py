@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.lanes import MarkedChoices, lanes, which_matter
 from harness.schedules import PCT, Exhaustive, RandomWalk, Search, Strategy, search
-from harness.show import columns
 from harness.shrinking.tapes import smallest_tape
+from harness.table import columns
 from harness.thread_patterns import PATTERNS
 from harness.thread_programs import PLANTED, Planted
 from harness.thread_run import player, run_threads

@@ -16,6 +16,7 @@ from harness.failure import CONTENT_BYTES_MAX, FailureFile, decode, read_lines
 from harness.reading import parse
 from harness.scenario_json import to_json
 from harness.story import story
+from harness.table import columns
 from harness.trace_schema import check_fields, trace_schema
 from harness.words import (
     CTL,
@@ -186,17 +187,6 @@ def field_texts(record: Record, line: str) -> list[tuple[str, str]]:
             value = json.dumps(value, separators=(",", ":"))
         told.append((name, plain(value)))
     return told
-
-
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
-    """Rows of text as aligned columns; those in `right` are aligned to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def schema(name: str) -> dict[str, Any]:

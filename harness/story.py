@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.failure import FailureFile
+from harness.lanes import lanes, thread_names
 from harness.program import program
 from harness.scenario import Connection, PeerEnd, ends
 from harness.words import count, describe, milliseconds, moved, named, owners, plain
@@ -37,6 +38,8 @@ _TELLING = frozenset(("new", "op", "ret", "write", "read", "echo", "cb", "peer",
 def story(failure: FailureFile) -> list[str]:
     """The run in at most ten lines of printable ASCII."""
     lines = [_title(failure), _who(failure), _traffic(failure.records), _tape(failure)]
+    if len(thread_names(failure.records)) > 1:
+        del lines[2]  # what hangs or races moves few bytes, and the table takes its line
     lines = [line for line in lines if line]
     lines += _deciding(failure, LINES_MAX - len(lines) - 3)  # two elisions and what broke
     violation = failure.violation
@@ -140,6 +143,8 @@ def _deciding(failure: FailureFile, most: int) -> list[str]:
     if not records:
         return []
     stop = _stop(failure)
+    if len(thread_names(records)) > 1:
+        return _turns(records, stop, most)
     message = "" if failure.violation is None else failure.violation.message
     named_end = _END.search(message)
     concerned = "" if named_end is None else _connection(named_end[0])
@@ -158,6 +163,42 @@ def _deciding(failure: FailureFile, most: int) -> list[str]:
         parts += [f"{count(after, 'record')} after them"] if after else []
         lines.append(f"... {' and '.join(parts)} ...")
     return lines
+
+
+def _turns(records: Sequence[Record], stop: int, most: int) -> list[str]:
+    """Of a run with threads: the same as a table, a column a thread."""
+    hang = records[stop][1] == "hang"
+    near = _taken(records, stop) if hang else _telling(records, stop)
+    chosen = [*near[-(most - 1) :], max(stop, 0)]
+    before, after = chosen[0], len(records) - stop - 1
+    between = stop - before + 1 - len(chosen)
+    told = [
+        f"{count(number, 'record')} {where} them"
+        for number, where in ((before, "before"), (between, "between"), (after, "after"))
+        if number
+    ]
+    more = [f"... {', '.join(told)} ..."] if told else []
+    return [*lanes(records, (), chosen, elide=False), *more]
+
+
+def _telling(records: Sequence[Record], stop: int) -> list[int]:
+    return [index for index in range(stop) if records[index][1] in _TELLING]
+
+
+def _taken(records: Sequence[Record], hang: int) -> list[int]:
+    """Where the threads that hang took what they hold, which the records behind it say."""
+    holds = {
+        (lock, record[2])
+        for record in records[hang + 1 :]
+        if record[1] == "blocked"
+        for lock in str(record[3]).split(", ")
+    }
+    taken: dict[tuple[str, str], int] = {}
+    for index in range(hang):
+        record = records[index]
+        if record[1] == "lock" and record[3] in {"acquire", "try"}:
+            taken[record[2], record[4]] = index
+    return sorted(index for key, index in taken.items() if key in holds)
 
 
 def _stop(failure: FailureFile) -> int:

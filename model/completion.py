@@ -36,10 +36,15 @@ class CompletionPoller:
 
     def register(self, operation: Operation) -> int:
         """A new OVERLAPPED number for `operation`."""
-        overlapped = self._next_overlapped
-        self._next_overlapped = overlapped + 1
+        overlapped = self.number()
         self.operations[overlapped] = operation
         return overlapped
+
+    def number(self) -> int:
+        """One that no OVERLAPPED has had."""
+        number = self._next_overlapped
+        self._next_overlapped = number + 1
+        return number
 
     def adopt(self, handle: int) -> Win32Error | None:
         """Ties a socket to the port. One that is tied already is fine (bufferevent_async.c)."""

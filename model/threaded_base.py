@@ -298,6 +298,11 @@ class ThreadedCompletion(CompletionPoller):
         with self.threaded.guard:
             self.in_flight += change
 
+    def number(self) -> int:
+        """Two threads must not be given the same one: each would take the other's packet."""
+        with self.threaded.guard:
+            return super().number()
+
     def poll(self, timeout_ns: int | None) -> None:
         packets: list[Completion] | Win32Error = []
 

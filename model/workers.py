@@ -129,8 +129,7 @@ class WorkedCompletion(ThreadedCompletion):
         """The pool is to serve what a bufferevent has deferred. Its lock is held."""
         turn = self.turn_of.get(bev)
         if turn is None:
-            number = self._next_overlapped
-            self._next_overlapped = number + 1
+            number = self.number()
             turn = self.turn_of[bev] = self.turns[number] = _Turn(bev, number)
         self.base.count_virtual(1)
         if turn.serving:

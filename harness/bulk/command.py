@@ -20,7 +20,7 @@ from harness.bulk.search import Found, covers
 from harness.commands import BROKEN, CLEAN, choose_worlds, print_json, to_errors
 from harness.progress import Interrupt
 from harness.run import SUBJECTS
-from harness.show import columns
+from harness.table import columns
 from harness.words import count
 from harness.worlds import SIMULATED
 

@@ -12,7 +12,7 @@ from harness.bulk.novelty import never_exercised
 from harness.bulk.search import Found
 from harness.bulk.state import Known
 from harness.progress import StatusLine
-from harness.show import columns
+from harness.table import columns
 from harness.words import count, plain
 
 PLAIN_S = 10.0  # between two lines where there is no terminal

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.explain.changes import side
 from harness.explain.curve import NEAR
 from harness.explain.explanation import Explanation, FirstDifference, Flip, Point
-from harness.show import columns
+from harness.table import columns
 from harness.words import milliseconds, plain
 from model.trace import Record
 

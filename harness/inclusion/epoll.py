@@ -16,6 +16,8 @@ from harness.scenario import Scenario
 from harness.words import count, ready_text
 from model.errors import Errno
 from model.kernel import (
+    EPOLLERR,
+    EPOLLHUP,
     EPOLLOUT,
     Accepted,
 )
@@ -28,8 +30,10 @@ CALLS = frozenset(
     {
         *("socket", "listen", "shutdown", "close", "connect", "accept", "recv", "send"),
         *("so_error", "epoll_create", "epoll_ctl", "epoll_wait"),
+        *("eventfd", "eventfd_read", "eventfd_write"),
     }
 )
+ALWAYS = EPOLLERR | EPOLLHUP  # told whether asked for or not
 NO_MEMORY = frozenset({Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM})
 RESETS = frozenset({Errno.ECONNRESET, Errno.EPIPE, Errno.ECONNREFUSED, Errno.ETIMEDOUT})
 
@@ -236,6 +240,41 @@ class EpollReplay(Replay):
             self.must(False, ready_text(result) or "nothing is ready", possible, life)
         if not result and timeout_ns:
             self.check_timeout(timeout_ns)
+
+    def may_see(self, record: Record) -> bool:
+        """Events are of the interest list, and an eventfd is told iff something is in it. What
+        else is ready was not in the list, but for buffers that may be full."""
+        epoll = self.kernel._files.get(self._fd(record[2]))
+        if not isinstance(epoll, Epoll) or isinstance(record[4], Errno):
+            return True
+        found = dict(record[4])
+        items = {self._real(item.fd): item for item in epoll.items.values()}
+        if any(fd not in items or m & ~(items[fd].mask | ALWAYS) for fd, m in found.items()):
+            return False
+        for fd, item in items.items():
+            endpoint = self.kernel.endpoint(item.fd)
+            ready = item.file.poll() & item.mask
+            if endpoint is None and bool(ready) != (fd in found):
+                return False
+            if endpoint is not None and endpoint.queued:
+                ready &= ~EPOLLOUT
+            if ready and fd not in found:
+                return False
+        return True
+
+    def _call_eventfd(self, result: int | Errno) -> None:
+        mine = self.kernel.eventfd()
+        self.must(not isinstance(result, Errno), result, "a descriptor")
+        if not isinstance(result, Errno) and not isinstance(mine, Errno):
+            self._install(result, mine)
+
+    def _call_eventfd_read(self, fd: int, result: Any) -> None:
+        given = self.kernel.eventfd_read(self._fd(fd))
+        self.must(given == result, result, outcome(given))
+
+    def _call_eventfd_write(self, fd: int, result: Errno | None) -> None:
+        given = self.kernel.eventfd_write(self._fd(fd))
+        self.must(given == result, result, outcome(given))
 
     def _make_ready(self, fd: int, mask: int, item: Item) -> None:
         """Lets happen what makes exactly these events true."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.inclusion.life import Life
+from harness.inclusion.turns import Turns
 from model.errors import Errno
 from model.kernel import (
     EPOLL_CTL_DEL,
@@ -42,6 +43,8 @@ class Bounds:
         self._shut: set[int] = set()
         self._asked: str | None = None
         self._listener: str | None = None
+        self._turns = Turns(records, CALLS)
+        self._records = records
         for number, record in enumerate(records):
             reader = getattr(self, f"_{record[1]}", None)
             if reader is not None:
@@ -156,12 +159,20 @@ class Bounds:
         if isinstance(result, Errno):
             return
         found = dict(result)
+        doubtful = {self._records[call][4] for call in self._controls(number)}
         for fd, interest in self._interest.items():
+            if fd in doubtful:
+                continue
             life = self._open.get(fd)
             if life is None or interest & (EPOLLET | EPOLLONESHOT):
                 continue
             if fd in found or len(result) < MAX_EVENTS:
                 self._watched(number, life, interest, found.get(fd, 0))
+
+    def _controls(self, number: int) -> list[int]:
+        """Calls of epoll_ctl by other threads, of which nobody knows whether this wait saw them."""
+        around = self._turns.around.get(number, ())
+        return [call for call in around if self._records[call][1] == "epoll_ctl"]
 
     def _watched(self, number: int, life: Life, interest: int, mask: int) -> None:
         """A level-triggered interest, and the events that a wait gave for it."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from harness.inclusion.iocp_bounds import (
     BY_ITSELF,
+    CALLS,
     NO_MEMORY,
     PACKETS_MAX,
     PENDING,
@@ -20,6 +22,15 @@ from model.errors import NtStatus, Win32Error
 from sim.iocp_port import Port
 from sim.iocp_socket import Socket
 from sim.segments import Connection
+
+
+def _causes(kind: str, status: NtStatus, data: bytes | None) -> Collection[str]:
+    """What another thread may just be calling when an operation ends like that."""
+    if status is NtStatus.CANCELLED:
+        return ("close", "cancel_io_ex")
+    if kind == "recv":
+        return ("wsa_send",) if data else ("close", "shutdown")
+    return {"accept": ("connect_ex",), "send": ("close",)}.get(kind, ())
 
 
 class IocpReplay(IocpPackets):
@@ -53,6 +64,7 @@ class IocpReplay(IocpPackets):
         port.limit = 0  # one thread makes all calls
         self.taken[port] = 0
         self.packets[port] = self.bounds.packets.get(result, [])
+        self.servers[port] = len(self.bounds.servers.get(result, ())) or 1
 
     def _call_close_port(self, port: int, result: Win32Error | None) -> None:
         given = self.kernel.close_port(self._handle(port))
@@ -230,8 +242,39 @@ class IocpReplay(IocpPackets):
     def _call_post(
         self, port: int, key: int, overlapped: int | None, result: Win32Error | None
     ) -> None:
+        if self.turns.threaded and result is None:
+            if self.at not in self.posted:
+                self.posts.append((port, key, overlapped))  # see `_post_for`
+            return
         given = self.kernel.post_queued_completion_status(self._handle(port), 0, key, overlapped)
         self.must(given == result, result, outcome(given))
+
+    def _post_for(self, port: Port, overlapped: int | None) -> None:
+        """A thread's post is made when its packet is taken: nobody knows what went in before it.
+        The thread that takes it may be faster than the one that records it."""
+        if not self._posts_of(port, overlapped):
+            self._post_ahead(port, overlapped)
+        for post in self._posts_of(port, overlapped):
+            self.posts.remove(post)
+            self.kernel.post_queued_completion_status(self._handle(post[0]), 0, *post[1:])
+            return
+
+    def _posts_of(self, port: Port, overlapped: int | None) -> list[tuple[int, int, int | None]]:
+        ports = self.kernel._ports
+        return [
+            post
+            for post in self.posts
+            if post[2] == overlapped and ports.get(self._handle(post[0])) is port
+        ]
+
+    def _post_ahead(self, port: Port, overlapped: int | None) -> None:
+        for later in range(self.at + 1, len(self.records)):
+            record = self.records[later]
+            if record[1] == "post" and record[4] == overlapped and later not in self.posted:
+                if self.kernel._ports.get(self._handle(record[2])) is port:
+                    self.posted.add(later)
+                    self.posts.append((record[2], record[3], overlapped))
+                    return
 
     # -- packets ----------------------------------------------------------------------------------
 
@@ -255,7 +298,7 @@ class IocpReplay(IocpPackets):
             self._packet(mine, place)
         extra = len(mine.packets)
         self.must(
-            not extra or result == PACKETS_MAX,
+            not extra or result == PACKETS_MAX or self.at in self.turns.foreign,
             count(result, "packet"),
             f"{count(extra, 'packet')} more",
         )
@@ -266,8 +309,13 @@ class IocpReplay(IocpPackets):
         record = self.records[self.at + ahead]
         self.must(record[1] == "completion", "too few packets", "as many as it says", ahead=place)
         fd, overlapped, kind, status, data = record[2:]
-        while not port.packets and self._press_for(overlapped):
-            pass
+        if kind == "post" and self.turns.threaded:
+            self._post_for(port, overlapped)
+        causes = _causes(kind, status, data)
+        while not self._is_there(port, overlapped):
+            if not self._press_for(overlapped) and not self._make_running(causes):
+                break
+        self._bring_forward(port, overlapped)
         found = f"overlapped {overlapped} ({kind}) ends with {status.name}"
         if data is not None:
             found += f", {outcome(data)}"
@@ -288,6 +336,34 @@ class IocpReplay(IocpPackets):
             self.must(got == data, found, outcome(got), ahead=ahead)
         self.flights.pop(overlapped, None)
         self.settle()
+
+    def _is_there(self, port: Port, overlapped: int | None) -> bool:
+        servers = self.servers.get(port, 1)
+        if servers == 1:
+            return bool(port.packets)
+        return any(each.overlapped == overlapped for each in list(port.packets)[:servers])
+
+    def _bring_forward(self, port: Port, overlapped: int | None) -> None:
+        """Threads that take packets record that in any order."""
+        for packet in list(port.packets)[: self.servers.get(port, 1)]:
+            if packet.overlapped == overlapped:
+                port.packets.remove(packet)
+                port.packets.appendleft(packet)
+                return
+
+    def _make_running(self, causes: Collection[str]) -> bool:
+        """Makes one of the calls that other threads have begun and not recorded yet."""
+        writers = self.turns.writers
+        seen = {writers[self.at]}
+        for later in range(self.at + 1, len(self.records) if self.turns.threaded else 0):
+            kind = self.records[later][1]
+            if kind not in CALLS or later in self.made or writers[later] in seen:
+                continue
+            seen.add(writers[later])
+            if kind in causes:
+                self._make(later)
+                return True
+        return False
 
     def _press_for(self, overlapped: int) -> bool:
         """One thing more that may end an operation."""

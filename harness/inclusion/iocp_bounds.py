@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.inclusion.life import Life
 from model.errors import NtStatus, Win32Error
+from model.threads import MAIN
 from model.trace import Record
 
 CALLS = frozenset(
@@ -64,6 +65,8 @@ class Bounds:
         self._port = 0
         self._left = 0  # completions that belong to the last dequeue
         self._before = -1
+        self.servers: dict[int, set[str]] = {}  # the threads that take a port's packets
+        self._writer = MAIN
         for number, record in enumerate(records):
             reader = getattr(self, f"_{record[1]}", None)
             if reader is not None:
@@ -131,10 +134,14 @@ class Bounds:
         if result is None and overlapped is not None:
             self._flights.pop(overlapped, None)
 
+    def _on(self, number: int, thread: str) -> None:
+        self._writer = thread
+
     # -- ends -------------------------------------------------------------------------------------
 
     def _gqcs(self, number: int, port: int, timeout_ns: int | None, result: Any) -> None:
         self._port = port
+        self.servers.setdefault(port, set()).add(self._writer)
         self._left = 0 if isinstance(result, Win32Error) else result
         self._before = self._dequeued.get(port, -1)
         self._dequeued[port] = number

@@ -59,9 +59,12 @@ class IocpPackets(Replay):
         self.kernel = SimIocp(self.scheduler, self.network, find_profile(profile))
         self.handles: dict[int, int] = {}  # of the trace: those of the simulation
         self.taken: dict[Port, int] = {}
+        self.servers: dict[Port, int] = {}  # how many threads take its packets
         self.packets: dict[Port, list[Operation | None]] = {}
         self.flights: dict[int, Operation] = {}  # by overlapped
         self.buffers: dict[int, bytearray] = {}
+        self.posts: list[tuple[int, int, int | None]] = []  # of threads, whose packet is not taken
+        self.posted: set[int] = set()  # records of those that were made before them
         self.crowded = False  # several connections may wait at once
         self.closed: set[int] = set()  # numbers of the trace that were closed
 
@@ -93,6 +96,8 @@ class IocpPackets(Replay):
     def _check_order(self) -> None:
         """The packets that went in are those that the trace has next."""
         for port, packets in self.packets.items():
+            if self.servers[port] > 1:
+                continue
             taken = self.taken[port]
             for place, packet in enumerate(port.packets, taken):
                 if place >= len(packets):
@@ -135,7 +140,10 @@ class IocpPackets(Replay):
         if operation is None or port is None or operation.turn is None:
             return None
         pushed = self.taken.get(port, 0) + len(port.packets)
-        if operation.turn != pushed or self.clock <= operation.after:
+        servers = self.servers.get(port, 1)
+        if abs(operation.turn - pushed) >= servers:
+            return None
+        if servers == 1 and self.clock <= operation.after:
             return None
         return operation
 

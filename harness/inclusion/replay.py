@@ -98,15 +98,46 @@ class Replay(Waiting):
             if kind == "peer":
                 self.settle()
                 self._peer_record(number, record)
+            elif number in self.made:
+                pass
+            elif number in self.turns.foreign:
+                if number not in self.turns.awaited:
+                    self._make(number)
             elif kind in self.LOOP_CALLS:
                 self.settle()
+                self._meanwhile(number)
                 self.call(number, record)
                 self.clock = number + 1
                 self.settle()
+                for call in self.turns.around.get(number, ()):
+                    if call < number and call not in self.made:
+                        self._make(call)
                 self._late_records()
             elif kind == "quiet":
                 self.settle()
                 self._check_quiet(number)
+
+    def _make(self, number: int) -> None:
+        """Makes a call of another thread than the loop's."""
+        at, self.at = self.at, number
+        self.made.add(number)
+        self.settle()
+        self.call(number, self.records[number])
+        self.settle()
+        self.at = at
+
+    def _meanwhile(self, number: int) -> None:
+        """Before a wait of the loop: as few of the calls of other threads as it takes for what it
+        saw."""
+        for call in self.turns.around.get(number, ()):
+            if self.may_see(self.records[number]):
+                return
+            if call not in self.made:
+                self._make(call)
+
+    def may_see(self, record: Record) -> bool:
+        """Whether a wait could end as the record says, as far as other threads' calls go."""
+        return True
 
     def call(self, number: int, record: Record) -> None:
         """Makes the loop's call of that record and compares its answer."""
@@ -127,9 +158,13 @@ class Replay(Waiting):
     def _before_ns(self) -> int:
         """When the loop wrote its record before."""
         number = self.at - 1
-        while number >= 0 and self.records[number][1] == "peer":
+        while number >= 0 and not self._is_of_the_loop(number):
             number -= 1
         return int(self.records[number][0]) if number >= 0 else 0
+
+    def _is_of_the_loop(self, number: int) -> bool:
+        kind = self.records[number][1]
+        return kind != "peer" and number not in self.turns.others
 
     # -- peers ------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from heapq import heappop, heappush
 
 from harness.inclusion import epoll, epoll_bounds, iocp, iocp_bounds
 from harness.inclusion.replay import Replay
+from harness.inclusion.turns import gathered
 from harness.inclusion.waiting import Hint, Mismatch
 from harness.scenario import Scenario
 from harness.words import plain
@@ -56,7 +57,8 @@ class _Trace:
     ) -> None:
         self.world = world
         self.scenario = scenario
-        self.records = records
+        gather = gathered(records) if is_completion(world) else (records, range(len(records)))
+        self.records, self.numbers = gather
         self.profile = profile
 
     def attempt(self, hints: Collection[Hint], upto: int, known: int) -> Replay:
@@ -119,11 +121,11 @@ def explain(
 ) -> Explanation:
     """Explains the records of a run of `scenario` in `world`; `profile`: that of its IOCP."""
     trace = _Trace(world, scenario, records, profile)
-    replay, mismatch, attempts = trace.search(len(records), ATTEMPTS)
+    replay, mismatch, attempts = trace.search(len(trace.records), ATTEMPTS)
     if replay is not None:
         loose = tuple(sorted(replay.loose))
         return Explanation(True, attempts, None, "", "", replay.network.decisions, loose)
     assert mismatch is not None
     blamed = trace.first_unexplained(mismatch)
     found, possible = plain(blamed.found, 300), plain(blamed.possible, 500)
-    return Explanation(False, attempts, blamed.record, found, possible)
+    return Explanation(False, attempts, trace.numbers[blamed.record], found, possible)

@@ -16,12 +16,15 @@ from harness.inclusion.held import ENDLESS, WAITS, Held, HeldNetwork, HeldSchedu
 from harness.inclusion.life import Life
 from harness.inclusion.raw_ends import Call, RawEnd
 from harness.inclusion.says import outcome, state_of
+from harness.inclusion.turns import Turns
 from model.errors import Errno, SimulatorError, Win32Error
 from model.trace import Record
 from sim.network import SEGMENTS
 from sim.segments import LISTEN, Connection
 
 RAW_BACKLOG = 16
+#: what peers write; and where there are threads, what the loop writes about them
+_OF_THREADS = frozenset({"peer", "lock", "touch", "condition", "thread"})
 LEAST_WINDOW = 32_768  # bytes; fewer than that Linux transmits at once
 
 
@@ -76,6 +79,8 @@ class Waiting:
         self.raw: dict[str, RawEnd] = {}
         self.raw_of: dict[Connection, RawEnd] = {}
         self.loose: set[str] = set()
+        self.turns = Turns(records, self.LOOP_CALLS)
+        self.made: set[int] = set()  # calls of other threads, by record
         self.idle = self._idle()
 
     def _idle(self) -> tuple[int, int]:
@@ -120,7 +125,7 @@ class Waiting:
         """
         for later in range(number + 1, len(self.records)):
             kind = self.records[later][1]
-            if kind != "peer":
+            if later not in self.turns.others and kind not in _OF_THREADS:
                 idle = self.idle[0] <= later < self.idle[1]
                 return later if kind in self.LOOP_CALLS and not idle else None
         return len(self.records)  # the trace ends before it was written

@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from harness.interleaving import show_lanes
 from harness.options import add_command, json_option, natural
 from harness.scenario_json import to_json
 from harness.show import Filters, load_any, schema, show_file
@@ -26,6 +27,9 @@ def add(subparsers: Any) -> None:
     command.add_argument(
         "--schema", choices=("trace", "scenario"), help="print a JSON Schema instead of a file"
     )
+    command.add_argument(
+        "--lanes", action="store_true", help="how its threads took turns: a column a thread"
+    )
     style = command.add_mutually_exclusive_group()
     style.add_argument("--rich", action="store_true", help="in colours (default on a terminal)")
     style.add_argument("--plain", action="store_true", help="never in colours")
@@ -39,6 +43,8 @@ def show(options: argparse.Namespace) -> int:
         return 0
     if options.file is None:
         raise UsageError("FILE is missing: name a failure file or a trace, or give --schema")
+    if options.lanes:
+        return show_lanes(options)
     if options.json:
         _print(_show_json(options.file))
         return 0

@@ -59,6 +59,8 @@ _HANDLERS = _ALWAYS | application_records.HANDLERS
 _TEARDOWN_HANDLERS = _ALWAYS | application_records.TEARDOWN_HANDLERS
 #: what the waits of a busy loop take in virtual time (`sim.epoll`), with some to spare
 WAKE_NS = 100_000
+#: how long CPython lets one thread go on while another waits (sys.getswitchinterval)
+TURN_NS = 5_000_000
 _NONE_CHECKED = dict.fromkeys(PROPERTY, 0)
 
 #: what a record raises whose fields are not of the types that its kind has
@@ -99,7 +101,8 @@ def check(
 
 
 def _judge_threads(run: Run, unreadable: list[int]) -> None:
-    verdicts = threads.check_threads(run.records, run.tolerance + WAKE_NS)
+    turn_ns = 0 if run.simulated else TURN_NS
+    verdicts = threads.check_threads(run.records, run.tolerance + WAKE_NS, turn_ns)
     run.violations.extend(verdicts.violations)
     run.checked |= verdicts.checked
     unreadable.extend(index for index in verdicts.unreadable if index not in unreadable)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from model.properties.accesses import Access, race
 from model.properties.catalogue import Property, Verdicts, Violation
 from model.properties.lock_order import Clock, Edge, circles
+from model.properties.thread_views import ThreadView, merge
 from model.subject import BEV_OPT_UNLOCK_CALLBACKS
 from model.threads import BASE_ACTIVE, MAIN
 from model.trace import Record
@@ -66,33 +67,13 @@ PROPERTIES = (
 )
 
 
-class _Thread:
-    """What is known of one thread."""
-
-    __slots__ = ("clock", "depths", "forks", "held", "name", "waiting")
-
-    def __init__(self, name: str, clock: Clock, forks: Clock) -> None:
-        self.name = name
-        self.clock = {**clock, name: clock.get(name, 0) + 1}
-        self.forks = {**forks, name: forks.get(name, 0) + 1}
-        self.held: list[str] = []
-        self.depths: dict[str, int] = {}
-        self.waiting: tuple[str, int, int] | None = None  # condition, record, depth of its lock
-
-
-def _merge(clock: Clock, other: Clock) -> None:
-    for thread, moment in other.items():
-        if clock.get(thread, 0) < moment:
-            clock[thread] = moment
-
-
 class _Judge:
     """One pass over the records of a run."""
 
-    def __init__(self, tolerance_ns: int) -> None:
+    def __init__(self, tolerance_ns: int, turn_ns: int) -> None:
         self.violations: list[Violation] = []
         self.checked = {each.id: 0 for each in PROPERTIES}
-        self.threads: dict[str, _Thread] = {}
+        self.threads: dict[str, ThreadView] = {}
         self.current = self.thread(MAIN)
         self.locks: dict[str, Clock] = {}
         self.edges: dict[tuple[str, str], list[Edge]] = {}
@@ -111,13 +92,14 @@ class _Judge:
         self.asking = False  # it is still about to ask
         self.looper = MAIN  # whose loop waits
         self.tolerance = tolerance_ns
+        self.turn = turn_ns
         self.hung: int | None = None
         self.blocked: list[str] = []
 
-    def thread(self, name: str) -> _Thread:
+    def thread(self, name: str) -> ThreadView:
         known = self.threads.get(name)
         if known is None:
-            known = self.threads[name] = _Thread(name, {}, {})
+            known = self.threads[name] = ThreadView(name, {}, {})
         return known
 
     def violate(self, property_id: str, index: int, message: str) -> None:
@@ -132,14 +114,14 @@ class _Judge:
         name, operation = record[2], record[3]
         mine = self.current
         if operation == "spawn":
-            self.threads[name] = _Thread(name, mine.clock, mine.forks)
+            self.threads[name] = ThreadView(name, mine.clock, mine.forks)
             self._tick(mine)
             mine.forks[mine.name] += 1
             self.checked["K-3"] = 1
         elif operation == "join":
             ended = self.thread(name)
-            _merge(mine.clock, ended.clock)
-            _merge(mine.forks, ended.forks)
+            merge(mine.clock, ended.clock)
+            merge(mine.forks, ended.forks)
         elif operation == "end":
             held = self.thread(name).held
             self.checked["K-5"] += 1
@@ -165,14 +147,14 @@ class _Judge:
             elif depth:
                 mine.depths[lock] = depth - 1
 
-    def _take(self, mine: _Thread, lock: str, index: int, depth: int, blocking: bool) -> None:
+    def _take(self, mine: ThreadView, lock: str, index: int, depth: int, blocking: bool) -> None:
         for held in mine.held if blocking else ():
             self._edge(mine, held, lock, index)
         mine.depths[lock] = depth
         mine.held.append(lock)
-        _merge(mine.clock, self.locks.get(lock, {}))
+        merge(mine.clock, self.locks.get(lock, {}))
 
-    def _edge(self, mine: _Thread, held: str, lock: str, index: int) -> None:
+    def _edge(self, mine: ThreadView, held: str, lock: str, index: int) -> None:
         self.checked["K-1"] += 1
         edges = self.edges.setdefault((held, lock), [])
         gates = frozenset(mine.held) - {held}
@@ -182,7 +164,7 @@ class _Judge:
                 return
         edges.append(Edge(mine.name, index, gates, dict(forks)))
 
-    def _give(self, mine: _Thread, lock: str) -> None:
+    def _give(self, mine: ThreadView, lock: str) -> None:
         mine.depths[lock] = 0
         if lock in mine.held:
             mine.held.remove(lock)
@@ -190,7 +172,7 @@ class _Judge:
         self._tick(mine)
 
     @staticmethod
-    def _tick(thread: _Thread) -> None:
+    def _tick(thread: ThreadView) -> None:
         thread.clock[thread.name] += 1
 
     def condition(self, index: int, record: Record) -> None:
@@ -236,7 +218,7 @@ class _Judge:
         mine = self.current
         overlapped = record[-3] if record[1] in {"wsa_recv", "wsa_send"} else record[-2]
         if overlapped is None:
-            _merge(self.posts, mine.clock)
+            merge(self.posts, mine.clock)
         else:
             self.flights[overlapped] = dict(mine.clock)
         self._tick(mine)
@@ -245,10 +227,10 @@ class _Judge:
         overlapped = record[3]
         clock = self.posts if overlapped is None else self.flights.pop(overlapped, None)
         if clock is not None:
-            _merge(self.current.clock, clock)
+            merge(self.current.clock, clock)
             return
         for other in self.threads.values():  # told before the record of its submission
-            _merge(self.current.clock, other.clock)
+            merge(self.current.clock, other.clock)
 
     def loop(self, index: int, record: Record) -> None:
         self.looper = self.current.name
@@ -260,7 +242,7 @@ class _Judge:
         thread, since, asked = self.asked
         self.asked = None
         self.checked["K-4"] += 1
-        if record[0] > since + self.tolerance:
+        if record[0] > since + self.tolerance + self.turn * len(self.threads):
             self.violate(
                 "K-4",
                 index,
@@ -269,11 +251,11 @@ class _Judge:
             )
 
     def eventfd_write(self, index: int, record: Record) -> None:
-        _merge(self.eventfds.setdefault(record[2], {}), self.current.clock)
+        merge(self.eventfds.setdefault(record[2], {}), self.current.clock)
         self._tick(self.current)
 
     def eventfd_read(self, index: int, record: Record) -> None:
-        _merge(self.current.clock, self.eventfds.get(record[2], {}))
+        merge(self.current.clock, self.eventfds.get(record[2], {}))
 
     # -- callbacks and hangs ----------------------------------------------------------------------
 
@@ -377,11 +359,11 @@ _HANDLERS = {
 }
 
 
-def check_threads(records: Sequence[Record], tolerance_ns: int = 0) -> Verdicts:
+def check_threads(records: Sequence[Record], tolerance_ns: int = 0, turn_ns: int = 0) -> Verdicts:
     """Judges the threads of one run. Never raises, whatever the records. A loop may be woken
-    `tolerance_ns` late.
+    `tolerance_ns` late, and `turn_ns` for each thread that may have its turn before.
     """
-    judge = _Judge(tolerance_ns)
+    judge = _Judge(tolerance_ns, turn_ns)
     unreadable = []
     for index, record in enumerate(records):
         handler = _HANDLERS.get(record[1])

@@ -93,6 +93,35 @@ def test_strategies_play_scenarios(
 
 
 @WORLDS
+@pytest.mark.parametrize("options", [SAFE, UNLOCKED])
+@pytest.mark.parametrize(
+    ("transport", "kinds", "locks"),
+    [
+        ("socket", ("zlib", "tls"), {"c0/0", "s0/0"}),
+        ("pair", ("prepend",), {"c0/0"}),
+        ("pair", (), {"c0"}),
+    ],
+)
+def test_a_stack_and_both_ends_of_a_pair_share_one_lock(
+    world: str, options: tuple[str, ...], transport: str, kinds: tuple[str, ...], locks: set[str]
+) -> None:
+    plain = shared(options)
+    server = BuffereventEnd(options=options, after_reads="echo")
+    layers = tuple([Layer(kind) for kind in kinds])
+    scenario = replace(
+        plain, connections=(Connection(plain.connections[0].client, server, transport, layers),)
+    )
+    validate(scenario)
+    for seed in range(5):
+        outcome = run(scenario, world, choices=RandomWalk(seed, 0.03).source())
+        assert not outcome.verdicts.violations
+        taken = {record[2] for record in outcome.records if record[1] == "lock"}
+        assert taken == locks | {"base"}
+        assert outcome.verdicts.checked["K-2"]
+        assert bool(outcome.verdicts.checked["K-6"]) == (options is UNLOCKED)
+
+
+@WORLDS
 def test_a_recorded_schedule_replays_byte_for_byte(world: str) -> None:
     source = RandomWalk(7, 0.05).source()
     first = run(shared(SAFE), world, choices=source)
@@ -191,7 +220,7 @@ def test_workers_are_nothing_over_readiness() -> None:
 
 def test_workers_and_layers_are_refused() -> None:
     layered = Connection(BuffereventEnd(), BuffereventEnd(), layers=(Layer(),))
-    with pytest.raises(UsageError, match="layers have no lock"):
+    with pytest.raises(UsageError, match="workers serve no layers"):
         validate(Scenario((layered,), workers=Workers(2)))
 
 

@@ -42,7 +42,7 @@ PLAIN: dict[str, Any] = {
 }
 
 
-BEYOND_THE_SCHEMA = (NOT_ENDS, "threads need a bufferevent", "layers have no lock")
+BEYOND_THE_SCHEMA = (NOT_ENDS, "threads need a bufferevent", "workers serve no layers")
 
 
 def accepted(document: object) -> bool:

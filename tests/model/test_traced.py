@@ -26,9 +26,9 @@ from model.traced import (
     TracedBase,
     TracedBufferevent,
     TracedCompletion,
-    TracedListener,
     TracedReadiness,
 )
+from model.traced_listener import TracedListener
 from model.world import World
 from sim.world import SimWorld
 from tests.model.rig import KINDS, MS
