@@ -58,6 +58,27 @@ CONTESTS: dict[str, Contest] = {
         (Wanted("sim-epoll", None, 2_400), Wanted("sim-iocp", None, 2_400)),
         ("Bare SimPy: one process that waits for 24 timeouts, one a segment of such a run.",),
     ),
+    "bulk-runs": Contest(
+        "The same short runs in bulk: two processes, and the collector called seldom",
+        "runs/s",
+        (
+            Contender("two processes", "bulk_runs:short_runs", (2, 2_000)),
+            Contender("by processor time", "bulk_runs:of_a_processor", (2, 2_000)),
+        ),
+        (Wanted("two processes", None, 4_000),),
+        ("By processor time: what two idle processors would do, whatever else runs here.",),
+        yardstick="two processes",
+    ),
+    "bulk-cases": Contest(
+        "Drawing alone: a scenario and a tape, nothing run",
+        "cases/s",
+        (
+            Contender("bulk", "bulk_runs:bulk_cases", (20_000,)),
+            Contender("Hypothesis", "bulk_runs:hypothesis_cases", (1_500,)),
+        ),
+        (Wanted("bulk", "Hypothesis", 10.0),),
+        ("Both read scenarios out of the same noise (`harness.noise`).",),
+    ),
     "libevent": Contest(
         "The unmodified libevent in sim-epoll: the same short runs, in its own process; its calls",
         "runs/s, calls/s",

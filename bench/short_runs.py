@@ -65,16 +65,16 @@ def _runs(world: str, runs: int, subject: str = "model") -> float:
     short = scenario()
     for _ in range(_WARM_UP):
         outcome = run(short, world, subject=subject)
-    _assert_complete(outcome)
+    assert_complete(outcome)
     started = perf_counter()
     for _ in range(runs):
         outcome = run(short, world, subject=subject)
     seconds = perf_counter() - started
-    _assert_complete(outcome)
+    assert_complete(outcome)
     return runs / seconds
 
 
-def _assert_complete(outcome: Any) -> None:
+def assert_complete(outcome: Any) -> None:
     """A figure counts only if the run did all of its work and broke nothing."""
     assert not outcome.verdicts.violations, outcome.verdicts.violations
     echoes = [record for record in outcome.records if record[1] == "echo"]

@@ -17,7 +17,8 @@ import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
-from harness import commands, demo, emit_test
+from harness import commands, demo, emit_test, mutants_command
+from harness.bulk import options as bulk
 from harness.explain import command as explain
 from harness.options import (
     EPILOG,
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     subparsers = top.add_subparsers(required=True, metavar="COMMAND", dest="name")
     for add in (
         _fuzz,
+        bulk.add,
         _replay,
         _run,
         shrink.add,
@@ -58,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         _beside,
         _worlds,
         _setup_wine,
-        _mutants,
+        mutants_command.add,
         _properties,
         _schedules,
         export_command.add,
@@ -195,19 +197,6 @@ def _setup_wine(subparsers: Any) -> None:
             help="make the Windows interpreter of the world iocp, in a cache folder",
         )
     )
-
-
-def _mutants(subparsers: Any) -> None:
-    parser = add_command(subparsers, "mutants", commands.mutants, help="list the bugs of --mutant")
-    parser.add_argument("--find", action="store_true", help="hunt each of them; 1 if one lives")
-    parser.add_argument(
-        "--runs", type=positive, default=20_000, metavar="N", help="for each (20000)"
-    )
-    parser.add_argument(
-        "--seconds", type=positive, default=60, metavar="S", help="for each at most (60)"
-    )
-    parser.add_argument("--seed", type=natural, default=1, metavar="N", help="of the hunt (1)")
-    json_option(parser)
 
 
 def _properties(subparsers: Any) -> None:

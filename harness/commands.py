@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.failure import FailureFile, save_in
 from harness.replay import Replay
@@ -28,12 +27,8 @@ from harness.sweep import sweep
 from harness.words import count, plain
 from harness.worlds import WORLDS, check_name, is_simulated, why_not
 from model.errors import DuopollError, UsageError, WorldUnavailable
-from model.mutants import MUTANTS
 from model.properties import PROPERTIES, Verdicts
 from sim.iocp_profile import switches as iocp_switches
-
-if TYPE_CHECKING:
-    from harness.mutation import Hunt
 
 CLEAN, BROKEN = 0, 1
 
@@ -226,67 +221,6 @@ def _subject_here(subject: str) -> str:
         return subject_version(subject)
     except DuopollError as error:
         return f"does not run here: {error}"
-
-
-def mutants(options: argparse.Namespace) -> int:
-    """`duopoll mutants`: the list, or with --find how soon each is found."""
-    if options.find:
-        return _mutants_board(options)
-    if options.json:
-        listed = [
-            {"name": m.name, "title": m.title, "breaks": m.breaks, "kernels": list(m.kernels)}
-            for m in MUTANTS.values()
-        ]
-        print_json({"mutants": listed})
-        return CLEAN
-    rows = [(m.name, m.breaks, "+".join(m.kernels), m.title) for m in MUTANTS.values()]
-    for line in columns([("mutant", "breaks", "kernels", "what is wrong"), *rows]):
-        print(line)
-    return CLEAN
-
-
-def _mutants_board(options: argparse.Namespace) -> int:
-    """Hunts every mutant: one that lives is a property that cannot fail."""
-    from harness.mutation import hunt  # Hypothesis: not for a worker
-
-    hunts = []
-    for mutant in MUTANTS.values():
-        hunts.append(
-            hunt(
-                mutant,
-                runs=options.runs,
-                number=options.seed,
-                seconds=options.seconds,
-                shrinking=True,
-            )
-        )
-        if not options.json:
-            print(_board_line(hunts[-1]), flush=True)
-    if options.json:
-        print_json({"mutants": [each.to_json() for each in hunts], "medians": _medians(hunts)})
-    elif any(each.shrunk for each in hunts):
-        told = ", ".join(f"{value:g} {name}" for name, value in _medians(hunts).items())
-        print(f"median of those found: {told}")
-    return CLEAN if all(each.found for each in hunts) else BROKEN
-
-
-def _board_line(each: Hunt) -> str:
-    how = "found" if each.found else "NOT FOUND"
-    breaks = MUTANTS[each.mutant].breaks
-    line = f"{each.mutant:<26} {breaks:<4} {how:<9} {each.runs:>6} runs {each.seconds:>6.1f} s"
-    shrunk = each.shrunk
-    if shrunk is None:
-        return line
-    line += f"  {shrunk.steps:>3} steps {shrunk.decisions:>3} decisions"
-    line += f" after {shrunk.tries:>4} tries in {shrunk.seconds:>4.1f} s"
-    return line if shrunk.complete else f"{line}, not finished"
-
-
-def _medians(hunts: Sequence[Hunt]) -> dict[str, float]:
-    """Of the shrunk failures: scenario steps, decisions that are not dull, seconds of shrinking."""
-    shrunk = [each.shrunk for each in hunts if each.shrunk is not None]
-    names = ("steps", "decisions", "seconds") if shrunk else ()
-    return {name: float(median(getattr(each, name) for each in shrunk)) for name in names}
 
 
 def properties(options: argparse.Namespace) -> int:

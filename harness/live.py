@@ -22,6 +22,7 @@ from model.subject import (
     BEV_FINISHED,
     BEV_FLUSH,
     BEV_NORMAL,
+    BEV_OPT_CLOSE_ON_FREE,
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
@@ -122,10 +123,15 @@ class Live:
                 base.close_fd(fd)
             return
         self.begin(bottom)
-        if late is not None and self.bev is None:
-            base.close_fd(late)
-        elif late is not None:
-            _bev(self).setfd(late)
+        if late is not None:
+            together(self, partial(self._given, late))
+
+    def _given(self, fd: int) -> None:
+        """Its descriptor comes after it was made, unless it is freed by then."""
+        if self.bev is None:
+            self.driver.base.close_fd(fd)
+        else:
+            self.bev.setfd(fd)
 
     def begin(self, bev: Bufferevent) -> None:
         """Goes on with `bev`, or with the stack that is built on it."""
@@ -133,7 +139,8 @@ class Live:
             try:
                 bev = stack_on(bev, self)
             except NotMade:
-                for lower in reversed(self.lower):
+                owned = self.options & BEV_OPT_CLOSE_ON_FREE  # what is on top frees what is below
+                for lower in self.lower[-1:] if owned else reversed(self.lower):
                     lower.free()
                 return
         self.bev = self.known = bev
@@ -305,7 +312,7 @@ def _setfd(end: Live) -> None:
 
 def _reconnect(end: Live) -> None:
     if end.is_socket:
-        end.driver.reconnect(end)
+        together(end, partial(end.driver.reconnect, end))
 
 
 def _priority(end: Live, priority: int) -> None:

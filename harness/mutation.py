@@ -26,7 +26,8 @@ from model.mutants import Mutant
 
 FOREVER_S = 1e9
 SHRINK_S = 20.0  # of one mutant
-_WORLDS = {"readiness": "sim-epoll", "completion": "sim-iocp"}
+#: where a mutant of a kernel kind is looked for
+WORLDS = {"readiness": "sim-epoll", "completion": "sim-iocp"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def hunt(
     none begins after `seconds`. `number` is the seed.
     """
     if mutant.threads:
-        return _hunt_threads(mutant, runs, number, seconds, shrinking)
+        return hunt_threads(mutant, runs, number, seconds, shrinking)
     across = mutant.breaks.startswith("X-")
     started = monotonic()
     count = 0
@@ -118,7 +119,7 @@ def _shrunk(found: FailureFile | None, shrinking: bool) -> Shrunk | None:
 def _broken_in(mutant: Mutant, scenario: Scenario, tape: tuple[int, ...]) -> Iterator[FailureFile]:
     """A run in each world that the mutant lives in."""
     for kernel in mutant.kernels:
-        yield FailureFile.of(run(scenario, _WORLDS[kernel], tape=tape, mutant=mutant.name))
+        yield FailureFile.of(run(scenario, WORLDS[kernel], tape=tape, mutant=mutant.name))
 
 
 #: words in the names of modules, and what scenarios use them
@@ -137,7 +138,7 @@ def focus_of(mutant: Mutant) -> str:
     return next((focus for words, focus in _FOCUS if any(word in modules for word in words)), usual)
 
 
-def _hunt_threads(mutant: Mutant, runs: int, number: int, seconds: float, shrinking: bool) -> Hunt:
+def hunt_threads(mutant: Mutant, runs: int, number: int, seconds: float, shrinking: bool) -> Hunt:
     """With schedules of a random walk."""
     found = find(mutant, seed=number, runs=runs, seconds=seconds)
     outcome = found.outcome
@@ -155,7 +156,7 @@ def _broken_across(
     """Both simulated worlds, compared."""
     if not race_free(scenario):
         return
-    worlds = tuple(_WORLDS.values())
+    worlds = tuple(WORLDS.values())
     outcomes = [run(scenario, world, tape=tape, mutant=mutant.name) for world in worlds]
     outcome = replace(outcomes[0], verdicts=compare(outcomes))
     yield FailureFile.of(outcome, others=worlds[1:])

@@ -11,9 +11,9 @@ Sizes stand around the places where something changes: one byte, an echo's 64, t
 bytes of one kernel operation, and each watermark with one less and one more. Waits are 0 to 20 ms,
 timeouts 1 to 50 ms, so that a run takes some 150 ms at most on a real kernel.
 
-Faults come last, so that the rest of a scenario does not depend on them, and rate limits behind
-them, and threads behind those. Most runs have none; the others have each kind of fault with an even
-chance (a swarm), and some a call or two that fail.
+Faults come last, so that the rest of a scenario does not depend on them, and behind them rate
+limits, threads and completion workers. Most runs have none; the others have each kind of fault
+with an even chance (a swarm), and some a call or two that fail.
 
 Two ends that both echo for ever would never become quiet: when both ends of a connection are
 bufferevents, only the server end may echo whatever comes.
@@ -54,7 +54,7 @@ from harness.noise_tables import (
     WAITS_NS,
     WRITES,
 )
-from harness.noise_threads import with_threads
+from harness.noise_threads import THREADED, WORKED, with_threads, with_workers
 from harness.scenario import (
     AFTER_READS,
     TLS_LAYERS,
@@ -71,16 +71,20 @@ from harness.scenario import (
 from model.faults import CONDITIONS, FAULTS, NONE, CallFault, Faults
 
 T = TypeVar("T")
+PARTS = ("faults", "rarities", "limits")  # what most scenarios do without
+KINDS = ("client", "server", "both", "client", "server", "layered")  # of connections
 
 
 class Noise:
     """Decisions from bytes."""
 
-    __slots__ = ("data", "position")
+    __slots__ = ("data", "kinds", "layers", "position")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.position = 0
+        self.kinds: Sequence[str] = KINDS
+        self.layers: Sequence[Layer] = LAYERS
 
     def byte(self) -> int:
         """The next byte; 0 when there are no more."""
@@ -94,12 +98,21 @@ class Noise:
         """One entry; the first is the dull one."""
         return table[self.byte() % len(table)]
 
+    def part(self, name: str, least: int) -> int:
+        """The next byte, if it is `least` or more: then there is this one of `PARTS`. Else 0."""
+        byte = self.byte()
+        return byte if byte >= least else 0
+
+    def entry(self, table: Sequence[Step | Reaction], byte: int) -> Step | Reaction:
+        """The entry of a table of steps that a byte from `STOP` on tells."""
+        return table[(byte - STOP) % len(table)]
+
     def steps(self, table: Sequence[Step | Reaction], most: int) -> Reaction:
         """Up to `most` steps; a motif counts as one."""
         steps: list[Step] = []
         while most and (byte := self.byte()) >= STOP:
             most -= 1
-            entry = table[(byte - STOP) % len(table)]
+            entry = self.entry(table, byte)
             if isinstance(entry, Step):
                 steps.append(entry)
             else:
@@ -115,7 +128,7 @@ class Noise:
 
 
 def scenario_of(
-    data: bytes,
+    data: bytes | Noise,
     *,
     race_free: bool = False,
     max_connections: int = 2,
@@ -126,10 +139,9 @@ def scenario_of(
 
     `race_free` ones tell the same story in every world (`harness.compare.race_free` holds).
     `focus`, one of `FOCUSES`, has every scenario use a part that few of them do; with `threads` it
-    has application threads wherever it can. Without it none has: what threads do is not yet judged
-    without false alarms (about one in two thousand such runs), so only hunts draw them.
+    has application threads wherever it can, and otherwise seldom. Completion workers are seldom.
     """
-    noise = Noise(data)
+    noise = Noise(data) if isinstance(data, bytes) else data
     network = noise.pick(NETWORKS)
     count = 1 + noise.pick((0,) * 5 + tuple(range(1, max_connections)))
     one = _calm_connection if race_free else _FOCUSED.get(focus, _connection)
@@ -143,19 +155,21 @@ def scenario_of(
     scenario = Scenario(connections, app, network, faults)
     if not race_free:
         scenario = _rarities(noise, scenario)
-    if noise.byte() >= LIMITED or focus == "limits":
+    if noise.part("limits", LIMITED) or focus == "limits":
         limits = _calm_limits if race_free else _limits
         scenario = limits(noise, scenario)
-    if race_free or not threads:
+    if race_free:
         return scenario
-    return with_threads(noise, scenario)
+    if threads or noise.byte() >= THREADED:
+        scenario = with_threads(noise, scenario)
+    return with_workers(noise, scenario) if noise.byte() >= WORKED else scenario
 
 
 def _rarities(noise: Noise, scenario: Scenario) -> Scenario:
     """What is seldom otherwise than usual: how the loop is run, how a server end gets its
     descriptor; and one end whose input fills up and then is disabled before there is room."""
-    byte = noise.byte()
-    if byte < RARE:
+    byte = noise.part("rarities", RARE)
+    if not byte:
         return scenario
     if byte & 1:
         scenario = replace(scenario, loop_once=True)
@@ -219,7 +233,7 @@ def _calm_limits(noise: Noise, scenario: Scenario) -> Scenario:
 
 def _faults(noise: Noise) -> Faults:
     """Nothing, or some kinds of faults, on some conditions, and calls that fail."""
-    if noise.byte() < FAULTY:
+    if not noise.part("faults", FAULTY):
         return NONE
     on = noise.byte() | noise.byte() << 8
     off = noise.byte() | noise.byte() << 8 if noise.byte() >= STOP else 0
@@ -238,7 +252,7 @@ def _faults(noise: Noise) -> Faults:
 
 
 def _connection(noise: Noise) -> Connection:
-    kind = noise.pick(("client", "server", "both", "client", "server", "layered"))
+    kind = noise.pick(noise.kinds)
     if kind == "client":
         server = _peer(noise, client=False)
         return Connection(_bufferevent(noise, AFTER_READS), server)
@@ -253,9 +267,9 @@ def _connection(noise: Noise) -> Connection:
 def _layered(noise: Noise) -> Connection:
     """Both ends are stacks, or the ends of a pair; a few layers, each one byte."""
     transport = noise.pick(("socket", "pair", "socket"))
-    layers = [noise.pick(LAYERS)] if transport == "socket" else []
+    layers = [noise.pick(noise.layers)] if transport == "socket" else []
     while len(layers) < 3 and (byte := noise.byte()) >= STOP + 60:
-        layers.append(LAYERS[byte % len(LAYERS)])
+        layers.append(noise.layers[byte % len(noise.layers)])
     steps = LAYERED_ENABLES, LAYERED_SETUP, LAYERED_REACTIONS
     client = _bufferevent(noise, ("read", "leave"), *steps)
     server = _bufferevent(noise, AFTER_READS, *steps)

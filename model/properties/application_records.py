@@ -106,7 +106,8 @@ def _enable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) 
     if mask & EV_READ:
         if view.held:
             view.held = False
-            view.unoffered = 1  # told now
+            if view.received_count - view.taken >= view.low:
+                view.unoffered = 1  # told now
         view.read_timed_out = False
         view.enable_read_pass = run.passes
         view.read_touched = time
@@ -162,12 +163,15 @@ def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, 
         view.read_touched = time
         if suspended and not 0 < high <= length:
             view.read_armed = run.pass_time
-        if view.completion and view.fresh_in < low:
-            view.unoffered = 0  # if it has not been processed yet
+        if view.completion:
+            if view.fresh_in < low:
+                view.unoffered = 0  # if it has not been processed yet
+            view.read_ok |= view.grown and length >= low
     if mask & EV_WRITE:
         view.write_low, view.write_high = low, high
         if view.completion:
             view.untold_write = 0
+            view.write_ok |= view.shrunk and view.written - view.sent <= low
 
 
 def _set_timeouts(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -196,7 +200,10 @@ def _trigger(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
 def _trigger_event(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     what, options = args
     if view.deferred or options & BEV_OPT_DEFER_CALLBACKS:
-        view.injected |= what if view.eventcb else 0
+        if view.eventcb:
+            view.injected |= what
+            if view.unlocked:
+                view.injections.append((index, what))
     elif view.eventcb:
         view.direct_injected = True
         view.direct_triggers += bool(view.depth)
@@ -238,7 +245,7 @@ def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         for overlapped in [each for each, of in run.operations.items() if of is view]:
             run.operations[overlapped] = NOBODY  # its packets are not heard
         rate_records.abandoned(run, view)
-        view.give_up_connection()
+        view.give_up_connection(index)
     if fd is None:
         return
     view.fd = fd
@@ -307,7 +314,7 @@ def operation(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is None:
         if name[:1] == "g":
-            rate_records.group_call(run, time, name, call, args)
+            rate_records.group_call(run, index, time, name, call, args)
         return
     view.idle = 0
     run.idle_waits = 0
@@ -315,7 +322,7 @@ def operation(run: Run, index: int, record: Record) -> None:
     if effect is not None:
         effect(run, view, index, time, args)
     else:
-        rate_records.call(run, view, time, call, args)
+        rate_records.call(run, view, index, time, call, args)
 
 
 def returned(run: Run, index: int, record: Record) -> None:
@@ -325,6 +332,7 @@ def returned(run: Run, index: int, record: Record) -> None:
         rates.told_totals(run, record[2], index, record[4])
     if view is not None and record[4] == -1 and not view.completion:
         view.unable |= record[3] in ("enable", "set_timeouts", "setfd")
+        rate_records.refused(run, view, record[0], record[3])
     if view is not None and view.is_listener:
         view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
     if view is not None and record[3] == "flush":
@@ -349,16 +357,15 @@ def new(run: Run, index: int, record: Record) -> None:
     view.is_listener = kind == "listener"
     if generic:
         view.generic = True
-        view.readcb = view.writecb = view.eventcb = False  # the other end may act before it is set
         if kind == "ssl":
             tls.begin(view)
+    if generic or run.threaded:  # the other end, or a thread, may act before they are set
+        view.readcb = view.writecb = view.eventcb = False
     if isinstance(options, int):
         view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS) or kind == "pair"
         view.unlocked = bool(options & BEV_OPT_UNLOCK_CALLBACKS)
-    view.merges = view.deferred or kind in {
-        "filter",
-        "ssl",
-    }  # which puts an event behind a callback due
+    # A filter, and TLS, put an event behind a callback that is due.
+    view.merges = view.deferred or kind in {"filter", "ssl"}
     if isinstance(fd, int) and fd >= 0:
         view.fd = fd
         run.by_fd[fd] = view
@@ -373,20 +380,18 @@ def attach(run: Run, index: int, record: Record) -> None:
         run.by_fd[fd] = view
 
 
-HANDLERS: dict[str, Handler] = (
-    CALLBACK_HANDLERS
-    | HARNESS_HANDLERS
-    | {
-        "write": write,
-        "read": read,
-        "drain": drain,
-        "echo": echo,
-        "op": operation,
-        "ret": returned,
-        "new": new,
-        "attach": attach,
-    }
-)
+HANDLERS: dict[str, Handler] = {
+    **CALLBACK_HANDLERS,
+    **HARNESS_HANDLERS,
+    "write": write,
+    "read": read,
+    "drain": drain,
+    "echo": echo,
+    "op": operation,
+    "ret": returned,
+    "new": new,
+    "attach": attach,
+}
 
 #: what goes on after the program: bytes, resources, and no callback after free
 TEARDOWN_HANDLERS: dict[str, Handler] = {
