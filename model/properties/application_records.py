@@ -1,4 +1,4 @@
-"""What the records of the application say: calls, and bytes moved.
+"""What the records of the application say: its calls.
 
 One function a kind, `(run, index, record)`; it brings the view up to date and asks the families
 where something is to be judged. One that returns true ends the judging of all but resources and
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import layers, rate_records, rates, stream, tls
+from model.properties import layers, rate_records, rates, tls
+from model.properties.byte_records import HANDLERS as BYTE_HANDLERS
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
 from model.properties.harness_records import HANDLERS as HARNESS_HANDLERS
-from model.properties.view import NOBODY, Handler, Run, View, as_bytes, as_name
+from model.properties.view import NOBODY, Handler, Run, View, as_name
 from model.subject import (
     BEV_OPT_DEFER_CALLBACKS,
     BEV_OPT_UNLOCK_CALLBACKS,
@@ -22,78 +23,6 @@ from model.subject import (
     EV_WRITE,
 )
 from model.trace import Record
-
-# --- bytes ---------------------------------------------------------------------------------------
-
-
-def write(run: Run, index: int, record: Record) -> None:
-    """`write`: the output grew, if the call succeeded."""
-    time, _, name, data, result = record
-    view = run.views.get(name)
-    if view is None or result == -1:
-        return
-    output_grew(run, view, time)
-    view.outgoing.append(as_bytes(data))
-    view.written += len(data)
-    view.idle = 0
-    run.idle_waits = 0
-
-
-def output_grew(run: Run, view: View, time: int) -> None:
-    waits = view.completion or view.connecting or view.write_enable_credits  # so it runs already
-    if view.written == view.sent and (not waits or view.generic):
-        view.write_armed = run.pass_time  # bufferevent_sock.c: bufferevent_socket_outbuf_cb
-    view.write_touched = time
-    view.out_stuck = False
-
-
-def read(run: Run, index: int, record: Record) -> None:
-    """`read`: the application took bytes."""
-    time, _, name, _, data = record
-    view = run.views.get(name)
-    if view is not None and data:
-        view.reads.append((view.taken, as_bytes(data), index))
-        input_shrank(run, view, time, len(data))
-
-
-def input_shrank(run: Run, view: View, time: int, size: int) -> None:
-    view.taken += size
-    high = view.high
-    if high:
-        length = view.received_count - view.taken
-        if length < high <= length + size:
-            view.read_armed = run.pass_time  # no more suspended
-            view.read_touched = time
-    view.idle = 0
-    run.idle_waits = 0
-
-
-def drain(run: Run, index: int, record: Record) -> None:
-    """`drain`: the application threw its output away, or was refused (B-3)."""
-    _, _, name, result = record
-    view = run.views.get(name)
-    if view is None:
-        return
-    run.checked["B-3"] += 1
-    stream.check_drain(run, view, index, result)
-    if result != -1:
-        view.sent = view.written
-        view.fresh_out = 0
-
-
-def echo(run: Run, index: int, record: Record) -> None:
-    """`echo`: the whole input went to the output."""
-    time, _, name, size = record
-    view = run.views.get(name)
-    if view is None or size <= 0 or size.__class__ is not int:
-        return
-    output_grew(run, view, time)
-    view.outgoing.append((view.taken, size))
-    view.written += size
-    input_shrank(run, view, time, size)
-
-
-# --- calls ---------------------------------------------------------------------------------------
 
 
 def _enable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -383,10 +312,7 @@ def attach(run: Run, index: int, record: Record) -> None:
 HANDLERS: dict[str, Handler] = {
     **CALLBACK_HANDLERS,
     **HARNESS_HANDLERS,
-    "write": write,
-    "read": read,
-    "drain": drain,
-    "echo": echo,
+    **BYTE_HANDLERS,
     "op": operation,
     "ret": returned,
     "new": new,

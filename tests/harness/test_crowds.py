@@ -1,4 +1,4 @@
-"""Crowds of threads that Hypothesis draws: on pools of workers, and under limits they share."""
+"""Crowds of threads that Hypothesis draws, on pools of workers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.run import Outcome, run
-from harness.scenario import AppStep, BuffereventEnd, Connection, RateGroup, Scenario
+from harness.scenario import AppStep, BuffereventEnd, Connection, Scenario
 from harness.schedules import RandomWalk
 from model.workers import Workers
 from tests.harness.test_app_threads import SAFE, UNLOCKED
@@ -69,26 +69,3 @@ def test_workers_keep_every_property(
     assert not outcome.verdicts.violations
     names = {record[2] for record in outcome.records if record[1] == "thread"}
     assert names >= {f"w{number}" for number in range(workers.count)}
-
-
-@given(
-    threads=THREADS,
-    options=OPTIONS,
-    rate=st.sampled_from((50, 1_000)),
-    seed=st.integers(0, 1 << 16),
-    chance=st.sampled_from((0.02, 0.2, 0.5)),
-)
-@settings(max_examples=100)
-def test_threads_under_one_limit_keep_their_bytes_and_locks(
-    threads: Threads, options: tuple[str, ...], rate: int, seed: int, chance: float
-) -> None:
-    """Members of a group whose locks others hold are passed over, and tried again. (A group's
-    buckets are written down beside its lock, so how full they are, R, is not judged here.)"""
-    crowd = _crowd(threads, options)
-    group = RateGroup(rate, 2 * rate, rate, 2 * rate, MS)
-    joins = tuple(AppStep("join_group", name, (0,)) for name in ENDS)
-    limited = replace(crowd, groups=(group,), threads=(joins, *crowd.threads))
-    outcome = _play(limited, "sim-epoll", seed, chance)
-    assert not outcome.verdicts.unreadable
-    broken = {each.property for each in outcome.verdicts.violations}
-    assert not {each for each in broken if not each.startswith("R-")}

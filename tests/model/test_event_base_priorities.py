@@ -78,3 +78,35 @@ def test_priorities_are_set_while_nothing_is_active() -> None:
     assert base.priority_init(2) == -1
     base.loop()
     assert base.priority_init(2) == 0
+
+
+@given(st.integers(0, 5), st.sampled_from(("break", "continue", "")), st.integers(0, 2))
+def test_a_callback_ends_the_pass_at_once(place: int, how: str, priority: int) -> None:
+    """event.c: event_process_active_single_queue: what is behind it in the queue runs later, or
+    with loopbreak not before another loop; with priorities and without."""
+    poller = FakePoller()
+    base = poller.base
+    if priority:
+        assert base.priority_init(3) == 0
+    ran: list[int] = []
+    passes: list[int] = []
+    for number in range(6):
+        event = Logged(poller, [], number)
+
+        def then(number: int = number) -> None:
+            ran.append(number)
+            passes.append(base.pass_number)
+            if number == place and how:
+                (base.loopbreak if how == "break" else base.loopcontinue)()
+
+        event.then = then
+        if priority:
+            assert event.priority_set(priority) == 0
+        base.activate(event, EV_READ)
+    base.loop(EVLOOP_NONBLOCK)
+    if how == "break":
+        assert ran == list(range(place + 1))
+        base.loop(EVLOOP_NONBLOCK)
+    assert ran == list(range(6))
+    ends = place if how else 5
+    assert [each - passes[0] for each in passes] == [int(number > ends) for number in range(6)]
