@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,19 @@ def test_without_rich_one_line_says_so(
     assert main(["show", str(path), "--rich"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["show", str(path)]) == 0
+
+
+def test_a_terminal_gets_colours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(save(tmp_path / "f.jsonl", failure()))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["show", path]) == 0
+    assert SGR.search(capsys.readouterr().out)
+    assert main(["show", path, "--plain"]) == 0
+    assert not SGR.search(capsys.readouterr().out)
 
 
 def test_plain_is_what_a_pipe_gets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
