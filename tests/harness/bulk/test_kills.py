@@ -31,6 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 def killed(folder: Path, random: Random) -> str:
     """One session with two workers, killed with them at some moment after it began to search."""
+    assert sys.platform != "win32", "what mypy understands"
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "harness", "campaign", "--dir", str(folder), "--jobs", "2"),
