@@ -21,7 +21,8 @@ SEED ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo fuzz test hunt coverage mutation libevent-coverage bench bench-json lint format readme clean system wine
+.PHONY: help demo fuzz test hunt coverage mutation libevent-coverage bench bench-json lint format
+.PHONY: pins readme picture clean system wine
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
 MINOR := $(shell $(PYTHON) -c 'import sys; v = sys.version_info; print(f"{v[0]}.{v[1]}" if v >= (3, 11) else "")' 2>/dev/null)
@@ -111,9 +112,17 @@ bench: $(DEV) wine
 bench-json: $(DEV) wine
 	@$(BIN)/python -m bench --json
 
+# Writes down what the pinned runs come to now (tests/pins.py): a change that is meant.
+pins: $(DEV)
+	@PYTHONPATH=. $(BIN)/python scripts/pin_runs.py
+
 # Renews the failing run on the first screen of the README.
 readme: $(CORE)
 	@$(BIN)/python scripts/readme_run.py
+
+# Renews the picture of a failure's page.
+picture: $(CORE) | system
+	@$(BIN)/python scripts/failure_picture.py
 
 clean:
 	rm -rf .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

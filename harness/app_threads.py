@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from model.traced_threads import TracedLocked
+from model.traced_threads import TracedLocked, TracedThreadedBase
 
 if TYPE_CHECKING:
     from harness.driver import Driver
@@ -29,6 +29,13 @@ class AppThreads:
         self.started = False  # not where the set-up has crashed
         self.left = len(driver.scenario.threads)
         self.kept: list[list[TracedLocked]] = [[] for _ in driver.scenario.threads]
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a list that is not done, or a worker that has not ended what it took:
+        a real one may not run for long."""
+        base = self.driver.base
+        return bool(self.left) or (isinstance(base, TracedThreadedBase) and base.workers_busy())
 
     def made(self, end: Live) -> None:
         """An end has its bufferevent: a reference for each thread."""
@@ -75,11 +82,12 @@ class AppThreads:
             self._let_go(number)
 
 
-def together(end: Live, write: Callable[[], None]) -> None:
-    """Does what must not come between another thread's write and its place in the stream."""
+def together(end: Live, action: Callable[[], None]) -> None:
+    """Does what must be one for the application's other threads, as bufferevent_lock has it: a
+    write and its place in the stream, a reconnect."""
     bev = end.bev
     if isinstance(bev, TracedLocked):
         with bev.locked.entry("write"):
-            write()
+            action()
     else:
-        write()
+        action()

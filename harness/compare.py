@@ -36,9 +36,9 @@ _CALM_PEER = ("send", "recv", "recv_all", "echo", "pause", "shutdown")
 
 def race_free(scenario: Scenario) -> bool:
     """Whether the scenario tells the same story in every world."""
-    if scenario.faults != NONE or not all(
-        _calm_connection(connection) for connection in scenario.connections
-    ):
+    if scenario.faults != NONE or scenario.threads or scenario.workers is not None:
+        return False
+    if not all(_calm_connection(connection) for connection in scenario.connections):
         return False
     silent = {index for index, each in enumerate(scenario.connections) if _is_silent(each)}
     return all(_calm_app_step(step, silent) for step in scenario.app)

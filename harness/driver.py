@@ -26,7 +26,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, cast
 
-from harness.app_threads import AppThreads
+from harness.app_threads import AppThreads, together
 from harness.live import ACTS, Live, arguments
 from harness.named_base import NamedBase, Stack
 from harness.peers import Peer
@@ -62,6 +62,9 @@ TICKS_MAX = 20
 TEARDOWN_BUDGET = 2_000  # records that the clean-up may write
 TEARDOWN_PASSES = 40  # passes of the loop in the clean-up, with a growing pause between them
 TEARDOWN_PAUSE_NS = 200_000
+#: what a loop with nothing to do writes: EVLOOP_ONCE begins it again; where there are threads its
+#: own locks and accesses are records, and so is whose they are
+_LOOP_ALONE = frozenset({"loop", "loop_end", "lock", "touch", "on"})
 
 
 class Driver:
@@ -235,8 +238,7 @@ class Driver:
         assert isinstance(connection.client, BuffereventEnd)
         live = self.ends[name] = Live(self, name, 2 * index, connection.client, connection.layers)
         live.start(None)
-        if live.bev is not None and live.bev.getfd() is None:  # its set-up may have reconnected
-            live.bev.socket_connect(port)
+        together(live, partial(_connect_first, live, port))
 
     # The application's program.
 
@@ -291,7 +293,7 @@ class Driver:
         """How much longer nothing must happen."""
         if any(peer.pausing for peer in self.peers.values()):
             return self.tick_ns
-        if self.threads is not None and self.threads.left:
+        if self.threads is not None and self.threads.busy:
             return self.tick_ns
         last_ns = max([0, *(peer.rested_ns for peer in self.peers.values())])
         for record in reversed(self.trace.records):
@@ -342,11 +344,17 @@ class Driver:
                 self.world.sleep(attempt * TEARDOWN_PAUSE_NS)
 
 
+def _connect_first(end: Live, port: int) -> None:
+    """The first connect, unless a reaction to its set-up was a reconnect."""
+    if end.bev is not None and end.bev.getfd() is None:
+        end.bev.socket_connect(port)
+
+
 def _found_nothing(record: Record) -> bool:
     """Whether a record only says that the loop waited and nothing happened."""
     kind = record[1]
-    if kind in ("loop", "loop_end"):
-        return True  # EVLOOP_ONCE
+    if kind in _LOOP_ALONE:
+        return True
     if kind == "epoll_wait":
         return bool(record[4] == [])
     return kind == "gqcs" and record[4] is Win32Error.WAIT_TIMEOUT

@@ -12,16 +12,15 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from harness.app_threads import together
+from harness.live_layers import stack_on
 from harness.live_rates import RATE_ACTS
-from harness.named_base import LayeringBase
 from harness.scenario import TLS_LAYERS, BuffereventEnd, Layer, Reaction
 from model.content import content
-from model.filters import FILTERS
-from model.layer import Filters
 from model.subject import (
     BEV_FINISHED,
     BEV_FLUSH,
     BEV_NORMAL,
+    BEV_OPT_CLOSE_ON_FREE,
     BEV_TRIG_DEFER_CALLBACKS,
     BEV_TRIG_IGNORE_WATERMARKS,
     EV_READ,
@@ -33,7 +32,6 @@ from model.subject import (
     NotMade,
     TlsBufferevent,
 )
-from model.tls import SslState
 
 if TYPE_CHECKING:
     from harness.driver import Driver
@@ -122,10 +120,15 @@ class Live:
                 base.close_fd(fd)
             return
         self.begin(bottom)
-        if late is not None and self.bev is None:
-            base.close_fd(late)
-        elif late is not None:
-            _bev(self).setfd(late)
+        if late is not None:
+            together(self, partial(self._given, late))
+
+    def _given(self, fd: int) -> None:
+        """Its descriptor comes after it was made, unless it is freed by then."""
+        if self.bev is None:
+            self.driver.base.close_fd(fd)
+        else:
+            self.bev.setfd(fd)
 
     def begin(self, bev: Bufferevent) -> None:
         """Goes on with `bev`, or with the stack that is built on it."""
@@ -133,7 +136,8 @@ class Live:
             try:
                 bev = stack_on(bev, self)
             except NotMade:
-                for lower in reversed(self.lower):
+                owned = self.options & BEV_OPT_CLOSE_ON_FREE  # what is on top frees what is below
+                for lower in self.lower[-1:] if owned else reversed(self.lower):
                     lower.free()
                 return
         self.bev = self.known = bev
@@ -172,48 +176,6 @@ class Live:
         self.turns[which] = turn + 1
         if turn < len(reactions):
             self.do(reactions[turn])
-
-
-def stack_on(bev: Bufferevent, end: Live) -> Bufferevent:
-    """The end's layers on `bev`: the top one."""
-    base = cast(LayeringBase, end.driver.base)
-    for number, layer in enumerate(end.layers, 1):
-        if layer.read_high:
-            bev.setwatermark(EV_READ, 0, layer.read_high)
-        if layer.write_high:
-            bev.setwatermark(EV_WRITE, 0, layer.write_high)
-        end.lower.append(bev)
-        name = end.name if number == len(end.layers) else f"{end.name}/{number}"
-        if layer.kind in TLS_LAYERS:
-            bev = _tls_on(base, bev, layer.kind, end, name)
-        else:
-            bev = base.bufferevent_filter_new(bev, _filters(end, number), end.options, name=name)
-    return bev
-
-
-def _filters(end: Live, number: int) -> Filters:
-    """The functions of a layer. Below TLS nothing is compressed: how far it goes would depend on
-    what is random."""
-    kind = end.layers[number - 1].kind
-    encrypted = any(layer.kind in TLS_LAYERS for layer in end.layers[number:])
-    return FILTERS["stored" if kind == "zlib" and encrypted else kind]()
-
-
-def _tls_on(base: LayeringBase, below: Bufferevent, kind: str, end: Live, name: str) -> Bufferevent:
-    """TLS on `below`; client ends connect."""
-    from harness.tls import SslEngine  # the standard library's ssl: only where needed
-
-    server = bool(end.index & 1)
-    state = SslState.ACCEPTING if server else SslState.CONNECTING
-    if kind == "tls-open":
-        state = SslState.OPEN
-    engine = SslEngine(server, "1.2" if kind == "tls-1.2" else "1.3")
-    bev = base.bufferevent_ssl_filter_new(below, engine, state, end.options, name=name)
-    if kind == "tls-dirty":
-        bev.set_allow_dirty_shutdown(2)  # any value but 0
-    if kind == "tls-batch":
-        bev.set_batch_write(1)
-    return bev
 
 
 def _bev(end: Live) -> Bufferevent:
@@ -305,7 +267,7 @@ def _setfd(end: Live) -> None:
 
 def _reconnect(end: Live) -> None:
     if end.is_socket:
-        end.driver.reconnect(end)
+        together(end, partial(end.driver.reconnect, end))
 
 
 def _priority(end: Live, priority: int) -> None:

@@ -95,8 +95,11 @@ MOTIFS: tuple[Motif, ...] = (
 
 
 def with_motif(scenario: Scenario, which: int, number: int) -> Scenario:
-    """The scenario with one of them in it; 0 is plain. Steps on an end that it took away go too."""
+    """The scenario with one of them in it; 0 is plain. Steps on an end that it took away go too,
+    and threads, whose ends must have locks."""
     made = MOTIFS[which % len(MOTIFS)](scenario, number)
+    if made.connections != scenario.connections:
+        made = replace(made, threads=())
     names = {name for name, end in ends(made) if isinstance(end, BuffereventEnd)}
     app = tuple([step for step in made.app if step.end is None or step.end in names])
     return made if len(app) == len(made.app) else replace(made, app=app)

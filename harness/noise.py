@@ -11,9 +11,9 @@ Sizes stand around the places where something changes: one byte, an echo's 64, t
 bytes of one kernel operation, and each watermark with one less and one more. Waits are 0 to 20 ms,
 timeouts 1 to 50 ms, so that a run takes some 150 ms at most on a real kernel.
 
-Faults come last, so that the rest of a scenario does not depend on them, and rate limits behind
-them, and threads behind those. Most runs have none; the others have each kind of fault with an even
-chance (a swarm), and some a call or two that fail.
+Faults come last, so that the rest of a scenario does not depend on them, and behind them rate
+limits, threads and completion workers. Most runs have none; the others have each kind of fault
+with an even chance (a swarm), and some a call or two that fail.
 
 Two ends that both echo for ever would never become quiet: when both ends of a connection are
 bufferevents, only the server end may echo whatever comes.
@@ -54,7 +54,7 @@ from harness.noise_tables import (
     WAITS_NS,
     WRITES,
 )
-from harness.noise_threads import with_threads
+from harness.noise_threads import THREADED, WORKED, with_threads, with_workers
 from harness.scenario import (
     AFTER_READS,
     TLS_LAYERS,
@@ -139,8 +139,7 @@ def scenario_of(
 
     `race_free` ones tell the same story in every world (`harness.compare.race_free` holds).
     `focus`, one of `FOCUSES`, has every scenario use a part that few of them do; with `threads` it
-    has application threads wherever it can. Without it none has: what threads do is not yet judged
-    without false alarms (about one in two thousand such runs), so only hunts draw them.
+    has application threads wherever it can, and otherwise seldom. Completion workers are seldom.
     """
     noise = Noise(data) if isinstance(data, bytes) else data
     network = noise.pick(NETWORKS)
@@ -159,9 +158,11 @@ def scenario_of(
     if noise.part("limits", LIMITED) or focus == "limits":
         limits = _calm_limits if race_free else _limits
         scenario = limits(noise, scenario)
-    if race_free or not threads:
+    if race_free:
         return scenario
-    return with_threads(noise, scenario)
+    if threads or noise.byte() >= THREADED:
+        scenario = with_threads(noise, scenario)
+    return with_workers(noise, scenario) if noise.byte() >= WORKED else scenario
 
 
 def _rarities(noise: Noise, scenario: Scenario) -> Scenario:

@@ -1,7 +1,9 @@
-"""Application threads out of noise: see `harness.noise`, which draws them last.
+"""Application threads and completion workers out of noise: see `harness.noise`, which draws them
+last.
 
 Few scenarios have threads; then there are up to three, with a few steps each on the bufferevents
 of the application, and those are made THREADSAFE: a stack at every level, a pair at both ends.
+Fewer have workers, one to three, deferred or pooled; over readiness those do nothing.
 """
 
 from __future__ import annotations
@@ -30,11 +32,22 @@ from harness.scenario import (
     ends,
     thread_safe,
 )
+from model.workers import Workers
 
 if TYPE_CHECKING:
     from harness.noise import Noise
 
+THREADED = 232  # a byte below leaves a scenario without threads
+WORKED = 240  # a byte below leaves it without workers
 THREADS = 3
+WORKERS = (
+    Workers(2, "pooled"),
+    Workers(1, "deferred"),
+    Workers(2, "deferred", 1),
+    Workers(1, "pooled"),
+    Workers(3, "pooled", 2),
+    Workers(3, "deferred"),
+)
 UNLOCKED = ("THREADSAFE", "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
 STEPS = 4  # of one thread
 _PLAIN = [step for step in APP_STEPS if step.do not in LOOP_STEPS]
@@ -70,6 +83,14 @@ def _table(scenario: Scenario) -> list[Step | Reaction]:
     if any(layer.kind in TLS_LAYERS for layer in layers):
         return ENCRYPTED_STEPS
     return THREAD_STEPS
+
+
+def with_workers(noise: Noise, scenario: Scenario) -> Scenario:
+    """The same with workers, unless it has layers, which have no lock."""
+    workers = noise.pick(WORKERS)
+    if any(each.layers for each in scenario.connections):
+        return scenario
+    return replace(scenario, workers=workers)
 
 
 def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> tuple[AppStep, ...]:

@@ -13,11 +13,12 @@ EPILOG = """\
 exit codes:
   0    clean: no property broke
   1    a property broke (replay: broke again; conform: kernels differ,
-       or a trace is not explained)
+       or a trace is not explained; shrink --check: it fails with less)
   2    bad usage or input, or a world that does not run here
   3    a replay that no longer fits, a campaign that did not find its canary,
        or an error of duopoll itself
-  130  interrupted before anything was found; fuzz prints its table first, and exits 1 if it found
+  130  interrupted before anything was found; fuzz prints its table first, and exits 1 if it found;
+       shrink keeps the smallest so far, explain tells what it has
   141  the reader of the output went away
 
 With CI=true in the environment, fuzz needs every world: a missing one is an error.

@@ -40,7 +40,7 @@ from model.threaded_base import ThreadedBase
 from model.threads import NO_THREADS, Hang, Threads, switching
 from model.trace import Record, Trace
 from model.traced import TracedBase, TracedCompletion, TracedReadiness
-from model.traced_threads import TracedThreadedBase
+from model.traced_threads import TracedSharedPort, TracedThreadedBase
 from model.workers import Workers
 from model.world import World
 from sim.epoll import LATE_NS
@@ -97,7 +97,11 @@ class KernelOf:
         if world.readiness is not None:
             self.readiness = TracedReadiness(switching(world.readiness, threads), trace)
         elif world.completion is not None:
-            self.completion = TracedCompletion(switching(world.completion, threads), trace)
+            kernel = switching(world.completion, threads)
+            if threads.active and self.choices is None:
+                self.completion = TracedSharedPort(kernel, trace, world.sleep)
+            else:
+                self.completion = TracedCompletion(kernel, trace)
 
     def log(self, severity: int, message: str) -> None:
         """A line that the subject logged."""

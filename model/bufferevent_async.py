@@ -119,7 +119,7 @@ class AsyncBufferevent(GenericBufferevent):
             if self.timeout_read_ns is not None and not self.read_suspended:
                 self.read_timer.start(self.timeout_read_ns)
             self.trigger_nolock(EV_READ, 0)
-        else:
+        elif not (self.deferred_queued and self.pending & EV_READ):  # else the one due tells them
             self.untold |= EV_READ
         if self.limiter is not None:  # once they are told: it may read on, and that may fail
             self.limiter.settle(READ, nbytes)

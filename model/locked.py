@@ -149,13 +149,14 @@ class Locked(Bufferevent):
                 super().run()
 
     def _run_unlocked(self) -> None:
-        """bufferevent_run_deferred_callbacks_unlocked."""
+        """bufferevent_run_deferred_callbacks_unlocked.
+
+        Something may be added while the lock is given back. CONNECTED then still comes first and
+        alone, and an event does not overtake a read callback that became due before it: both wait
+        for another turn. (A choice of ours: libevent tells the event, with CONNECTED in its mask.)
+        """
         self.deferred_queued = False
-        eventcb = self.eventcb
-        if self.pending_events & BEV_EVENT_CONNECTED and eventcb is not None:
-            self.pending_events &= ~BEV_EVENT_CONNECTED
-            self.error = None
-            self.call_unlocked(eventcb, BEV_EVENT_CONNECTED)
+        self._tell_connected()
         readcb = self.readcb
         if self.pending & EV_READ and readcb is not None:
             self.pending &= ~EV_READ
@@ -163,16 +164,27 @@ class Locked(Bufferevent):
             self.call_unlocked(readcb)
             if self.wm_read_high:
                 self._after_readcb(before)
+        self._tell_connected()
         writecb = self.writecb
         if self.pending & EV_WRITE and writecb is not None:
             self.pending &= ~EV_WRITE
             self.call_unlocked(writecb)
+        self._tell_connected()
         eventcb = self.eventcb
-        if self.pending_events and eventcb is not None:
+        if self.pending & EV_READ and self.readcb is not None:
+            self._schedule_deferred()
+        elif self.pending_events and eventcb is not None:
             what, self.error = self.pending_events, self.pending_error
             self.pending_events, self.pending_error = 0, None
             self.call_unlocked(eventcb, what)
         self.decref()
+
+    def _tell_connected(self) -> None:
+        """Also that of another connection, which the callback may begin."""
+        while self.pending_events & BEV_EVENT_CONNECTED and self.eventcb is not None:
+            self.pending_events &= ~BEV_EVENT_CONNECTED
+            self.error = None
+            self.call_unlocked(self.eventcb, BEV_EVENT_CONNECTED)
 
     def call_unlocked(self, callback: Callable[..., None], *args: int) -> None:
         """Calls with the lock given back once."""

@@ -73,7 +73,10 @@ class LockedGroup(RateLimitGroup):
     def set_cfg(self, cfg: RateLimitConfig) -> int:
         with self.lock:
             self.touch()
-            return super().set_cfg(cfg)
+            result = super().set_cfg(cfg)
+            if any(self.missed):
+                start_refill(self.refill, RETRY_NS)
+            return result
 
     def get_read_limit(self) -> int:
         with self.lock:
@@ -135,7 +138,7 @@ class LockedGroup(RateLimitGroup):
     def _unsuspend(self, way: int) -> None:
         """bev_group_unsuspend_reading_: who is not to be had is tried again."""
         self.suspended[way] = self.missed[way] = False
-        if not any(self.suspended):
+        if not any(self.suspended) and not any(self.missed):
             self.refill.stop()
         members = tuple(self.members)
         first = self._first(len(members))

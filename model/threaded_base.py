@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from model.rate_limit import RateLimitConfig
     from model.rate_limit_group import RateLimitGroup
     from model.tls import SslState, TlsEngine
+    from model.workers import WorkedCompletion
 
 
 class Wakeup(Protocol):
@@ -66,6 +67,7 @@ class ThreadedBase(EventBase):
         self.notify_pending = False
         self.runs: object = None  # whose callback the loop's thread is in, or about to be in
         self.next_name = ""  # what the next bufferevent is called in records
+        self.pool: WorkedCompletion | None = None  # completion workers, if there are any
 
     def name(self, fallback: str) -> str:
         """What a new bufferevent's lock is called."""

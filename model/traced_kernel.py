@@ -140,6 +140,7 @@ class TracedCompletion:
 
     def __init__(self, kernel: CompletionKernel, trace: Trace) -> None:
         self._kernel = kernel
+        self._take = kernel.get_queued_completion_status
         self._append = trace.append
         self._now = trace.now_ns
         self._check_budget = trace.check_budget
@@ -255,7 +256,7 @@ class TracedCompletion:
         self, port: int, max_entries: int, timeout_ns: int | None
     ) -> list[Completion] | Win32Error:
         self._check_budget()
-        result = self._kernel.get_queued_completion_status(port, max_entries, timeout_ns)
+        result = self._take(port, max_entries, timeout_ns)
         if isinstance(result, Win32Error):
             self._append((self._now(), "gqcs", port, timeout_ns, result))
             return result

@@ -129,12 +129,15 @@ class TracedRates:
         return self._rate("set_rate_limit", lambda: self._inner.set_rate_limit(cfg), *args)
 
     def add_to_rate_limit_group(self, group: TracedGroup) -> int:
-        self.group = group
-        return self._rate(
-            "add_to_rate_limit_group",
-            lambda: self._inner.add_to_rate_limit_group(group.inner),
-            group.number,
-        )
+        before, self.group = self.group, group
+
+        def join() -> int:
+            result = self._inner.add_to_rate_limit_group(group.inner)
+            if result:
+                self.group = before
+            return result
+
+        return self._rate("add_to_rate_limit_group", join, group.number)
 
     def remove_from_rate_limit_group(self) -> int:
         self.group = None

@@ -7,8 +7,11 @@ bufferevent that is freed is left alone, which only its lock can tell.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from model.errors import Win32Error
+from model.kernel import Completion, CompletionKernel
 from model.locked import Locked, has_lock
 from model.locked_rates import LockedGroup
 from model.rate_limit import RateLimitConfig
@@ -17,6 +20,7 @@ from model.threaded_base import ThreadedBase
 from model.threads import NO_LOCK, Lock, Threads
 from model.trace import Trace
 from model.traced import TracedBase, TracedBufferevent
+from model.traced_kernel import TracedCompletion
 from model.traced_rates import TracedGroup
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from model.tls import SslState, TlsEngine
     from model.traced_layers import TracedLayer
     from model.traced_tls import TracedEngine, TracedTls
+
+SUBMISSION_WAIT_NS = 50_000  # for a thread that has submitted and not yet written so
 
 #: calls, and what they answer for a bufferevent that is freed
 _CALLS: dict[str, object] = {
@@ -129,6 +135,50 @@ class _TracedLockedGroup(TracedGroup):
             super().bucket()
 
 
+def _submission(name: str, place: int) -> Any:
+    """The call of that name, whose argument at `place` is the overlapped."""
+
+    def call(self: TracedSharedPort, *args: Any) -> Any:
+        overlapped = args[place]
+        self.submitting.add(overlapped)
+        try:
+            return getattr(super(TracedSharedPort, self), name)(*args)
+        finally:
+            self.submitting.discard(overlapped)
+
+    call.__name__ = name
+    return call
+
+
+class TracedSharedPort(TracedCompletion):
+    """Where several real threads take packets: one may be here before the thread that submitted its
+    operation has come back to write so. Then its own record waits for that.
+    """
+
+    def __init__(
+        self, kernel: CompletionKernel, trace: Trace, pause: Callable[[int], None]
+    ) -> None:
+        super().__init__(kernel, trace)
+        self.submitting: set[int] = set()
+        self._pause = pause
+        self._take = self._take_submitted
+
+    wsa_recv = _submission("wsa_recv", 1)
+    wsa_send = _submission("wsa_send", 1)
+    accept_ex = _submission("accept_ex", 2)
+    connect_ex = _submission("connect_ex", 2)
+
+    def _take_submitted(
+        self, port: int, max_entries: int, timeout_ns: int | None
+    ) -> list[Completion] | Win32Error:
+        result = self._kernel.get_queued_completion_status(port, max_entries, timeout_ns)
+        if not isinstance(result, Win32Error):
+            for packet in result:
+                while packet.overlapped in self.submitting:
+                    self._pause(SUBMISSION_WAIT_NS)
+        return result
+
+
 class TracedThreadedBase(TracedBase):
     """A base whose bufferevents have locks, where they are THREADSAFE."""
 
@@ -145,6 +195,17 @@ class TracedThreadedBase(TracedBase):
         if isinstance(inner, Locked):
             return TracedLockedSocket(inner, self._trace, name, self._threaded.threads)
         return TracedBufferevent(inner, self._trace, name)
+
+    def workers_busy(self) -> bool:
+        """Whether a completion worker has taken a packet and is not done with it."""
+        pool = self._threaded.pool
+        if pool is None:
+            return False
+        taken = 0
+        for record in tuple(self._trace.records):
+            if record[1] == "gqcs" and record[2] == pool.work_port and isinstance(record[4], int):
+                taken += record[4]
+        return taken > sum(pool.served.values())
 
     def bufferevent_bottom_new(self, fd: int | None, options: int, name: str) -> TracedLayer:
         self._threaded.next_name = name

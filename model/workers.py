@@ -52,8 +52,6 @@ class _Turn:
 class WorkedBase(ThreadedBase):
     """A base with a pool. In the mode `pooled` what its bufferevents defer goes to the pool."""
 
-    pool: WorkedCompletion | None = None  # which is made for it
-
     def schedule_deferred(self, deferred: Runnable) -> None:
         pool = self.pool
         if pool is not None and pool.pooled and isinstance(deferred, LockedAsync):
@@ -75,9 +73,10 @@ class WorkedCompletion(ThreadedCompletion):
         self.turns: dict[int, _Turn] = {}
         self.turn_of: dict[LockedAsync, _Turn] = {}
         self.names = [f"w{number}" for number in range(workers.count)]
+        self.served = dict.fromkeys(self.names, 0)  # packets; each worker counts its own
         base.pool = self
         for name in self.names:
-            base.threads.spawn(name, self._work)
+            base.threads.spawn(name, partial(self._work, name))
 
     # Sockets are the pool's.
 
@@ -93,7 +92,7 @@ class WorkedCompletion(ThreadedCompletion):
 
     # The workers.
 
-    def _work(self) -> None:
+    def _work(self, name: str) -> None:
         while True:
             packets = self.kernel.get_queued_completion_status(self.work_port, 1, None)
             if isinstance(packets, Win32Error):
@@ -102,6 +101,7 @@ class WorkedCompletion(ThreadedCompletion):
                 if packet.overlapped is None:
                     return
                 self.serve(packet)
+                self.served[name] += 1
 
     def serve(self, packet: Completion) -> None:
         """One packet of the pool's port."""

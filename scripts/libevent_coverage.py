@@ -5,8 +5,8 @@ with gcc's counters (`libevent_source`); upstream's programme `regress` runs onc
 duopoll fuzzes it for the seconds asked, in `--jobs` processes (`libevent_duopoll`); gcov(1) counts
 the branches of either. Sources, build, counters and failure files stay in
 `.cache/libevent-coverage/`; what is printed is the table, and how it was made. With `--table`
-nothing runs: the table is that of the last counters. `--missed` names the branches that regress
-reached and duopoll did not.
+nothing runs: the table is that of the last counters. With `--again` only duopoll runs again.
+`--missed` names the branches that regress reached and duopoll did not.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600, help="of duopoll (default: 600)")
     parser.add_argument("--jobs", type=int, default=2, help="processes of duopoll (default: 2)")
     parser.add_argument("--seed", type=int, default=1, help="of the first process (default: 1)")
+    parser.add_argument("--again", action="store_true", help="with regress's counters of last time")
     parser.add_argument("--table", action="store_true", help="of the counters that are there")
     parser.add_argument("--missed", action="store_true", help="branches that only regress reached")
     return parser.parse_args()
@@ -68,10 +69,22 @@ def _measure(tree: Path, options: argparse.Namespace) -> None:
     """Runs both programs, each with counters of its own, and notes how it went."""
     notes: dict[str, Any] = {"built_from": (tree / ".libs" / "built-from").read_text().strip()}
     notes["date"] = time.strftime("%Y-%m-%d")
-    print(f"{notes['built_from']}: regress, then {options.seconds:g} s of duopoll", flush=True)
-    notes["regress"] = _regress(tree)
+    first = "" if options.again else "regress, then "
+    print(f"{notes['built_from']}: {first}{options.seconds:g} s of duopoll", flush=True)
+    if options.again:
+        notes["regress"] = _notes()["regress"]
+    else:
+        notes["regress"] = _regress(tree)
     notes["duopoll"] = _duopoll(tree, options.seconds, options.jobs, options.seed)
     (CACHE / "notes.json").write_text(json.dumps(notes, indent=1), encoding="utf-8")
+
+
+def _notes() -> dict[str, Any]:
+    try:
+        noted: dict[str, Any] = json.loads((CACHE / "notes.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise Unbuildable(f"no measurement in {CACHE} has ended: run without options") from None
+    return noted
 
 
 def _counters(tree: Path, program: str, fresh: bool = False) -> Path:
@@ -198,7 +211,7 @@ def _tell(tree: Path) -> int:
     print("\nBeside them:\n")
     print("\n".join(markdown(PROGRAMS, rows(BESIDE, programs))))
     print()
-    print("\n".join(_how(json.loads((CACHE / "notes.json").read_text(encoding="utf-8")))))
+    print("\n".join(_how(_notes())))
     return 0
 
 

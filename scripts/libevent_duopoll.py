@@ -1,7 +1,8 @@
 """What duopoll does to libevent for a while, in one process: fuzzing and sweeps.
 
-`libevent_coverage` starts several with different seeds. Of the seconds given, six in eight go to
-`sim-epoll`, one to the real `epoll` and one to sweeps, in which each call of a kind fails in turn.
+`libevent_coverage` starts several with different seeds. Of the seconds given, five in eight go to
+`sim-epoll`, one to the real `epoll`, one to scenarios with TLS, which the fuzzer does not draw for
+libevent, and one to sweeps, in which each call of a kind fails in turn.
 The last line printed is a JSON object: runs, what the failures say, seconds of processor time.
 """
 
@@ -13,6 +14,8 @@ import os
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import cycle
 from time import monotonic
 
@@ -22,16 +25,18 @@ from harness.foreign import within
 from harness.fuzz import FuzzReport, fuzz
 from harness.motifs import MOTIFS, with_motif
 from harness.noise import scenario_of, tape_of
+from harness.run import run
 from harness.sweep import sweep
-from model.errors import DuopollError
+from model.errors import DuopollError, UsageError
 
 SUBJECT = "libevent"
-EIGHTHS = {"sim-epoll": 6, "epoll": 1}  # the rest is for sweeps
+EIGHTHS = {"sim-epoll": 5, "epoll": 1}  # the rest is for TLS and sweeps
 SWEPT = (
     *(("malloc", "ENOMEM"), ("epoll_ctl", "ENOMEM"), ("malloc", "ENOMEM"), ("epoll_ctl", "ENOSPC")),
     *(("recv", "ECONNRESET"), ("malloc", "ENOMEM"), ("send", "ECONNRESET"), ("recv", "EINTR")),
     *(("malloc", "ENOMEM"), ("connect", "ENETUNREACH"), ("accept", "EMFILE"), ("send", "EINTR")),
 )
+SIZES, TAPES = (24, 64, 160), (0, 16, 100)  # bytes of noise
 SEEDS_APART = 1_000  # of one campaign and the next in its place
 SWEPT_MOST = 400  # runs of one sweep
 
@@ -49,8 +54,8 @@ def main() -> int:
         seconds = options.seconds * share / 8
         runs[world], failures = fuzzing(world, options.seed, seconds, options.keep)
         said += failures
-    until = monotonic() + options.seconds * (8 - sum(EIGHTHS.values())) / 8
-    runs["sweeps"] = sweeps(options.seed, until)
+    runs["TLS"] = tls(options.seed, monotonic() + options.seconds / 8)
+    runs["sweeps"] = sweeps(options.seed, monotonic() + options.seconds / 8)
     shared(SUBJECT).version(SUBJECT)  # after any answer to this, its counters are written
     shared(SUBJECT).close()  # its processor time counts once it has ended
     print(json.dumps({"runs": runs, "failures": said, "cpu_s": round(sum(os.times()[:4]))}))
@@ -85,25 +90,51 @@ def fuzzing(world: str, seed: int, seconds: float, keep: str) -> tuple[int, Coun
     return runs, said
 
 
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """An error of duopoll ends what is inside, and is told."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except DuopollError as error:
+        print(f"libevent-coverage: {what}: {error}", file=sys.stderr, flush=True)
+
+
+def tls(seed: int, until: float) -> int:
+    """Plays scenarios with TLS up to that time of the monotonic clock; the runs made.
+
+    The counters are written behind each, since many of these runs end their process.
+    """
+    choose = random.Random(seed)
+    runs = 0
+    while monotonic() < until:
+        scenario = scenario_of(choose.randbytes(choose.choice(SIZES)), focus="tls")
+        tape = tape_of(choose.randbytes(choose.choice(TAPES)))
+        with suppress(UsageError), telling("TLS"):  # libevent does not have every layer
+            run(scenario, "sim-epoll", tape=tape, subject=SUBJECT)
+            shared(SUBJECT).version(SUBJECT)
+            runs += 1
+    return runs
+
+
 def sweeps(seed: int, until: float) -> int:
     """Sweeps drawn scenarios until that time of the monotonic clock; the runs made."""
     choose = random.Random(seed)
     runs = 0
     for call, outcome in cycle(SWEPT):
-        noise = choose.randbytes(choose.choice((24, 64, 160)))
+        noise = choose.randbytes(choose.choice(SIZES))
         which = choose.randrange(len(MOTIFS))
         scenario = with_motif(within(scenario_of(noise)), which, choose.randrange(256))
-        tape = tape_of(choose.randbytes(choose.choice((0, 16, 100))))
+        tape = tape_of(choose.randbytes(choose.choice(TAPES)))
         swept = sweep(
             scenario, "sim-epoll", call, outcome, tape=tape, subject=SUBJECT, most=SWEPT_MOST
         )
-        try:
+        with telling(f"sweep of {call}"):
             for _ in swept:
                 runs += 1
                 if monotonic() >= until:
                     return runs
-        except DuopollError as error:
-            print(f"libevent-coverage: sweep of {call}: {error}", file=sys.stderr, flush=True)
         if monotonic() >= until:
             return runs
     return runs

@@ -260,7 +260,9 @@ def _smaller_layers(layer: Layer) -> Less[Layer]:
 
 
 def _smaller_ends(end: End) -> Less[End]:
-    dull: End = PeerEnd() if isinstance(end, PeerEnd) else BuffereventEnd()
+    dull: End = PeerEnd()
+    if isinstance(end, BuffereventEnd):  # which has no more steps than this one
+        dull = BuffereventEnd() if end.setup else BuffereventEnd(setup=())
     if end == dull:
         return
     yield "end", dull

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from harness.failure import FailureFile
 from harness.options import add_command, json_option
 from harness.reading import parse, read_file
 from harness.show import load_any
@@ -35,7 +36,9 @@ def add(subparsers: Any) -> None:
     command.add_argument("file", metavar="FILE")
     command.add_argument("--to", choices=tuple(FORMS), default="html", help=f"{forms} (html)")
     command.add_argument("--out", metavar="PATH", help="where (default: beside FILE)")
-    command.add_argument(
+    why = command.add_mutually_exclusive_group()
+    why.add_argument("--explain", action="store_true", help="html: find out why it fails, for it")
+    why.add_argument(
         "--explanation", metavar="JSON", help="html: what `duopoll explain --json` said"
     )
     command.add_argument(
@@ -47,7 +50,8 @@ def add(subparsers: Any) -> None:
 def export(options: argparse.Namespace) -> int:
     """The command. Gives the exit code."""
     failure, records = load_any(options.file)
-    for name, form in (("explanation", "html"), ("by_record", "perfetto")):
+    forms = (("explain", "html"), ("explanation", "html"), ("by_record", "perfetto"))
+    for name, form in forms:
         if getattr(options, name) and options.to != form:
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} is of --to {form}, not of {options.to}: leave it out")
@@ -56,8 +60,7 @@ def export(options: argparse.Namespace) -> int:
     if options.to == "html":
         from harness.views.html import html_page
 
-        explanation = None if options.explanation is None else _load(options.explanation)
-        made = html_page(records, failure, explanation)
+        made = html_page(records, failure, _explanation(options, failure))
     elif options.to == "pcapng":
         from harness.views.packets import pcapng
 
@@ -80,7 +83,18 @@ def export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _title(failure: Any) -> str:
+def _explanation(options: argparse.Namespace, failure: FailureFile | None) -> Any:
+    """What the page explains, if it does."""
+    if options.explain:
+        from harness.views.explained import explanation_of
+
+        if failure is None:
+            raise UsageError("--explain needs a failure file, this is a bare trace: leave it out")
+        return explanation_of(failure)
+    return None if options.explanation is None else _load(options.explanation)
+
+
+def _title(failure: FailureFile) -> str:
     broken = failure.broken or "a clean run"
     return f"{broken} in {'+'.join((failure.world, *failure.others))}"
 

@@ -1,5 +1,6 @@
 """Lanes: where a record happened. By connection and layer, so that a call stands between who made
-it and the network: c0, its layers, its kernel, then the server's kernel, layers and s0.
+it and the network: c0, its layers, its kernel, then the server's kernel, layers and s0. What
+threads do with each other has a lane a thread.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from harness.views import flows
 from harness.words import plain
+from model.threads import MAIN
 from model.trace import Record
 
 #: kinds that an application sees or does, on the lane of their bufferevent; `new` names both
@@ -17,6 +19,7 @@ _OF_BUFFEREVENTS = frozenset(
     + ("tls", "suspend", "memory", "cb", "cb_end", "bucket")
 )
 CALLBACK, CALL, KERNEL, PEER, LOOP, TROUBLE = "callback", "call", "kernel", "peer", "loop", "bad"
+THREAD = "thread"
 _TROUBLE = frozenset(("fault", "crash", "hang", "blocked", "budget", "log"))
 _THREADS = frozenset(("on", "thread", "lock", "condition", "touch"))
 
@@ -30,11 +33,18 @@ class Lane(NamedTuple):
 
 
 _LOOP = Lane("", "loop", "")
+_OF_THREADS = "threads"  # their group: locks, conditions, accesses
 
 
 def lanes_of(records: Sequence[Record]) -> tuple[list[Lane], list[int]]:
     """The lanes, left to right, and the lane of each record."""
-    placed = [_lane(record, end) for record, end in zip(records, flows.ends(records), strict=True)]
+    placed = []
+    thread = MAIN
+    for record, end in zip(records, flows.ends(records), strict=True):
+        if record[1] == "on":
+            thread = plain(record[2], 20)
+        of_threads = record[1] in _THREADS
+        placed.append(Lane(_OF_THREADS, thread, "thread") if of_threads else _lane(record, end))
     lanes = sorted(set(placed), key=_order)
     number = {lane: index for index, lane in enumerate(lanes)}
     return lanes, [number[lane] for lane in placed]
@@ -50,7 +60,9 @@ def class_of(kind: str) -> str:
         return PEER
     if kind in _TROUBLE:
         return TROUBLE
-    if kind in _THREADS or kind in {"loop", "loop_end", "step", "quiet", "teardown", "base_free"}:
+    if kind in _THREADS:
+        return THREAD
+    if kind in {"loop", "loop_end", "step", "quiet", "teardown", "base_free"}:
         return LOOP
     return KERNEL
 
@@ -71,8 +83,8 @@ def _lane(record: Record, end: str) -> Lane:
 
 def _order(lane: Lane) -> tuple[int, int, int, str]:
     """From the client's application down to its kernel, up from the server's; the loop first."""
-    if lane == _LOOP:
-        return (-1, 0, 0, "")
+    if lane.group in {_LOOP.group, _OF_THREADS}:
+        return (-1, int(lane != _LOOP), int(lane.name != MAIN), lane.name)
     server = lane.name.startswith("s")
     height = {"application": 1_000, "raw peer": 999, "kernel": -1}.get(lane.layer)
     if height is None:

@@ -11,7 +11,6 @@ from harness.options import add_command, json_option, natural
 from harness.scenario_json import to_json
 from harness.show import Filters, load_any, schema, show_file
 from harness.story import replay_command, story
-from harness.views.terminal import has_rich, show_rich
 from model.errors import UsageError
 from model.trace import encode_trace
 
@@ -44,9 +43,12 @@ def show(options: argparse.Namespace) -> int:
         _print(_show_json(options.file))
         return 0
     filters = Filters(tuple(options.kind), tuple(options.end), options.head, options.tail)
-    if options.rich or (sys.stdout.isatty() and not options.plain and has_rich()):
-        show_rich(options.file, filters, sys.stdout)
-        return 0
+    if options.rich or (sys.stdout.isatty() and not options.plain):
+        from harness.views.terminal import has_rich, show_rich  # not for every command
+
+        if options.rich or has_rich():
+            show_rich(options.file, filters, sys.stdout)
+            return 0
     for line in show_file(options.file, filters):
         print(line)
     return 0

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, TextIO
 from harness.failure import FailureFile
 from harness.show import Filters, chosen_records, load_any
 from harness.story import replay_command, story
-from harness.views.lanes import CALL, CALLBACK, KERNEL, LOOP, PEER, TROUBLE, class_of, lanes_of
+from harness.views.lanes import (
+    CALL,
+    CALLBACK,
+    KERNEL,
+    LOOP,
+    PEER,
+    THREAD,
+    TROUBLE,
+    class_of,
+    lanes_of,
+)
 from harness.words import describe, plain
 from model.errors import UsageError
 from model.properties import PROPERTY
@@ -32,6 +42,7 @@ COLOURS = {
     KERNEL: "cyan",
     PEER: "yellow",
     LOOP: "bright_black",
+    THREAD: "green",
     TROUBLE: "bold red",
 }
 

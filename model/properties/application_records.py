@@ -1,4 +1,4 @@
-"""What the records of the application say: calls, and bytes moved.
+"""What the records of the application say: its calls.
 
 One function a kind, `(run, index, record)`; it brings the view up to date and asks the families
 where something is to be judged. One that returns true ends the judging of all but resources and
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import layers, rate_records, rates, stream, tls
+from model.properties import layers, rate_records, rates, tls
+from model.properties.byte_records import HANDLERS as BYTE_HANDLERS
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
 from model.properties.harness_records import HANDLERS as HARNESS_HANDLERS
-from model.properties.view import NOBODY, Handler, Run, View, as_bytes, as_name
+from model.properties.view import NOBODY, Handler, Run, View, as_name
 from model.subject import (
     BEV_OPT_DEFER_CALLBACKS,
     BEV_OPT_UNLOCK_CALLBACKS,
@@ -22,78 +23,6 @@ from model.subject import (
     EV_WRITE,
 )
 from model.trace import Record
-
-# --- bytes ---------------------------------------------------------------------------------------
-
-
-def write(run: Run, index: int, record: Record) -> None:
-    """`write`: the output grew, if the call succeeded."""
-    time, _, name, data, result = record
-    view = run.views.get(name)
-    if view is None or result == -1:
-        return
-    output_grew(run, view, time)
-    view.outgoing.append(as_bytes(data))
-    view.written += len(data)
-    view.idle = 0
-    run.idle_waits = 0
-
-
-def output_grew(run: Run, view: View, time: int) -> None:
-    waits = view.completion or view.connecting or view.write_enable_credits  # so it runs already
-    if view.written == view.sent and (not waits or view.generic):
-        view.write_armed = run.pass_time  # bufferevent_sock.c: bufferevent_socket_outbuf_cb
-    view.write_touched = time
-    view.out_stuck = False
-
-
-def read(run: Run, index: int, record: Record) -> None:
-    """`read`: the application took bytes."""
-    time, _, name, _, data = record
-    view = run.views.get(name)
-    if view is not None and data:
-        view.reads.append((view.taken, as_bytes(data), index))
-        input_shrank(run, view, time, len(data))
-
-
-def input_shrank(run: Run, view: View, time: int, size: int) -> None:
-    view.taken += size
-    high = view.high
-    if high:
-        length = view.received_count - view.taken
-        if length < high <= length + size:
-            view.read_armed = run.pass_time  # no more suspended
-            view.read_touched = time
-    view.idle = 0
-    run.idle_waits = 0
-
-
-def drain(run: Run, index: int, record: Record) -> None:
-    """`drain`: the application threw its output away, or was refused (B-3)."""
-    _, _, name, result = record
-    view = run.views.get(name)
-    if view is None:
-        return
-    run.checked["B-3"] += 1
-    stream.check_drain(run, view, index, result)
-    if result != -1:
-        view.sent = view.written
-        view.fresh_out = 0
-
-
-def echo(run: Run, index: int, record: Record) -> None:
-    """`echo`: the whole input went to the output."""
-    time, _, name, size = record
-    view = run.views.get(name)
-    if view is None or size <= 0 or size.__class__ is not int:
-        return
-    output_grew(run, view, time)
-    view.outgoing.append((view.taken, size))
-    view.written += size
-    input_shrank(run, view, time, size)
-
-
-# --- calls ---------------------------------------------------------------------------------------
 
 
 def _enable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -106,7 +35,8 @@ def _enable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) 
     if mask & EV_READ:
         if view.held:
             view.held = False
-            view.unoffered = 1  # told now
+            if view.received_count - view.taken >= view.low:
+                view.unoffered = 1  # told now
         view.read_timed_out = False
         view.enable_read_pass = run.passes
         view.read_touched = time
@@ -162,12 +92,15 @@ def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, 
         view.read_touched = time
         if suspended and not 0 < high <= length:
             view.read_armed = run.pass_time
-        if view.completion and view.fresh_in < low:
-            view.unoffered = 0  # if it has not been processed yet
+        if view.completion:
+            if view.fresh_in < low:
+                view.unoffered = 0  # if it has not been processed yet
+            view.read_ok |= view.grown and length >= low
     if mask & EV_WRITE:
         view.write_low, view.write_high = low, high
         if view.completion:
             view.untold_write = 0
+            view.write_ok |= view.shrunk and view.written - view.sent <= low
 
 
 def _set_timeouts(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -196,7 +129,10 @@ def _trigger(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
 def _trigger_event(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     what, options = args
     if view.deferred or options & BEV_OPT_DEFER_CALLBACKS:
-        view.injected |= what if view.eventcb else 0
+        if view.eventcb:
+            view.injected |= what
+            if view.unlocked:
+                view.injections.append((index, what))
     elif view.eventcb:
         view.direct_injected = True
         view.direct_triggers += bool(view.depth)
@@ -238,7 +174,7 @@ def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         for overlapped in [each for each, of in run.operations.items() if of is view]:
             run.operations[overlapped] = NOBODY  # its packets are not heard
         rate_records.abandoned(run, view)
-        view.give_up_connection()
+        view.give_up_connection(index)
     if fd is None:
         return
     view.fd = fd
@@ -307,7 +243,7 @@ def operation(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is None:
         if name[:1] == "g":
-            rate_records.group_call(run, time, name, call, args)
+            rate_records.group_call(run, index, time, name, call, args)
         return
     view.idle = 0
     run.idle_waits = 0
@@ -315,7 +251,7 @@ def operation(run: Run, index: int, record: Record) -> None:
     if effect is not None:
         effect(run, view, index, time, args)
     else:
-        rate_records.call(run, view, time, call, args)
+        rate_records.call(run, view, index, time, call, args)
 
 
 def returned(run: Run, index: int, record: Record) -> None:
@@ -325,6 +261,7 @@ def returned(run: Run, index: int, record: Record) -> None:
         rates.told_totals(run, record[2], index, record[4])
     if view is not None and record[4] == -1 and not view.completion:
         view.unable |= record[3] in ("enable", "set_timeouts", "setfd")
+        rate_records.refused(run, view, record[0], record[3])
     if view is not None and view.is_listener:
         view.closed |= record[3] == "listen"  # without a descriptor it waits for nothing
     if view is not None and record[3] == "flush":
@@ -349,16 +286,15 @@ def new(run: Run, index: int, record: Record) -> None:
     view.is_listener = kind == "listener"
     if generic:
         view.generic = True
-        view.readcb = view.writecb = view.eventcb = False  # the other end may act before it is set
         if kind == "ssl":
             tls.begin(view)
+    if generic or run.threaded:  # the other end, or a thread, may act before they are set
+        view.readcb = view.writecb = view.eventcb = False
     if isinstance(options, int):
         view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS) or kind == "pair"
         view.unlocked = bool(options & BEV_OPT_UNLOCK_CALLBACKS)
-    view.merges = view.deferred or kind in {
-        "filter",
-        "ssl",
-    }  # which puts an event behind a callback due
+    # A filter, and TLS, put an event behind a callback that is due.
+    view.merges = view.deferred or kind in {"filter", "ssl"}
     if isinstance(fd, int) and fd >= 0:
         view.fd = fd
         run.by_fd[fd] = view
@@ -373,20 +309,15 @@ def attach(run: Run, index: int, record: Record) -> None:
         run.by_fd[fd] = view
 
 
-HANDLERS: dict[str, Handler] = (
-    CALLBACK_HANDLERS
-    | HARNESS_HANDLERS
-    | {
-        "write": write,
-        "read": read,
-        "drain": drain,
-        "echo": echo,
-        "op": operation,
-        "ret": returned,
-        "new": new,
-        "attach": attach,
-    }
-)
+HANDLERS: dict[str, Handler] = {
+    **CALLBACK_HANDLERS,
+    **HARNESS_HANDLERS,
+    **BYTE_HANDLERS,
+    "op": operation,
+    "ret": returned,
+    "new": new,
+    "attach": attach,
+}
 
 #: what goes on after the program: bytes, resources, and no callback after free
 TEARDOWN_HANDLERS: dict[str, Handler] = {

@@ -8,6 +8,9 @@ holds bytes that have left), and what those bytes cause is yet to come.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from model.errors import Errno
 from model.properties import (
     callbacks,
@@ -20,7 +23,8 @@ from model.properties import (
     tls,
     watermarks,
 )
-from model.properties.view import Handler, Run, View
+from model.properties.meanwhile import picked
+from model.properties.view import UNCOUNTED, Handler, Run, View
 from model.subject import (
     BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
@@ -55,6 +59,9 @@ def callback(run: Run, index: int, record: Record) -> None:
         return
     if which == "error":
         return
+    if view.given_up and run.threaded and view.unlocked:
+        if picked(run, name, index) < view.begun:
+            return  # of the connection before: another thread has given that up since
     view.idle += 1
     if view.idle > liveness.CALLBACKS_MAX:
         liveness.spinning(run, view, index)
@@ -78,7 +85,9 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
     run.data_callbacks += 1
     view.again = False
     view.shown = length
-    if view.connecting and (view.grown or not view.read_credits):
+    if view.connecting and (
+        not view.read_credits or (view.grown and not _picked_before(run, view))
+    ):
         order.before_connected(run, view, index, "read")
     if view.illicit:
         callbacks.read_while_disabled(run, view, index)
@@ -89,9 +98,13 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
     if length < view.low:
         watermarks.read_below_low(run, view, index, length)
     if not more:
-        view.read_ok = view.read_credits > 0  # a trigger may be pending that met the watermark
+        # A trigger may be pending that met the watermark.
+        view.read_ok = view.read_credits > 0 or (view.read_ok and _picked_before(run, view))
         view.unoffered = 0
+        view.held = False  # all there is has been offered
     else:
+        # The rest is processed after this callback: if reading is not enabled then, it is held.
+        view.held |= not view.enabled & EV_READ
         view.unoffered = int(view.fresh_in >= view.low and not (view.held or view.dead))
 
 
@@ -99,7 +112,9 @@ def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -
     run.data_callbacks += 1
     if view.below is not None and view.tls is None:
         layers.handed_down(run, view, index)  # which needs no connection
-    elif view.connecting and (view.shrunk or not view.write_credits):
+    elif view.connecting and (
+        not view.write_credits or (view.shrunk and not _picked_before(run, view))
+    ):
         order.before_connected(run, view, index, "write")
     if view.shrunk:
         view.shrunk = more
@@ -111,23 +126,33 @@ def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -
         watermarks.write_above_low(run, view, index, length)
     if view.deferred:
         run.checked["O-3"] += 1
-        if view.unoffered == 2:
+        if view.unoffered == 2 and not _picked_before(run, view):
             order.late_read(run, view, index, "write")
     view.untold_write = 0
     if not more:
         # An enable that is still to be answered may trigger at once, before the output grows.
         answered = view.write_enable_credits == 0 or view.written - view.sent > view.write_low
-        view.write_ok = view.write_credits > 0 or not answered
+        view.write_ok = view.write_credits > 0 or not answered or _picked_before(run, view)
+
+
+def _picked_before(run: Run, view: View) -> bool:
+    """Whether the callback may have been picked before bytes moved that it is judged by: with
+    UNLOCK_CALLBACKS, where workers process what has ended."""
+    return run.workers and view.unlocked
 
 
 def _event_callback(
     run: Run, view: View, index: int, time: int, what: int, error: object, enabled: int
 ) -> None:
     run.idle_waits = 0
-    if view.direct_injected or (
-        view.injected and what & view.injected == view.injected and not _timed_out(view, enabled)
-    ):
-        _injected_callback(view, what, enabled)
+    if view.direct_injected:
+        view.direct_injected = False
+        return
+    told = view.injected
+    if view.injections and run.threaded:
+        told = _injected_when_picked(run, view, index)
+    if told and what & told == told and not _timed_out(view, enabled):
+        _injected_callback(run, view, index, what, told, enabled)
         return
     if view.above is not None:
         layers.tell_above(view, view.above, index, what, error)
@@ -144,6 +169,8 @@ def _event_callback(
     shared = view.deferred and view.failed and not view.connect_events
     if what & BEV_EVENT_ERROR and (view.connecting or shared or not what & _DIRECTIONS):
         events.outcome_of_connect(run, view, index, what)
+    if run.threaded and what & BEV_EVENT_TIMEOUT:
+        _timed_out_first(view, what, enabled)
     _judge_order(run, view, index, what)
     if what & BEV_EVENT_EOF:
         events.truth_of_eof(run, view, index, what)
@@ -161,19 +188,37 @@ def _event_callback(
         view.enabled = enabled
 
 
+def _timed_out_first(view: View, what: int, enabled: int) -> None:
+    """Bytes whose end another thread than the loop's has recorded may be processed when a timeout
+    has disabled reading: then they are held."""
+    reading = what & BEV_EVENT_READING and not enabled & EV_READ
+    if reading and view.unoffered and view.fresh_in_pass == UNCOUNTED:
+        view.unoffered = 0
+        view.held = True
+
+
 def _timed_out(view: View, enabled: int) -> bool:
     """Whether it is a real timeout, told at once: that has disabled its direction, as a connect
     that was refused at once has, whose ERROR is deferred and joins what was triggered."""
     return not view.deferred and not view.refused and bool(view.enabled & ~enabled)
 
 
-def _injected_callback(view: View, what: int, enabled: int) -> None:
+def _injected_when_picked(run: Run, view: View, index: int) -> int:
+    """With UNLOCK_CALLBACKS: what other threads have triggered since the mask was picked comes in
+    another call."""
+    since = picked(run, view.name, index)
+    return reduce(or_, [bits for place, bits in view.injections if place < since], 0)
+
+
+def _injected_callback(
+    run: Run, view: View, index: int, what: int, told: int, enabled: int
+) -> None:
     """The application may trigger what it likes. What really happened may be in the same mask."""
-    if view.direct_injected:
-        view.direct_injected = False
-        return
-    rest = what & ~view.injected
-    view.injected = 0
+    rest = what & ~told
+    if view.injections:
+        since = picked(run, view.name, index) if run.threaded else index
+        view.injections = [each for each in view.injections if each[0] >= since]
+    view.injected = reduce(or_, [bits for _, bits in view.injections], 0)
     if what & _ENDS:
         view.owed = -1
     if what & BEV_EVENT_ERROR:
@@ -198,6 +243,8 @@ def _judge_order(run: Run, view: View, index: int, what: int) -> None:
             layers.end_before_bytes_below(run, view, index, what)
     if view.deferred:
         run.checked["O-3"] += 1
+        if _picked_before(run, view):
+            return
         if view.unoffered == 2:
             order.late_read(run, view, index, "event")
         elif view.untold_write == 2 and not _refilled(view):

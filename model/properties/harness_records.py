@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from model.errors import Errno
 from model.properties import liveness, rates, resources
-from model.properties.view import Handler, Run
+from model.properties.view import UNCOUNTED, Handler, Run
 from model.subject import EVLOOP_ONCE
+from model.threads import MAIN
 from model.trace import Record
 
 
@@ -79,6 +80,7 @@ def budget(run: Run, index: int, record: Record) -> bool:
 def on(run: Run, index: int, record: Record) -> None:
     """`on`: another thread writes."""
     run.thread = record[2]
+    run.pass_mark = run.passes if run.thread == MAIN else UNCOUNTED
 
 
 def thread(run: Run, index: int, record: Record) -> None:

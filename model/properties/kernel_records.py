@@ -26,6 +26,7 @@ def wait(run: Run, index: int, record: Record) -> None:
     run.last_pass_time, run.pass_time = run.pass_time, record[0]
     run.wait_index = index
     run.passes += 1
+    run.pass_mark = run.passes
     run.idle_waits += 1
     if run.rates is not None:
         rate_records.waited(run, index, record[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model.layer import FilterResult
-from model.properties import application_records, layers, progress, rate_records
+from model.properties import byte_records, layers, progress, rate_records
 from model.properties.view import Handler, Run
 from model.rate_limit import SUSPEND_BW, SUSPEND_BW_GROUP
 from model.trace import Record
@@ -29,10 +29,10 @@ def buffer(run: Run, index: int, record: Record) -> None:
         if added:
             progress.moved_in(run, view, index, time, added)
         if deleted:
-            application_records.input_shrank(run, view, time, deleted)
+            byte_records.input_shrank(run, view, time, deleted)
     else:
         if added:
-            application_records.output_grew(run, view, time)
+            byte_records.output_grew(run, view, time)
             view.written += added
         if deleted:
             progress.left(run, view, time, deleted)

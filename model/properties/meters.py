@@ -81,13 +81,19 @@ class Meter:
 class Group:
     """A group: its meters, who is in it, and what its members moved."""
 
-    __slots__ = ("configured_share", "members", "meters", "owing", "share", "totals")
+    __slots__ = (
+        *("acts", "configured_share", "fewer", "members", "meters", "more", "owing"),
+        *("share", "totals"),
+    )
 
     def __init__(self, limits: tuple[int, int, int, int, int], time: int) -> None:
         self.meters = meters_of(limits, time)
         self.members: dict[str, Limited] = {}
         self.owing: dict[str, Limited] = {}  # who may have to give tokens back: once members
         self.totals = [0, 0]
+        self.fewer, self.more = [0, 0], [0, 0]  # bytes by which they may differ (`rates.doubt`)
+        #: by thread, what it did last to the group: record, way, bytes charged
+        self.acts: dict[str, tuple[int, int, int]] = {}
         self.configured_share = MIN_SHARE
         self.share = 1
         self.set_share(MIN_SHARE)
@@ -115,7 +121,7 @@ class Limited:
     """One bufferevent of a run with limits; most of them may have none themselves."""
 
     __slots__ = (
-        "flight", "freed", "group", "group_name", "largest", "name", "operations",
+        "before", "flight", "freed", "group", "group_name", "largest", "name", "operations",
         "operations_pass", "own", "pending", "pending_pass", "ready_at", "reasons", "single",
         "strikes", "suspended_pass",
     )  # fmt: skip
@@ -125,6 +131,8 @@ class Limited:
         self.own: list[Meter | None] = [None, None]
         self.group: Group | None = None
         self.group_name = ""
+        #: limits and group before a call that may have failed
+        self.before: tuple[Meter | None, Meter | None, str] = (None, None, "")
         self.freed = False
         self.single = [SINGLE, SINGLE]
         self.flight: list[Charge] = [NOTHING, NOTHING]  # completion: what is in flight

@@ -33,7 +33,7 @@ def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
         if not view.read_licit:
             view.illicit += size
         view.fresh_in = size
-        view.fresh_in_pass = run.passes
+        view.fresh_in_pass = run.pass_mark
         certain = size  # a read of the application may not have been recorded yet
     elif not view.enabled & EV_READ or view.suspended:
         view.illicit += size
@@ -92,7 +92,7 @@ def left(run: Run, view: View, time: int, size: int) -> None:
         view.crossed_out = run.passes
     if view.completion:
         view.fresh_out = size
-        view.fresh_out_pass = run.passes
+        view.fresh_out_pass = run.pass_mark
     view.write_armed = run.pass_time
     view.write_touched = time
     view.write_timed_out = False

@@ -6,6 +6,7 @@ A run has no `Run.rates` until its first call about rates, so that others pay fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, TypeAlias
 
 from model.properties import rates
@@ -71,7 +72,7 @@ def _join(run: Run, limited: Limited, time: int, args: tuple[Any, ...]) -> None:
 
 
 def _leave(run: Run, limited: Limited, time: int, args: tuple[Any, ...]) -> None:
-    group, limited.group = limited.group, None
+    group, limited.group, limited.group_name = limited.group, None, ""
     if group is not None:
         del group.members[limited.name]
 
@@ -98,13 +99,39 @@ _CALLS: dict[str, Callable[[Run, Limited, int, tuple[Any, ...]], None]] = {
 }
 
 
-def call(run: Run, view: View, time: int, name: str, args: tuple[Any, ...]) -> None:
+_MAY_FAIL = frozenset({"set_rate_limit", "add_to_rate_limit_group"})
+
+
+def call(run: Run, view: View, index: int, time: int, name: str, args: tuple[Any, ...]) -> None:
     """`op` of a bufferevent, of a name that no other property knows."""
     effect = _CALLS.get(name)
     if effect is not None:
         limited = _rates(run).of(view.name)
+        before = limited.group
+        if run.foreign and name in _MAY_FAIL:
+            limited.before = (copy(limited.own[0]), copy(limited.own[1]), limited.group_name)
         effect(run, limited, time, args)
         _reckon(limited, time)
+        if limited.group is not before:
+            for group in (before, limited.group):
+                if group is not None:
+                    group.acts[run.thread] = (index, WRITE, 0)
+
+
+def refused(run: Run, view: View, time: int, name: str) -> None:
+    """A call gave -1: without memory for a limit nothing has changed."""
+    if run.rates is None or not run.foreign or name not in _MAY_FAIL:
+        return
+    limited = run.rates.of(view.name)
+    read, write, group_name = limited.before
+    if name == "set_rate_limit":
+        limited.own = [read, write]
+        return
+    _leave(run, limited, time, ())
+    group = run.rates.groups.get(group_name)
+    if group is not None:
+        limited.group, limited.group_name = group, group_name
+        group.members[limited.name] = limited
 
 
 def _reckon(limited: Limited, time: int) -> None:
@@ -113,7 +140,9 @@ def _reckon(limited: Limited, time: int) -> None:
             rates.reckon(limited, way, time)
 
 
-def group_call(run: Run, time: int, group_name: str, name: str, args: tuple[Any, ...]) -> None:
+def group_call(
+    run: Run, index: int, time: int, group_name: str, name: str, args: tuple[Any, ...]
+) -> None:
     """`op` of a group."""
     account = _rates(run)
     if name == "rate_limit_group_new":
@@ -129,10 +158,12 @@ def group_call(run: Run, time: int, group_name: str, name: str, args: tuple[Any,
         group.set_share(args[0])
     elif name == "rate_limit_group_reset_totals":
         group.totals = [0, 0]
+        group.fewer, group.more = [0, 0], [0, 0]
     elif name in ("rate_limit_group_decrement_read", "rate_limit_group_decrement_write"):
         meter = group.meters[WRITE if name.endswith("write") else READ]
         meter.update(time)
         meter.decrement(args[0])
+    group.acts[run.thread] = (index, WRITE, 0)
     for member in group.members.values():
         _reckon(member, time)
 
@@ -164,7 +195,7 @@ def ended(run: Run, view: View, way: int, size: int) -> None:
     flight, own, group = limited.flight[way]
     limited.flight[way] = NOTHING
     if own is not None or group is not None:
-        rates.given_back(limited, way, max(0, flight - size), own, group, run.passes)
+        rates.given_back(limited, way, max(0, flight - size), own, group, run.pass_mark)
 
 
 def abandoned(run: Run, view: View) -> None:
@@ -172,6 +203,7 @@ def abandoned(run: Run, view: View) -> None:
     in flight was given counts as sent."""
     limited = None if run.rates is None else run.rates.limited.get(view.name)
     if limited is not None:
+        rates.doubt(view, limited)
         ended(run, view, READ, 0)
         ended(run, view, WRITE, limited.flight[WRITE][0])
 

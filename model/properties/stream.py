@@ -55,8 +55,9 @@ def check_input(run: Run, view: View, index: int, shown: int) -> None:
     """The input's length in a callback is not what arrived less what was taken."""
     missing = view.received_count - view.taken - shown
     if missing > 0 and view.completion:
-        # What has ended is processed in turn, in the next pass at the latest.
-        if missing <= view.fresh_in and (run.workers or run.passes - view.fresh_in_pass <= 2):
+        # What has ended is processed in turn, in the next pass at the latest; what another thread
+        # than the loop's has recorded, whenever that thread goes on.
+        if missing <= view.fresh_in and run.passes - view.fresh_in_pass <= 2:
             if run.workers:  # another callback will follow for them
                 view.read_credits, view.read_ok = 1, True
             return
@@ -74,7 +75,7 @@ def check_output(run: Run, view: View, index: int, shown: int) -> None:
     """The output's length in a callback is not what was written less what was sent."""
     surplus = shown - (view.written - view.sent)
     if surplus > 0 and view.completion:
-        if surplus <= view.fresh_out and (run.workers or run.passes - view.fresh_out_pass <= 2):
+        if surplus <= view.fresh_out and run.passes - view.fresh_out_pass <= 2:
             if run.workers:
                 view.write_credits, view.write_ok = 1, True
             return

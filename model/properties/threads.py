@@ -10,8 +10,8 @@ cannot be told apart from others the edges of all of them are taken: a doubt is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from model.properties.accesses import Access, race
 from model.properties.catalogue import Property, Verdicts, Violation
 from model.properties.lock_order import Clock, Edge, circles
 from model.subject import BEV_OPT_UNLOCK_CALLBACKS
@@ -66,13 +66,6 @@ PROPERTIES = (
 )
 
 
-class _Access(NamedTuple):
-    thread: str
-    moment: int  # of the thread's own clock
-    record: int
-    held: tuple[str, ...]
-
-
 class _Thread:
     """What is known of one thread."""
 
@@ -103,8 +96,8 @@ class _Judge:
         self.current = self.thread(MAIN)
         self.locks: dict[str, Clock] = {}
         self.edges: dict[tuple[str, str], list[Edge]] = {}
-        self.writes: dict[str, _Access] = {}
-        self.reads: dict[str, dict[str, _Access]] = {}
+        self.writes: dict[str, Access] = {}
+        self.reads: dict[str, dict[str, Access]] = {}
         self.raced: set[str] = set()
         self.flights: dict[int, Clock] = {}
         self.posts: Clock = {}  # of packets without an overlapped
@@ -115,6 +108,7 @@ class _Judge:
         self.lock_of: dict[str, str] = {}  # of those that share the lock of another
         self.first: str | None = None  # the end of a pair whose partner is to be made next
         self.asked: tuple[str, int, int] | None = None  # what the loop is to do: by whom, when
+        self.asking = False  # it is still about to ask
         self.looper = MAIN  # whose loop waits
         self.tolerance = tolerance_ns
         self.hung: int | None = None
@@ -165,6 +159,9 @@ class _Judge:
         elif operation == "release":
             if depth == 1:
                 self._give(mine, lock)
+                if lock == "base" and self.asking and self.asked and self.asked[0] == thread:
+                    # Until now it was at it: the wakeup itself is made under the base's lock.
+                    self.asked, self.asking = (thread, record[0], self.asked[2]), False
             elif depth:
                 mine.depths[lock] = depth - 1
 
@@ -219,9 +216,9 @@ class _Judge:
         name, operation = record[2], record[3]
         mine = self.current
         if name == BASE_ACTIVE and self.asked is None and mine.name != self.looper:
-            self.asked = (mine.name, record[0], index)
+            self.asked, self.asking = (mine.name, record[0], index), True
         self.checked["K-2"] += 1
-        access = _Access(mine.name, mine.clock[mine.name], index, tuple(mine.held))
+        access = Access(mine.name, mine.clock[mine.name], index, tuple(mine.held))
         earlier = [self.writes[name]] if name in self.writes else []
         if operation == "write":
             earlier += self.reads.get(name, {}).values()
@@ -232,7 +229,7 @@ class _Judge:
         for other in earlier:
             if mine.clock.get(other.thread, 0) < other.moment and name not in self.raced:
                 self.raced.add(name)
-                self.violate("K-2", index, _race(name, operation, access, other))
+                self.violate("K-2", index, race(name, operation, access, other))
 
     def submission(self, index: int, record: Record) -> None:
         """wsa_recv, wsa_send, accept_ex, connect_ex, post: what comes of it comes later."""
@@ -355,14 +352,6 @@ class _Judge:
                 f"{thread} waits for {condition} for ever: the notify of record {notify} came"
                 " before it and woke nobody",
             )
-
-
-def _race(name: str, operation: str, access: _Access, other: _Access) -> str:
-    one, two = (
-        f"{each.thread} (record {each.record}, with {', '.join(each.held) or 'no lock'})"
-        for each in (other, access)
-    )
-    return f"{name} is accessed by {one} and by {two} without order, the second a {operation}"
 
 
 #: kind of record -> the method that takes it

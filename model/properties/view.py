@@ -22,6 +22,8 @@ from model.subject import EV_WRITE
 from model.threads import MAIN
 from model.trace import Record
 
+#: the pass of what another thread than the loop's has recorded: passes do not say when it goes on
+UNCOUNTED = 1 << 62
 #: what an application wrote: bytes, or (place in its input stream, size) for an echo
 Written: TypeAlias = bytes | tuple[int, int]
 
@@ -52,23 +54,22 @@ class View:
     """A bufferevent or a listener, as far as the trace has told."""
 
     __slots__ = (
-        "above", "again", "allowed", "below", "broken", "closed", "completion", "connect_events",
-        "connect_result", "connected", "connecting", "crossed_in", "crossed_out", "dead", "deaf",
-        "deferred", "depth",
-        "direct_injected", "direct_triggers", "disable_index", "enable_read_pass",
-        "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs", "errors", "eventcb",
-        "ever_connects", "ever_disabled", "failed", "fd", "finishing", "flushed", "forced",
-        "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out", "fresh_out_pass",
-        "generic", "given_up", "grown", "handed", "held", "high", "idle", "illicit", "immediate",
-        "in_connect", "in_stuck", "injected", "is_listener", "kernel_connected", "low", "merges",
-        "name", "out_stuck", "outgoing", "owed", "owed_eof", "read_armed", "read_credits",
-        "read_high", "read_licit", "read_ok", "read_operation", "read_size", "read_timed_out",
-        "read_timeout", "read_touched", "readcb", "reads", "received", "received_count",
-        "refused", "sent", "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls",
-        "unable", "unheard", "unlocked", "unoffered", "untold_write", "user_disabled",
-        "write_armed", "write_credits", "write_enable_credits", "write_high", "write_low",
-        "write_ok", "write_operation", "write_timed_out", "write_timeout", "write_touched",
-        "write_zeros", "writecb", "written",
+        "above", "again", "allowed", "begun", "below", "broken", "closed", "completion",
+        "connect_events", "connect_result", "connected", "connecting", "crossed_in", "crossed_out",
+        "dead", "deaf", "deferred", "depth", "direct_injected", "direct_triggers", "disable_index",
+        "enable_read_pass", "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs",
+        "errors", "eventcb", "ever_connects", "ever_disabled", "failed", "fd", "finishing",
+        "flushed", "forced", "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out",
+        "fresh_out_pass", "generic", "given_up", "grown", "handed", "held", "high", "idle",
+        "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections", "is_listener",
+        "kernel_connected", "low", "merges", "name", "out_stuck", "outgoing", "owed", "owed_eof",
+        "read_armed", "read_credits", "read_high", "read_licit", "read_ok", "read_operation",
+        "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb", "reads",
+        "received", "received_count", "refused", "sent", "shown", "shrunk", "suspended", "taken",
+        "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered", "untold_write",
+        "user_disabled", "write_armed", "write_credits", "write_enable_credits", "write_high",
+        "write_low", "write_ok", "write_operation", "write_timed_out", "write_timeout",
+        "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     def __init__(self, name: str, completion: bool, time: int) -> None:
@@ -84,6 +85,7 @@ class View:
         self.crossed_in = self.crossed_out = -9  # passes: see progress.crossed
         self.finishing = False  # a callback began that another thread's free came before
         self.given_up = 0  # descriptors that setfd took away
+        self.begun = -1  # the record in which it did last
         # What the application set.
         self.enabled = EV_WRITE
         self.user_disabled = 0
@@ -135,6 +137,7 @@ class View:
         self.owed_eof = False
         self.eof_seen = False  # the kernel told the end of the stream
         self.injected = 0  # bits of trigger_event that wait to be told
+        self.injections: list[tuple[int, int]] = []  # threads, UNLOCK_CALLBACKS: record and bits
         self.direct_injected = False  # the next event callback is a trigger_event's
         # Completion: the operation in flight.
         self.read_operation: int | None = None
@@ -142,10 +145,11 @@ class View:
         self.read_size = self.read_high = 0
         self.read_licit = True
 
-    def give_up_connection(self) -> None:
+    def give_up_connection(self, index: int) -> None:
         """setfd(-1): what was received and not taken, written and not sent, is nobody's now; and
         nothing of the old connection is told of the next one."""
         self.given_up += 1
+        self.begun = index
         self.begin_connection()
         self.fd = None
         self.closed = False
@@ -200,9 +204,8 @@ class Run:
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "foreign",
         "idle_waits", "interest", "last_pass_time", "loop_flags", "opened", "operations", "over",
-        "pass_time", "passes",
-        "peers", "rates", "records", "reported", "simulated", "thread", "threaded", "tolerance",
-        "views", "violations", "wait_index", "workers",
+        "pass_mark", "pass_time", "passes", "peers", "rates", "records", "reported", "simulated",
+        "thread", "threaded", "tolerance", "views", "violations", "wait_index", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -234,6 +237,7 @@ class Run:
         self.pass_time: int = records[0][0] if records else 0
         self.last_pass_time = self.pass_time  # of the pass before
         self.passes = 0
+        self.pass_mark = 0  # the same, for what ends in this pass; others' threads: UNCOUNTED
         self.wait_index = -1
         self.idle_waits = 0
         self.loop_flags = 0

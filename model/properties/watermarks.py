@@ -10,6 +10,7 @@ from __future__ import annotations
 from model.kernel import EPOLLIN
 from model.properties import tls
 from model.properties.catalogue import Property
+from model.properties.meanwhile import submitter
 from model.properties.view import Run, View
 
 PROPERTIES = (
@@ -59,11 +60,12 @@ def check_growth(run: Run, view: View, index: int, before: int, length: int) -> 
 def _inside_drain(run: Run, view: View, index: int, surplus: int) -> bool:
     """Whether the application was taking `surplus` bytes: a `read` or `echo` record is written
     when the call returns, after those of an operation that the draining submitted."""
-    mine = True  # the records are those of the thread that drains
+    drainer = submitter(run, view, index) if run.threaded else run.thread
+    mine = run.thread == drainer  # the records are those of the thread that drains
     for record in run.records[index + 1 :]:
         kind = record[1]
         if kind == "on":
-            mine = record[2] == run.thread
+            mine = record[2] == drainer
         if not mine:
             continue
         if kind == "read" and record[2] == view.name:

@@ -79,7 +79,9 @@ class LibeventBuffer:
         self.library.evbuffer_drain(self.pointer, size)
 
     def append_frozen(self, data: bytes) -> None:
-        self.library.evbuffer_add(self.pointer, data, len(data))
+        if self.library.evbuffer_add(self.pointer, data, len(data)):
+            with self.base.unfailing():  # all or nothing: who has the bytes tries again
+                self.library.evbuffer_add(self.pointer, data, len(data))
 
     def take_frozen(self, source: LibeventBuffer) -> int:
         """Moves all of another buffer: the number of bytes."""

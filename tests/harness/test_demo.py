@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_clean_run_has_no_explanation() -> None:
 
     clean = FailureFile.of(busy("sim-epoll"))
     assert clean.scenario == BUSY
-    with pytest.raises(UsageError, match="nothing to explain"):
+    with pytest.raises(UsageError, match="no property broke in this run"):
         explanation_of(clean)
 
 
@@ -52,6 +53,8 @@ def test_an_explanation_is_of_its_failure() -> None:
     told = explanation_of(broken())
     assert violation.property in told["verdict"]
     assert told["story"]
+    with pytest.raises(UsageError, match="make that one with `duopoll shrink`"):
+        explanation_of(replace(broken(), records=broken().records[:-1]))
 
 
 def test_an_unknown_mutant_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

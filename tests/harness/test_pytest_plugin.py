@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,14 @@ from tests.harness.views.runs import LAYERED, broken
 
 pytest_plugins = ["pytester"]
 
-PLUGIN = ("-p", "harness.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly")
+NAME = "harness.pytest_plugin"
+#: an installation loads it by itself; naming it too would only warn that it is there already
+INSTALLED = any(each.name == NAME for each in entry_points(group="pytest11"))
+PLUGIN = ("-p", "no:cacheprovider", *(() if INSTALLED else ("-p", NAME)))
 HEAD = """
-from hypothesis import given, settings, strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 from harness.strategies import scenarios
+PHASES = [Phase.generate, Phase.shrink]
 """ + source_of_runs(broken())[0]
 
 
@@ -41,7 +46,7 @@ def ran(lab: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 def ran_apart(lab: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """pytest in a process of its own."""
-    return lab.runpytest_subprocess(*PLUGIN, *arguments)
+    return lab.runpytest_subprocess("-p", "no:cacheprovider", "-p", NAME, *arguments)
 
 
 def test_a_file_is_replayed_as_an_item(lab: pytest.Pytester) -> None:
@@ -108,7 +113,7 @@ def test_hypothesis_shrinks_and_is_told(lab: pytest.Pytester) -> None:
     lab.makepyfile(
         HEAD
         + """
-@settings(max_examples=20, database=None, derandomize=True, deadline=None)
+@settings(max_examples=20, database=None, derandomize=True, deadline=None, phases=PHASES)
 @given(st.integers(1, 20_000))
 def test_bug(duopoll, size):
     server = BuffereventEnd(setup=(Step("write", (1,)), Step("write", (size,))))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.cage import Cage, Job, shared
 from harness.run import Outcome, run
-from harness.scenario import AppStep, BuffereventEnd, Connection, PeerEnd, Scenario, Step
+from harness.scenario import AppStep, BuffereventEnd, Connection, PeerEnd, Scenario, Step, steps_of
 from harness.strategies import foreign_scenarios, tapes
 from harness.sweep import sweep
 from model.errors import SimulatorError, WorldUnavailable
@@ -21,6 +21,7 @@ from tests.harness.foreign import needs_libevent
 
 pytestmark = needs_libevent
 
+LIMITING = {"set_rate_limit", "set_max_single", "join_group"}
 ECHO = Scenario(
     (Connection(BuffereventEnd(), BuffereventEnd(on_read=((Step("echo"),),) * 9)),),
     (AppStep("write", "c0", (20_000,)), AppStep("write", "c0", (1,))),
@@ -58,9 +59,15 @@ def test_a_run_is_the_same_in_every_process(
 @settings(max_examples=40)
 @given(foreign_scenarios(race_free=True))
 def test_it_is_clean_where_nothing_is_tight(scenario: Scenario) -> None:
-    """Without timeouts, faults and full inputs no property breaks."""
+    """Without timeouts, faults and full inputs no property breaks, but for what is found in the
+    code of limits and layers where there are any."""
     broken = {violation.property for violation in libevent(scenario).verdicts.violations}
-    assert not broken
+    known = set()
+    if any(step.do in LIMITING for step in steps_of(scenario)) or scenario.groups:
+        known |= {"R-4", "C-2", "L-5"}  # max-single-forgotten, write-callback-by-limit, group-timer
+    if any(connection.layers for connection in scenario.connections):
+        known |= {"C-2", "L-3"}  # filter-write-nests, filter-drain-nests; filter-leaves-rest, -idle
+    assert not broken - known
 
 
 @pytest.mark.parametrize("world", ["sim-epoll", "epoll"])

@@ -124,7 +124,7 @@
     const same = position > 0 && records[shown[position - 1]][T] === record[T];
     row.append(make("span", { class: "number" }, String(number)));
     row.append(make("span", { class: same ? "time same" : "time" }, milliseconds(record[T])));
-    if (threads) row.append(make("span", { class: "thread" }, threads[0][threads[1][number]]));
+    if (threads) row.append(make("span", { class: "whose" }, threads[0][threads[1][number]]));
     data.lanes.forEach((lane, index) => {
       const gap = index > 0 && lane.group !== data.lanes[index - 1].group ? " gap" : "";
       const cell = make("span", { class: `lane${gap}` });
@@ -431,7 +431,7 @@
   data.classes.forEach((name, index) => {
     const box = make("input", { type: "checkbox", checked: "" });
     box.addEventListener("change", () => { if (box.checked) hidden.delete(index); else hidden.add(index); filter(); });
-    const words = { bad: "trouble", call: "calls", callback: "callbacks", kernel: "kernel", loop: "loop", peer: "raw peers" };
+    const words = { bad: "trouble", call: "calls", callback: "callbacks", kernel: "kernel", loop: "loop", peer: "raw peers", thread: "threads" };
     $("classes").append(make("label", { class: name }, box, ` ${words[name] || name}`));
   });
   $("jump").hidden = broken.length === 0;

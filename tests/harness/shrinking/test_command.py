@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.failure import load, save
+from harness.failure import encode, load, save
+from harness.shrinking import shrink_failure
+from tests.harness.made import start
 from tests.harness.shrinking.found import found
 
 
@@ -61,3 +63,15 @@ def test_what_cannot_be_shrunk(capsys: pytest.CaptureFixture[str]) -> None:
     save("gone.jsonl", replace(found("timeout-early"), mutant=None))
     assert main(["shrink", "gone.jsonl"]) == 3
     assert main(["shrink", "gone.jsonl", "--check", "--tries", "3"]) == 2
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "77"])
+def test_another_process_and_another_hash_seed_make_the_same_file(
+    hash_seed: str, tmp_path: Path
+) -> None:
+    here = shrink_failure(found("LE-001"), tries=500).failure
+    path = save(tmp_path / "large.jsonl", found("LE-001"))
+    arguments = ["shrink", str(path), "--tries", "500", "--json", "--out", str(tmp_path / "out")]
+    with start(*arguments, PYTHONHASHSEED=hash_seed) as process:
+        told = json.loads(process.communicate(timeout=120)[0])
+    assert Path(told["file"]).read_bytes() == encode(here)

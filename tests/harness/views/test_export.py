@@ -12,7 +12,7 @@ from harness.failure import save
 from harness.show import trace_text
 from harness.views.export_command import FORMS
 from tests.harness.made import RECORDS, failure
-from tests.harness.views.runs import explanation
+from tests.harness.views.runs import broken, explanation
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -33,6 +33,17 @@ def test_every_form_is_written_beside_the_file(
         assert again.read_bytes() == out.read_bytes()
 
 
+def test_an_explanation_is_found_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(save(tmp_path / "f.jsonl", broken()))
+    assert main(["export", path, "--explain"]) == 0
+    assert '"verdict":"B-1: c0 read 1 bytes' in (tmp_path / "f.html").read_text()
+    capsys.readouterr()
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text(trace_text(RECORDS))
+    assert main(["export", str(trace), "--explain"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_an_explanation_is_put_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(save(tmp_path / "f.jsonl", failure()))
     said = tmp_path / "why.json"
@@ -46,6 +57,7 @@ def test_an_explanation_is_put_in(tmp_path: Path, capsys: pytest.CaptureFixture[
         ["--explanation", str(tmp_path / "none")],
         ["--explanation", str(said), "--to", "csv"],
         ["--by-record"],
+        ["--explain", "--to", "pcapng"],
         ["--out", str(tmp_path / "f.jsonl" / "x")],
     ]
     for arguments in wrong:

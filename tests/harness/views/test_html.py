@@ -14,7 +14,7 @@ from harness.failure import FailureFile
 from harness.views.html import embedded, html_page, page_data
 from harness.views.pipes import READ, TOLD, WRITTEN, traffic
 from model.trace import encode_trace
-from tests.harness.made import failures
+from tests.harness.made import RECORDS, failures
 from tests.harness.views.runs import broken, busy, explanation
 
 _JSON = st.recursive(
@@ -92,6 +92,20 @@ def test_records_keep_their_fields_and_their_lanes() -> None:
     assert order.index(("c1", "application")) < order.index(("c1", "kernel"))
     assert order.index(("c1", "kernel")) < order.index(("s1", "raw peer"))
     assert order.index(("s2", "kernel")) < order.index(("s2", "application"))
+
+
+def test_threads_have_lanes_of_their_own() -> None:
+    records = (
+        (0, "lock", "base", "acquire", "main"),
+        *RECORDS,
+        (9, "on", "t1"),
+        (9, "touch", "x", "read"),
+    )
+    data = page_data(records)
+    lanes = [(lane["group"], lane["name"]) for lane in data["lanes"]]
+    assert lanes[:3] == [("", "loop"), ("threads", "main"), ("threads", "t1")]
+    assert [lanes[record[1]][1] for record in data["records"]][-2:] == ["t1", "t1"]
+    assert data["threads"] == [["main", "t1"], [0] * (len(records) - 2) + [1, 1]]
 
 
 def test_bytes_pass_every_stage_once() -> None:
