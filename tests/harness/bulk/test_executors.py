@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +78,6 @@ def test_a_campaign_on_a_dask_cluster(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
         text=True,
         env=environment,
-        start_new_session=True,
     )
     assert cluster.stdin is not None and cluster.stdout is not None
     try:
@@ -106,7 +104,7 @@ def test_a_campaign_on_a_dask_cluster(tmp_path: Path) -> None:
         try:
             cluster.wait(30)
         except subprocess.TimeoutExpired:
-            os.killpg(cluster.pid, signal.SIGKILL)
+            cluster.kill()  # its workers end with it
             cluster.wait()
 
 
