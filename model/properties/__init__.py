@@ -1,10 +1,10 @@
 """The property catalogue, and the check of one trace against it.
 
 A trace is read once, record by record. `view` keeps what is known of each bufferevent;
-`application_records`, `byte_records` and `kernel_records` bring it up to date, a function a kind; the
-families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T, `rates` R,
-`liveness` L, `layers` M, `threads` K, `resources` S) state their properties and judge. `cross` (X)
-compares several runs.
+`application_records`, `byte_records` and `kernel_records` bring it up to date, a function a kind;
+the families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T,
+`rates` R, `liveness` L, `layers` M, `threads` K, `resources` S) state their properties and judge.
+`cross` (X) compares several runs.
 
 The checker knows nothing but the records, so it is the same for a simulated kernel and a real one,
 for our subject and for libevent. Where the contract leaves freedom, or where threads write records
