@@ -2,9 +2,9 @@
 
 A trace is read once, record by record. `view` keeps what is known of each bufferevent;
 `application_records`, `byte_records` and `kernel_records` bring it up to date, a function a kind;
-the families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T, `rates` R,
-`liveness` L, `layers` M, `threads` K, `resources` S) state their properties and judge. `cross` (X)
-compares several runs.
+the families (`stream` B, `callbacks` C, `events` E, `order` O, `watermarks` W, `timeouts` T,
+`rates` R, `liveness` L, `layers` M, `threads` K, `resources` S) state their properties and judge.
+`cross` (X) compares several runs.
 
 The checker knows nothing but the records, so it is the same for a simulated kernel and a real one,
 for our subject and for libevent. Where the contract leaves freedom, or where threads write records
@@ -59,8 +59,6 @@ _HANDLERS = _ALWAYS | application_records.HANDLERS
 _TEARDOWN_HANDLERS = _ALWAYS | application_records.TEARDOWN_HANDLERS
 #: what the waits of a busy loop take in virtual time (`sim.epoll`), with some to spare
 WAKE_NS = 100_000
-#: how long CPython lets one thread go on while another waits (sys.getswitchinterval)
-TURN_NS = 5_000_000
 _NONE_CHECKED = dict.fromkeys(PROPERTY, 0)
 
 #: what a record raises whose fields are not of the types that its kind has
@@ -101,8 +99,7 @@ def check(
 
 
 def _judge_threads(run: Run, unreadable: list[int]) -> None:
-    turn_ns = 0 if run.simulated else TURN_NS
-    verdicts = threads.check_threads(run.records, run.tolerance + WAKE_NS, turn_ns)
+    verdicts = threads.check_threads(run.records, run.tolerance + WAKE_NS)
     run.violations.extend(verdicts.violations)
     run.checked |= verdicts.checked
     unreadable.extend(index for index in verdicts.unreadable if index not in unreadable)
