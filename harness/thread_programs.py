@@ -2,6 +2,8 @@
 
 They are what the strategies are measured on (`python -m bench schedules`, `duopoll schedules`): how
 many runs until the bug shows, and that a search which sees every schedule finds none in the twin.
+
+PYTEST_DONT_REWRITE: what they assert is part of a trace, and pytest would put addresses into it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from typing import Any
 import cosmic_ray.plugins
 from cosmic_ray.mutating import mutate_code
 from mutation_places import ROOT, Place, places
-from mutation_suite import Known, chosen, copy, first_run, read_known, survives
+from mutation_suite import LAST, Known, chosen, copy, first_run, read_known, survives
 
 CACHE = ROOT / ".cache" / "mutation"
 Results = dict[Place, dict[str, Any]]
@@ -179,7 +179,9 @@ def _report(sample: Sequence[Place], done: Results, least: float) -> int:
         return 0
     killed = len(sample) - len(survivors)
     score = 100 * killed / len(sample)
-    print(f"\nmutation score {score:.1f} % ({killed} of {len(sample)} killed)")
+    pinned = sum(done[place]["by"].startswith(f"FAILED {LAST}") for place in sample)
+    print(f"\nmutation score {score:.1f} % ({killed} of {len(sample)} killed, {pinned} of them by")
+    print("nothing but the comparison with pinned runs)")
     return int(score < least)
 
 

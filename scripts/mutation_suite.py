@@ -22,7 +22,13 @@ from typing import Any, NamedTuple
 import hypothesis.stateful
 import pytest  # with the above: imported once, and not in each child
 
-SUITE = ("tests/model", "tests/upstream", "tests/test_regressions.py")
+SUITE = (
+    *("tests/model", "tests/upstream", "tests/test_regressions.py"),
+    *(f"tests/harness/test_{name}.py" for name in ("crowds", "layers", "rates", "reconnect")),
+    "tests/test_pinned.py",
+)
+#: met last, so that a report tells what only the comparison with earlier runs has seen
+LAST = "tests/test_pinned.py"
 #: tests of the tests (planted mutants must be found), tables of names, and what only asks that
 #: nothing is raised, for a third of the suite's time
 NOT_IN_SUITE = (
@@ -31,6 +37,7 @@ NOT_IN_SUITE = (
     "tests/model/properties/test_garbage.py",
 )
 FUZZ = (("sim-epoll", "400"), ("sim-iocp", "400"))
+REAL = {"epoll", "iocp"}  # worlds
 COPIED = ("model", "sim", "real", "harness", "tests", "scripts", "bench", "pyproject.toml")
 CPU_S = 30  # beside three times what the chosen tests take; processor time, not the clock's
 MEMORY = 3 << 30
@@ -81,9 +88,9 @@ def _measure(out: Path) -> int:
 
 
 def chosen(known: Known) -> list[str]:
-    """All tests of the suite, quickest first."""
+    """All tests of the suite, quickest first, but for the last."""
     found = (name for name in known.seconds if not name.startswith(NOT_IN_SUITE))
-    return sorted(found, key=lambda name: (known.seconds[name], name))
+    return sorted(found, key=lambda name: (name.startswith(LAST), known.seconds[name], name))
 
 
 def survives(
@@ -194,7 +201,7 @@ def _is_real(item: pytest.Item) -> bool:
     """Of a real kernel, whose timing is not ours: a busy machine must not kill a mutant."""
     callspec: Any = getattr(item, "callspec", None)
     world = callspec.params.get("world") if callspec else None
-    return item.nodeid.startswith("tests/upstream") and world in {"epoll", "iocp"}
+    return item.nodeid.startswith(("tests/upstream", "tests/harness")) and world in REAL
 
 
 class _Watch:

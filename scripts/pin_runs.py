@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, count, islice, pairwise
 
-from harness.mutation import focus_of
+from harness.mutation import focus_of, hunt
 from harness.noise import FOCUSES, scenario_of, tape_of
 from harness.run import Outcome, run
-from harness.thread_hunt import find
 from harness.worlds import SIMULATED
 from model.mutants import MUTANTS, Mutant
 from tests.pins import FOLDER, Pin, came_to, load, told
@@ -84,19 +83,16 @@ def _told(mutant: Mutant) -> list[Pin]:
 
 
 def _of(mutant: Mutant) -> list[Pin]:
-    """Runs that break the property that the mutant names; none where runs have to be compared."""
+    """Runs that break the property that the mutant names, the last of them shrunk; none where runs
+    have to be compared."""
     if mutant.breaks.startswith("X-"):
         return []
-    if mutant.threads:
-        found = [find(mutant, seed=SEED + number) for number in range(EACH)]
-        outcomes = [replace(each.outcome, tape=each.tape) for each in found if each.outcome]
-        return [_pin(outcome) for outcome in outcomes if len(outcome.records) <= RECORDS_MAX * 10]
     seen: set[object] = set()
     pins: list[Pin] = []
-    left = HUNT
+    left = 0 if mutant.threads else HUNT
     for outcome in _in_turn(mutant):
         left -= 1
-        if not left:
+        if left < 0:
             break
         broken = {each.property for each in outcome.verdicts.violations}
         if mutant.breaks in broken and _shows_something(outcome, seen):
@@ -104,7 +100,16 @@ def _of(mutant: Mutant) -> list[Pin]:
             left = SECOND
             if len(pins) == EACH:
                 break
-    return pins
+    return pins + _smallest(mutant)
+
+
+def _smallest(mutant: Mutant) -> list[Pin]:
+    """The shrunk failure of a hunt."""
+    shrunk = hunt(mutant, runs=HUNT, number=SEED, shrinking=True).shrunk
+    if shrunk is None:
+        return []
+    failure = shrunk.failure
+    return [_pin(run(failure.scenario, failure.world, tape=failure.tape, mutant=failure.mutant))]
 
 
 def _in_turn(mutant: Mutant) -> Iterator[Outcome]:

@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -68,13 +69,13 @@ def dask(address: str) -> tuple[Executor, int]:
     if host not in LOOPBACK:
         raise UsageError(f"--dask {address[:80]!r}: give tcp://127.0.0.1:PORT, of this machine")
     try:
-        from distributed import Client
+        distributed: Any = import_module("distributed")  # its calls have no types
     except ImportError:
         raise WorldUnavailable(
             "--dask needs Dask, which is not installed: pip install 'duopoll[dask]'"
         ) from None
     try:
-        client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+        client = distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:120]
         raise WorldUnavailable(

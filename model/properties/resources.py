@@ -53,11 +53,9 @@ def failed_call(run: Run, index: int, record: Record, error: object) -> None:
     """A kernel call failed: with the error of a descriptor that is not open?"""
     if isinstance(error, (Errno, Win32Error)) and error in _BAD_DESCRIPTOR:
         fd = record[4] if record[1] == "epoll_ctl" else record[2]
-        owner = run.by_fd.get(fd) if isinstance(fd, int) else None
-        who = owner.name if owner is not None else str(fd)
         run.violate(
             "S-2",
-            who,
+            str(fd),
             index,
             f"{record[1]} was called on {fd}, which is not open ({error.name})",
         )

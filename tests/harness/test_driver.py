@@ -115,9 +115,14 @@ def test_every_step_of_the_application_is_told_once_in_order(
     scenario: Scenario, tape: tuple[int, ...], world: str
 ) -> None:
     records = played(scenario, world, tape)
-    told = of_kind(records, "step")
-    expected = [(index, step.do) for index, step in enumerate(scenario.app)]
-    assert [(index, do.removesuffix(" not done")) for _, _, index, do in told] == expected
+    """Those of other threads come between, each thread's in its order."""
+    told = [(index, do.removesuffix(" not done")) for _, _, index, do in of_kind(records, "step")]
+    first = 0
+    for steps in (scenario.app, *scenario.threads):
+        expected = [(index, step.do) for index, step in enumerate(steps, first)]
+        first += len(steps)
+        assert [each for each in told if each in expected] == expected
+    assert len(told) == first
 
 
 @given(scenarios(), tapes(), worlds)
