@@ -55,10 +55,10 @@ def test_only_this_machine_is_spoken_to(address: str, capsys: pytest.CaptureFixt
     assert "give tcp://127.0.0.1:PORT" in line
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("distributed") is not None, reason="Dask is installed here"
-)
-def test_without_dask_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_dask_one_line_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not installed
     asked = ["campaign", "--dir", str(tmp_path), "--dask", "tcp://127.0.0.1:1"]
     assert main(asked) == 2
     assert "pip install 'duopoll[dask]'" in capsys.readouterr().err
