@@ -92,7 +92,7 @@ class LibeventFilter(Layer):
         if way:
             source, target = self.output, self.lower.output
         assert function is not None
-        return function(source, target, limit, mode)  # type: ignore[arg-type]
+        return function(source, target, limit, mode)  # type: ignore[arg-type]  # evbuffers of one kind
 
 
 def _run(way: int, limit: int, mode: int, number: int) -> int:

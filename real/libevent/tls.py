@@ -179,7 +179,7 @@ class NativeEngine:
 
     def on_SSL_write(self, memory: int, size: int) -> int:
         self._memory = memory
-        self.told.write((ctypes.c_char * size).from_address(memory))  # type: ignore[arg-type]
+        self.told.write((ctypes.c_char * size).from_address(memory))  # type: ignore[arg-type]  # an array of c_char is bytes-like
         return self._answer
 
     def on_SSL_free(self) -> None:

@@ -59,7 +59,7 @@ def test_bytes_beside_what_a_kernel_fills(
     wanted = b"".join(whole if how == "prepend" else whole[::-1]) if moved else whole[1]
     assert _content(target) == wanted
     assert _content(source) == (b"" if moved else whole[0])
-    launch.pieces[0][:filled] = pattern(filled)  # type: ignore[index]
+    launch.pieces[0][:filled] = pattern(filled)  # type: ignore[index]  # what is lent can be written
     source.commit_read(launch, filled)
     assert _content(source) == (b"" if moved else whole[0]) + pattern(filled)
     assert _content(target) == wanted
