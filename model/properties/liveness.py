@@ -96,6 +96,7 @@ def judge_once(run: Run, index: int) -> None:
             and view.deferred
             and view.readcb
             and not view.freed
+            and not _may_have_timed_out(view)  # so that the bytes came while reading was disabled
         ):
             length = view.received_count - view.taken
             if length >= view.low:
