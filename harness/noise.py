@@ -54,7 +54,7 @@ from harness.noise_tables import (
     WAITS_NS,
     WRITES,
 )
-from harness.noise_threads import THREADED, WORKED, with_threads, with_workers
+from harness.noise_threads import THREADED, WORKED, with_share, with_threads, with_workers
 from harness.scenario import (
     AFTER_READS,
     TLS_LAYERS,
@@ -71,6 +71,7 @@ from harness.scenario import (
 from model.faults import CONDITIONS, FAULTS, NONE, CallFault, Faults
 
 T = TypeVar("T")
+LAYERED_SHARE = 16  # bytes: what moves a byte through a stack is some twenty records
 PARTS = ("faults", "rarities", "limits")  # what most scenarios do without
 KINDS = ("client", "server", "both", "client", "server", "layered")  # of connections
 
@@ -158,6 +159,8 @@ def scenario_of(
     if noise.part("limits", LIMITED) or focus == "limits":
         limits = _calm_limits if race_free else _limits
         scenario = limits(noise, scenario)
+        if any(each.layers for each in connections):
+            scenario = with_share(scenario, LAYERED_SHARE)
     if race_free:
         return scenario
     if threads or noise.byte() >= THREADED:

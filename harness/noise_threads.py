@@ -71,8 +71,15 @@ def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
     threads = [_steps(noise, names, table)]
     while len(threads) < THREADS and noise.byte() >= STOP:
         threads.append(_steps(noise, names, table))
-    groups = tuple([replace(each, min_share=max(SHARE, each.min_share)) for each in safe.groups])
-    return replace(safe, threads=tuple(threads), groups=groups)
+    return with_share(replace(safe, threads=tuple(threads)), SHARE)
+
+
+def with_share(scenario: Scenario, least: int) -> Scenario:
+    """The same with groups that give their members so many bytes: a run has bounds."""
+    groups = tuple(
+        [replace(each, min_share=max(least, each.min_share)) for each in scenario.groups]
+    )
+    return replace(scenario, groups=groups)
 
 
 def _table(scenario: Scenario) -> list[Step | Reaction]:

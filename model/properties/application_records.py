@@ -32,6 +32,8 @@ def _enable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) 
     mask = args[0]
     view.enabled |= mask
     view.user_disabled &= ~mask
+    if mask == EV_READ | EV_WRITE:
+        view.numb = False
     if mask & EV_READ:
         if view.held:
             view.held = False
@@ -104,6 +106,7 @@ def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, 
 
 
 def _set_timeouts(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
+    view.numb = view.timed_out_unheard()
     view.read_timeout, view.write_timeout = args
     view.timeouts_pass = run.passes
     view.read_armed = view.write_armed = run.pass_time

@@ -178,7 +178,7 @@ def judge(run: Run, view: View, index: int) -> None:
     may_give = view.enabled & EV_WRITE and pending > 0 and tls.may_give(view)
     if below is None:
         other = partner(run, view)
-        takes = other is not None and not (other.freed or _timed_out_unheard(other))
+        takes = other is not None and not (other.freed or other.timed_out_unheard())
         if may_give and takes and other is not None and may_take(other):
             _rests(run, view, index, f"{pending} bytes of output, which {other.name} may read")
         run.checked["L-3"] += view.sent > 0
@@ -208,12 +208,6 @@ def judge_overrun(run: Run, view: View, index: int) -> None:
             f"{length} bytes of input, above its high watermark of"
             f" {view.high}, of which its last read callback took some",
         )
-
-
-def _timed_out_unheard(view: View) -> bool:
-    """Its timeouts may have disabled it with nobody to tell."""
-    timed = view.read_timeout is not None or view.write_timeout is not None
-    return timed and (view.deaf or not view.eventcb)
 
 
 def _rests(run: Run, view: View, index: int, what: str) -> None:

@@ -96,7 +96,7 @@ def judge_once(run: Run, index: int) -> None:
             and view.deferred
             and view.readcb
             and not view.freed
-            and not _may_have_timed_out(view)  # so that the bytes came while reading was disabled
+            and not view.timed_out_unheard()  # so that the bytes came while reading was disabled
         ):
             length = view.received_count - view.taken
             if length >= view.low:
@@ -124,7 +124,7 @@ def loop_ended(run: Run, index: int, result: int) -> None:
 
 def _waits(view: View) -> str:
     """What the kernel still owes it: empty if nothing."""
-    if view.freed or view.closed or view.generic or view.unable or _may_have_timed_out(view):
+    if view.freed or view.closed or view.generic or view.unable or view.timed_out_unheard():
         return ""
     if view.is_listener:
         return "to accept" if view.disable_index < 0 else ""
@@ -132,11 +132,6 @@ def _waits(view: View) -> str:
     if view.connecting and view.connect_result == 0 and not told:
         return "for its connect"
     return "to read" if wants_to_read(view) else "to write" if wants_to_write(view) else ""
-
-
-def _may_have_timed_out(view: View) -> bool:
-    silent = view.deaf or not view.eventcb
-    return silent and (view.read_timeout is not None or view.write_timeout is not None)
 
 
 def _alive(view: View) -> bool:
@@ -179,7 +174,7 @@ def judge(run: Run, index: int, time: int) -> None:
             _judge_listener(run, view, index)
         else:
             _judge_told(run, view, index)
-            if not _may_have_timed_out(view):
+            if not view.timed_out_unheard():
                 _judge_moving(run, view, index, time)
 
 
@@ -189,7 +184,7 @@ def _judge_told(run: Run, view: View, index: int) -> None:
     # Over completion bytes may come while reading is disabled; they are told when it runs again,
     # by the low watermark of then.
     excused = view.completion and (
-        _may_have_timed_out(view) or view.received_count - view.taken < view.low
+        view.timed_out_unheard() or view.received_count - view.taken < view.low
     )
     if view.unoffered and view.readcb and not excused:
         run.checked["L-1"] += 1

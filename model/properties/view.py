@@ -62,9 +62,9 @@ class View:
         "flushed", "forced", "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out",
         "fresh_out_pass", "generic", "given_up", "grown", "handed", "held", "high", "idle",
         "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections", "is_listener",
-        "kernel_connected", "low", "merges", "name", "out_stuck", "outgoing", "owed", "owed_eof",
-        "read_armed", "read_credits", "read_high", "read_licit", "read_ok", "read_operation",
-        "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb", "reads",
+        "kernel_connected", "low", "merges", "name", "numb", "out_stuck", "outgoing", "owed",
+        "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
+        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb", "reads",
         "received", "received_count", "refused", "sent", "shown", "shrunk", "suspended", "taken",
         "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered", "untold_write",
         "user_disabled", "write_armed", "write_credits", "write_enable_credits", "write_high",
@@ -114,6 +114,7 @@ class View:
         self.depth = self.direct_triggers = self.idle = 0
         self.in_connect = False
         self.deaf = False  # it was without an event callback, ever
+        self.numb = False  # deaf, it had a timeout that is set no more
         self.begin_connection()
         # Timers.
         self.read_armed = self.write_armed = self.read_touched = self.write_touched = time
@@ -161,6 +162,11 @@ class View:
         self.read_ok = self.write_ok = False
         self.unoffered = self.untold_write = 0
         self.read_timed_out = self.write_timed_out = False
+
+    def timed_out_unheard(self) -> bool:
+        """Whether a timeout may have disabled a direction with nobody to tell."""
+        timed = self.read_timeout is not None or self.write_timeout is not None
+        return self.numb or (timed and (self.deaf or not self.eventcb))
 
     def _stand_alone(self) -> None:
         """No stack and no pair, until a record says so."""
