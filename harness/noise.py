@@ -71,7 +71,7 @@ from harness.scenario import (
 from model.faults import CONDITIONS, FAULTS, NONE, CallFault, Faults
 
 T = TypeVar("T")
-LAYERED_SHARE = 16  # bytes: what moves a byte through a stack is some twenty records
+LAYERED_SHARE, LAYERED_RATE = 16, 1_000  # bytes: a tick of a group of stacks is fifty records
 PARTS = ("faults", "rarities", "limits")  # what most scenarios do without
 KINDS = ("client", "server", "both", "client", "server", "layered")  # of connections
 
@@ -160,7 +160,7 @@ def scenario_of(
         limits = _calm_limits if race_free else _limits
         scenario = limits(noise, scenario)
         if any(each.layers for each in connections):
-            scenario = with_share(scenario, LAYERED_SHARE)
+            scenario = with_share(scenario, LAYERED_SHARE, LAYERED_RATE)
     if race_free:
         return scenario
     if threads or noise.byte() >= THREADED:

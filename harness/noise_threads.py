@@ -26,6 +26,7 @@ from harness.scenario import (
     BuffereventEnd,
     Connection,
     End,
+    RateGroup,
     Reaction,
     Scenario,
     Step,
@@ -74,12 +75,16 @@ def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
     return with_share(replace(safe, threads=tuple(threads)), SHARE)
 
 
-def with_share(scenario: Scenario, least: int) -> Scenario:
-    """The same with groups that give their members so many bytes: a run has bounds."""
-    groups = tuple(
-        [replace(each, min_share=max(least, each.min_share)) for each in scenario.groups]
-    )
-    return replace(scenario, groups=groups)
+def with_share(scenario: Scenario, share: int, rate: int = 1) -> Scenario:
+    """The same with groups that give their members so many bytes, of so many a tick: a run has
+    bounds."""
+
+    def larger(group: RateGroup) -> RateGroup:
+        names = ("read_rate", "read_burst", "write_rate", "write_burst")
+        rates = {name: max(rate, getattr(group, name)) for name in names}
+        return replace(group, min_share=max(share, group.min_share), **rates)
+
+    return replace(scenario, groups=tuple([larger(each) for each in scenario.groups]))
 
 
 def _table(scenario: Scenario) -> list[Step | Reaction]:

@@ -359,6 +359,8 @@ class AsyncBufferevent(GenericBufferevent):
         What is in flight on another socket stays there, unheard. The same socket goes on as it was.
         """
         if fd is None or fd != self.fd or not self.poller.is_adopted(fd):
+            if fd is None or self.fd is not None:  # what was triggered before the first is told
+                self._forget_untold()
             self._abandon()
         elif not self.ok:
             return 0
@@ -373,7 +375,6 @@ class AsyncBufferevent(GenericBufferevent):
     def _abandon(self) -> None:
         """Gives up the socket: bytes that the kernel was given to write are gone with it."""
         self.ok = False
-        self._forget_untold()
         self.untold = 0
         self.untold_error = None
         orphan_all(self)

@@ -381,11 +381,12 @@ class SocketBufferevent(Bufferevent):
         again, it goes on connecting if it did."""
         self.ev_read.remove()
         self.ev_write.remove()
-        if fd is None or fd != self.fd:  # over completion, too, -1 forgets what there is
+        if fd is None or fd != self.fd:
             self.connection += 1
             self.connecting = False
             self.connect_error = None
-            self._forget_untold()
+            if fd is None or self.fd is not None:  # what was triggered before the first is told
+                self._forget_untold()
         self.fd = fd
         self._freeze(fd is not None)  # be_socket_setfd
         if fd is not None:
