@@ -66,8 +66,8 @@ class View:
         "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
         "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
         "readcb", "reads", "received", "received_count", "refused", "sent", "shown", "shrunk",
-        "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered", "untold_write",
-        "user_disabled", "write_armed", "write_credits", "write_enable_credits", "write_high",
+        "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked",
+        "unoffered", "untold_write", "user_disabled", "write_armed", "write_credits", "write_enable_credits", "write_high",
         "write_low", "write_ok", "write_operation", "write_timed_out", "write_timeout",
         "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
