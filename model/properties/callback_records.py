@@ -151,7 +151,8 @@ def _event_callback(
     told = view.injected
     if view.injections and run.threaded:
         told = _injected_when_picked(run, view, index)
-    if told and what & told == told and not _timed_out(view, enabled):
+    real = _timed_out(view, enabled) or _failed(view, what, error)
+    if told and what & told == told and not real:
         _injected_callback(run, view, index, what, told, enabled)
         return
     if view.above is not None:
@@ -201,6 +202,12 @@ def _timed_out(view: View, enabled: int) -> bool:
     """Whether it is a real timeout, told at once: that has disabled its direction, as a connect
     that was refused at once has, whose ERROR is deferred and joins what was triggered."""
     return not view.deferred and not view.refused and bool(view.enabled & ~enabled)
+
+
+def _failed(view: View, what: int, error: object) -> bool:
+    """Whether it is a real failure, told at once: what was triggered comes later, without error."""
+    direct = not view.deferred and not view.refused
+    return direct and bool(what & BEV_EVENT_ERROR) and error in view.errors
 
 
 def _injected_when_picked(run: Run, view: View, index: int) -> int:
