@@ -80,9 +80,9 @@ def test_without_a_limit(rig: Rig) -> None:
 @in_worlds()
 def test_max_single_is_a_bound_of_one_operation(rig: Rig) -> None:
     client, server = rig.pair()
-    server.bev.set_max_single_read(10)
+    assert server.bev.set_max_single_read(10) == 0
     server.bev.enable(EV_READ)
-    server.bev.set_max_single_write(0)
+    assert server.bev.set_max_single_write(0) == 0
     client.bev.write(bytes(95))
     rig.settle()
     lengths = [what for which, what in server.seen if which == "read"]
