@@ -266,10 +266,11 @@ class Driver:
         ACTS[do](end, *arguments(do, args))
 
     def _measure(self) -> None:
-        """Records what each stack holds."""
-        for end in self.ends.values():
-            if end.layers and end.bev is not None:
-                cast(Stack, end.bev).measure()
+        """Records what each stack holds. Another thread may make or free an end meanwhile."""
+        for end in tuple(self.ends.values()):
+            bev = end.bev
+            if end.layers and bev is not None:
+                cast(Stack, bev).measure()
 
     # The end of the run.
 
