@@ -206,7 +206,7 @@ def _timed_out(view: View, enabled: int) -> bool:
 
 def _failed(view: View, what: int, error: object) -> bool:
     """Whether it is a real failure, told at once: what was triggered comes later, without error."""
-    direct = not view.deferred and not view.refused
+    direct = not view.merges and not view.refused
     return direct and bool(what & BEV_EVENT_ERROR) and error in view.errors
 
 
