@@ -331,7 +331,11 @@ def play(
             _run_uncollected(world, main)
         except Hang:  # its records say so
             records.extend(trace.records)
-    if not records:
+    kept = tuple(records)
+    records.clear()  # what is left of the run goes round in circles: it need not keep the records
+    if into is None:
+        trace.records.clear()
+    if not kept:
         raise SimulatorError(f"the run in {world_name} ended without a record")
     version = entry.version()
-    return Played(world.kernel_version, tuple(choices.decisions), tuple(records), version)
+    return Played(world.kernel_version, tuple(choices.decisions), kept, version)
