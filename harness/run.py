@@ -2,8 +2,8 @@
 
 `run` makes the world, puts the recording wrappers around its kernel and around the subject's event
 base, lets the driver play the scenario on the loop thread and checks what was recorded. A run
-leaves nothing behind. The world `iocp` runs in a worker process on Linux (`harness.worker`); what
-it records is checked here.
+leaves nothing behind but idle greenlets, for the next. The world `iocp` runs in a worker process on
+Linux (`harness.worker`); what it records is checked here.
 
 Violations are values in `Outcome.verdicts`. Exceptions are bad input (`UsageError`), a world that
 does not run here (`WorldUnavailable`), a strict replay that goes astray (`Divergence`) or a defect
@@ -16,6 +16,7 @@ import gc
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import local
 from typing import NamedTuple
 
 from harness.driver import Driver
@@ -44,6 +45,7 @@ from model.traced_threads import TracedSharedPort, TracedThreadedBase
 from model.workers import Workers
 from model.world import World
 from sim.epoll import LATE_NS
+from sim.task import Pool
 from sim.threads import SimThreads
 from sim.world import SimWorld
 
@@ -52,6 +54,16 @@ RECORDS_OF_THREADS = 10  # times the budget: each lock and each access is a reco
 #: how much later than it should a real clock may show something: 15 ms of timer granularity
 #: (Windows), and the gaps in which a loaded machine does not run us
 REAL_TOLERANCE_NS = 60_000_000
+
+
+class _PerThread(local):
+    """What the runs of one OS thread share: greenlets, which are a tenth of a short run to make."""
+
+    def __init__(self) -> None:
+        self.pool = Pool()
+
+
+_PER_THREAD = _PerThread()
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +321,7 @@ def play(
 
     `into` takes the records as they are made.
     """
-    world = make_world(world_name, choices, scenario.network, scenario.faults)
+    world = make_world(world_name, choices, scenario.network, scenario.faults, _PER_THREAD.pool)
     entry = SUBJECTS[subject]
     many = threaded(scenario, world.completion is not None)
     budget = record_budget * (RECORDS_OF_THREADS if many else 1)

@@ -18,6 +18,7 @@ from model.choices import Choices
 from model.errors import UsageError, WorldUnavailable
 from model.faults import NONE, Faults
 from model.world import World
+from sim.task import Pool
 from sim.world import SimWorld
 
 SIMULATED = ("sim-epoll", "sim-iocp")
@@ -40,15 +41,22 @@ def is_remote(name: str) -> bool:
     return name == "iocp" and sys.platform != "win32"
 
 
-def make_world(name: str, choices: Choices, network: Network, faults: Faults = NONE) -> World:
-    """A fresh world for one run. `choices`, `network` and `faults` are for simulated ones.
+def make_world(
+    name: str,
+    choices: Choices,
+    network: Network,
+    faults: Faults = NONE,
+    pool: Pool | None = None,
+) -> World:
+    """A fresh world for one run. What is behind `name` is for simulated ones; with a `pool` a run
+    is cheaper (`sim.task.Pool`).
 
     Raises `UsageError` for an unknown name, `WorldUnavailable` for one that cannot run here.
     """
     if name == "sim-epoll":
-        return SimWorld("epoll", choices, network.sndbuf, network.rcvbuf, faults=faults)
+        return SimWorld("epoll", choices, network.sndbuf, network.rcvbuf, "nt", faults, pool)
     if name == "sim-iocp":
-        return SimWorld("iocp", choices, network.sndbuf, network.rcvbuf, faults=faults)
+        return SimWorld("iocp", choices, network.sndbuf, network.rcvbuf, "nt", faults, pool)
     check_available(name)
     from real.world import RealWorld  # only real runs need it
 
