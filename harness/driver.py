@@ -36,7 +36,6 @@ from harness.scenario import (
     PeerEnd,
     Scenario,
     group_limits,
-    longest_refill_ns,
     needs,
     reconnects,
 )
@@ -98,7 +97,8 @@ class Driver:
         self.over = False  # nothing is to be waited for any more
         self.groups: dict[int, RateLimitGroup] = {}  # by their place in the scenario
         self.threads = AppThreads(self, threads) if threads.active else None
-        self.tick_ns = world.quiet_ns + self.needs.longest_timeout_ns + longest_refill_ns(scenario)
+        asked = self.needs
+        self.tick_ns = world.quiet_ns + asked.longest_timeout_ns + asked.longest_refill_ns
 
     def play(self) -> None:
         """The whole run, from the first listener to `base_free`."""

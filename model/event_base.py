@@ -224,8 +224,6 @@ class EventBase:
 
     def _run_timers(self) -> None:
         timers = self._timers
-        if not timers:
-            return
         now = self.now_ns()
         while timers and timers[0][0] <= now:
             deadline = self._nearest_timer()
@@ -286,7 +284,9 @@ class EventBase:
             self.active += self.later
             self.later.clear()
         self.poller.poll(timeout_ns)
-        self._run_timers()
+        timers = self._timers
+        if timers and timers[0][0] <= self.now_ns():
+            self._run_timers()
         return self._run_active() if self.npriorities == 1 else self._run_highest()
 
     def loopbreak(self) -> None:

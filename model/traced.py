@@ -172,7 +172,7 @@ class TracedBufferevent(TracedRates):
         writecb: DataCallback | None,
         eventcb: EventCallback | None,
     ) -> None:
-        given = tuple(int(callback is not None) for callback in (readcb, writecb, eventcb))
+        given = (int(readcb is not None), int(writecb is not None), int(eventcb is not None))
         self._append((self._now(), "op", self.name, "setcb", given))
         self._callbacks = readcb, writecb, eventcb
         self._inner.setcb(

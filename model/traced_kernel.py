@@ -25,7 +25,7 @@ class TracedReadiness:
         self._kernel = kernel
         self._append = trace.append
         self._now = trace.now_ns
-        self._check_budget = trace.check_budget
+        self._trace = trace
         self._opaque = trace.opaque
         self.getsockname = kernel.getsockname  # tells nothing about the run
         self.bytes_readable = kernel.bytes_readable  # what it tells, the next recv tells as well
@@ -125,7 +125,9 @@ class TracedReadiness:
     def epoll_wait(
         self, epfd: int, maxevents: int, timeout_ns: int | None
     ) -> list[tuple[int, int]] | Errno:
-        self._check_budget()
+        trace = self._trace
+        if len(trace.records) > trace.budget:
+            trace.check_budget()
         result = self._kernel.epoll_wait(epfd, maxevents, timeout_ns)
         self._append((self._now(), "epoll_wait", epfd, timeout_ns, result))
         return result

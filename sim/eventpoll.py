@@ -125,8 +125,7 @@ class Epoll(File):
         """At most `maxevents` of (data, events), off the ready list: ep_send_events."""
         ready = self.ready
         events: list[tuple[int, int]] = []
-        again: list[Item] = []
-        while ready:
+        for _ in range(len(ready)):
             item = ready.popleft()
             mask = item.mask
             now = item.file.poll() & mask
@@ -135,15 +134,13 @@ class Epoll(File):
                 continue
             events.append((item.data, now))  # rule EP8
             if not mask & NOT_LEVEL:
-                again.append(item)  # rule EP9
+                ready.append(item)  # rule EP9
             else:
                 item.linked = False  # rule EP10
                 if mask & EPOLLONESHOT:
                     item.mask = mask & FLAGS  # rule EP11
             if len(events) == maxevents:
                 break  # rule EP12
-        if again:
-            ready.extend(again)
         if ready and self.waiters:
             self._wake_one()  # rule EP13
         return events
@@ -181,7 +178,7 @@ class Epoll(File):
                 return Errno.EEXIST  # rule EP21
             self._add(Item(self, file, fd, mask & ~EPOLLWAKEUP | ALWAYS, data))  # rule EP22
             return None
-        if op not in {EPOLL_CTL_DEL, EPOLL_CTL_MOD}:
+        if op != EPOLL_CTL_DEL and op != EPOLL_CTL_MOD:  # noqa: PLR1714 - no set is made
             return Errno.EINVAL  # rule EP23
         if item is None:
             return Errno.ENOENT  # rule EP24
@@ -220,7 +217,7 @@ class Epoll(File):
         """ep_remove."""
         file = item.file
         file.unwatch(item.wake)
-        file.registrations = tuple(one for one in file.registrations if one is not item)
+        file.registrations = tuple([one for one in file.registrations if one is not item])
         self.forget(item)
 
     def forget(self, item: Item) -> None:

@@ -85,8 +85,9 @@ class File:
 
     def unwatch(self, watcher: Watcher) -> None:
         """Removes a watcher of either kind, if it is there."""
-        self.watchers = tuple(one for one in self.watchers if one != watcher)
-        self.exclusive = tuple(one for one in self.exclusive if one != watcher)
+        self.watchers = tuple([one for one in self.watchers if one != watcher])
+        if self.exclusive:
+            self.exclusive = tuple([one for one in self.exclusive if one != watcher])
 
     def wake(self, key: int) -> None:
         """Tells the watchers, and exclusive ones until one was of use."""

@@ -64,8 +64,10 @@ class Contents(Looking):
             self._insert(Chain(data, added, IMMUTABLE))
         elif not self._fill(data, added):
             raise MemoryError(f"no memory for {added} bytes")
-        if self.owner is not None or self._callbacks is not None:
+        if self._callbacks is not None:
             self._changed(added, 0)
+        elif self.owner is not None:
+            self.owner(added, 0)
 
     def _fill(self, data: Buffer, added: int) -> bool:
         """evbuffer_add's copy: into the tail's space, then into a new chain. All or nothing."""
@@ -227,8 +229,10 @@ class Contents(Looking):
                 self.length = length - size
             else:
                 self._drop(size)
-        if self.owner is not None or self._callbacks is not None:
+        if self._callbacks is not None:
             self._changed(0, size)
+        elif self.owner is not None:
+            self.owner(0, size)
 
     def _drop(self, size: int) -> None:
         """Moves the head by `size` bytes. A read-pinned chain stays, emptied."""
@@ -263,8 +267,10 @@ class Contents(Looking):
             if taken == len(data) and taken <= size:
                 self.first = self.last = self.last_with_data = None
                 self.length = 0
-                if self.owner is not None or self._callbacks is not None:
+                if self._callbacks is not None:
                     self._changed(0, taken)
+                elif self.owner is not None:
+                    self.owner(0, taken)
                 return data  # type: ignore[return-value]  # nothing but bytes has this one flag
         copied = self.copyout(size)
         self.drain_frozen(len(copied))
