@@ -72,7 +72,9 @@ from model.faults import CONDITIONS, FAULTS, NONE, CallFault, Faults
 
 T = TypeVar("T")
 LAYERED_SHARE, LAYERED_RATE = 16, 1_000  # bytes: a tick of a group of stacks is fifty records
-PARTS = ("faults", "rarities", "limits")  # what most scenarios do without
+#: what most scenarios do without
+PARTS = ("faults", "rarities", "limits", "threads", "workers")
+CALLBACKS = ("read", "write", "event", "accept")
 KINDS = ("client", "server", "both", "client", "server", "layered")  # of connections
 
 
@@ -127,6 +129,10 @@ class Noise:
             reactions.append(self.steps(table, 2))
         return tuple(reactions)
 
+    def callbacks(self, which: str, table: Sequence[Step | Reaction]) -> tuple[Reaction, ...]:
+        """What the first callbacks of one of `CALLBACKS` do."""
+        return self.reactions(table, 3)
+
 
 def scenario_of(
     data: bytes | Noise,
@@ -163,9 +169,9 @@ def scenario_of(
             scenario = with_share(scenario, LAYERED_SHARE, LAYERED_RATE)
     if race_free:
         return scenario
-    if threads or noise.byte() >= THREADED:
+    if threads or noise.part("threads", THREADED):
         scenario = with_threads(noise, scenario)
-    return with_workers(noise, scenario) if noise.byte() >= WORKED else scenario
+    return with_workers(noise, scenario) if noise.part("workers", WORKED) else scenario
 
 
 def _rarities(noise: Noise, scenario: Scenario) -> Scenario:
@@ -308,10 +314,10 @@ def _bufferevent(
     return BuffereventEnd(
         options=noise.pick(OPTIONS),
         setup=noise.pick(enables) + noise.steps(setup, 3),
-        on_read=noise.reactions(reactions, 3),
-        on_write=noise.reactions(reactions, 3),
-        on_event=noise.reactions(reactions, 3),
-        on_accept=noise.reactions(ACCEPT_STEPS, 3),
+        on_read=noise.callbacks("read", reactions),
+        on_write=noise.callbacks("write", reactions),
+        on_event=noise.callbacks("event", reactions),
+        on_accept=noise.callbacks("accept", ACCEPT_STEPS),
         after_reads=noise.pick(after_reads),
     )
 

@@ -23,13 +23,13 @@ from typing import Any
 from harness.bulk.generator import NOISE_MAX, TAPE_MAX, Case
 from harness.bulk.swarm import PARTS, SPARSITIES, VERBS, Swarm, kinds_of_connections, mask_of
 from harness.motifs import MOTIFS
-from harness.noise import FOCUSES
+from harness.noise import CALLBACKS, FOCUSES
 from harness.reading import error_at, parse, read_fields, read_file, read_items
 from harness.run import SUBJECTS
 from harness.worlds import WORLDS
 from model.errors import UsageError
 
-VERSION = 1
+VERSION = 2  # 2: swarms say which callbacks do something
 FILE_BYTES_MAX = 1 << 20
 KEYS_MAX = 4_096
 KEY_MAX = 400  # characters
@@ -77,6 +77,7 @@ def _running(entry: Entry) -> dict[str, Any]:
             "focus": swarm.focus,
             "sparsity": swarm.sparsity,
             "taped": swarm.taped,
+            "callbacks": list(swarm.callbacks),
         },
         "race_free": case.race_free,
         "motif": list(case.motif),
@@ -139,7 +140,7 @@ def _hex(fields: dict[str, Any], name: str, most: int) -> bytes:
 
 
 def _swarm(value: object) -> Swarm:
-    names = ("steps", "parts", "kinds", "focus", "sparsity", "taped")
+    names = ("steps", "parts", "kinds", "focus", "sparsity", "taped", "callbacks")
     fields = read_fields(value, "swarm", names, ())
     _one_of(fields, "kinds", kinds_of_connections())
     _one_of(fields, "focus", FOCUSES)
@@ -147,9 +148,14 @@ def _swarm(value: object) -> Swarm:
     _one_of(fields, "taped", (False, True))
     verbs = read_items(fields["steps"], "swarm.steps", len(VERBS), lambda v, p: _name(v, p, VERBS))
     parts = read_items(fields["parts"], "swarm.parts", len(PARTS), lambda v, p: _name(v, p, PARTS))
-    return Swarm(
-        mask_of(verbs), parts, fields["kinds"], fields["focus"], fields["sparsity"], fields["taped"]
+    callbacks = read_items(
+        fields["callbacks"],
+        "swarm.callbacks",
+        len(CALLBACKS),
+        lambda v, p: _name(v, p, CALLBACKS),
     )
+    kinds, focus, sparsity = fields["kinds"], fields["focus"], fields["sparsity"]
+    return Swarm(mask_of(verbs), parts, kinds, focus, sparsity, fields["taped"], callbacks)
 
 
 def _name(value: object, path: str, known: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from harness.noise import Noise, scenario_of, tape_of
 from harness.scenario import Scenario
 
 #: bytes of noise, most of them few: a short run is soon over, and most bugs need no more
-SIZES = (16, 32, 32, 48, 64, 96)
+SIZES = (16, 32, 48, 64, 96, 160)
 TAPE_SIZES = (4, 16, 48)
 NOISE_MAX, TAPE_MAX = 512, 256  # bytes, of what mutation makes longer
 _MUTATIONS = 3  # at most, at once

@@ -11,7 +11,7 @@ from harness.bulk.corpus import KEY_MAX, Entry
 from harness.bulk.generator import Case, fresh
 from harness.bulk.swarm import Swarm
 from harness.motifs import MOTIFS
-from harness.noise import FOCUSES
+from harness.noise import CALLBACKS, FOCUSES
 
 randoms = st.integers(0, 1 << 64).map(Random)
 swarms = st.builds(
@@ -22,6 +22,7 @@ swarms = st.builds(
     focus=st.sampled_from(FOCUSES),
     sparsity=st.sampled_from(swarm.SPARSITIES),
     taped=st.booleans(),
+    callbacks=st.lists(st.sampled_from(CALLBACKS), unique=True).map(tuple),
 )
 cases = st.builds(
     Case,

@@ -20,8 +20,8 @@ from harness.bulk.generator import (
 from harness.bulk.swarm import Swarm, SwarmNoise
 from harness.compare import race_free
 from harness.foreign import within
-from harness.noise import scenario_of
-from harness.scenario import steps_of
+from harness.noise import CALLBACKS, scenario_of
+from harness.scenario import BuffereventEnd, ends, steps_of
 from harness.scenario_json import from_json, to_json, validate
 from model.faults import NONE
 from tests.harness.bulk.drawn import cases, fresh_cases, randoms, swarms
@@ -77,6 +77,23 @@ def test_a_scenario_has_only_what_the_swarm_has(noise: bytes, drawn: Swarm) -> N
     assert scenario.faults == NONE or "faults" in drawn.parts
     assert not scenario.loop_once or "rarities" in drawn.parts
     assert not scenario.groups or "limits" in drawn.parts or drawn.focus == "limits"
+    assert not scenario.threads or "threads" in drawn.parts
+    assert scenario.workers is None or "workers" in drawn.parts
+    for _, end in ends(scenario):
+        if isinstance(end, BuffereventEnd):  # limits and rarities add to what reading does
+            lists = (end.on_write, end.on_event, end.on_accept)
+            busy = [name for name, each in zip(CALLBACKS[1:], lists, strict=True) if each]
+            assert set(busy) <= set(drawn.callbacks)
+
+
+def test_what_is_read_last_does_not_starve() -> None:
+    """Of short noise as of long: a part that may exist mostly does."""
+    random = Random(5)
+    drawn = Swarm(parts=("limits", "rarities"))
+    for size in (16, 96):
+        read = [scenario_of(SwarmNoise(random.randbytes(size), drawn)) for _ in range(200)]
+        unusual = [each for each in read if each.loop_once]
+        assert len(unusual) > 50
 
 
 @given(st.binary(max_size=200))
@@ -84,8 +101,8 @@ def test_a_swarm_with_everything_reads_connections_as_plain_noise_does(noise: by
     everything = scenario_of(SwarmNoise(noise, Swarm(parts=("tls",))))
     plain = scenario_of(noise)
     if plain.faults == NONE and plain.network == everything.network and not plain.groups:
-        ends = [(each.client, each.server) for each in everything.connections]
-        assert len(ends) == len(plain.connections)
+        pairs = [(each.client, each.server) for each in everything.connections]
+        assert len(pairs) == len(plain.connections)
         assert everything.app == plain.app
 
 
@@ -103,6 +120,8 @@ def test_swarms_differ_and_each_step_is_in_some() -> None:
     assert {part for each in drawn for part in each.parts} == set(swarm.PARTS)
     assert {each.focus for each in drawn} >= {"", "tls", "pair", "layers", "limits"}
     assert {each.taped for each in drawn} == {False, True}
+    assert {name for each in drawn for name in each.callbacks} == set(CALLBACKS)
+    assert 0 < sum(len(each.callbacks) < len(CALLBACKS) for each in drawn) < 300
     assert len(set(drawn)) > 250
     missing = [set(swarm.VERBS) - set(each.names()) for each in drawn]
     assert all(any(verb in each for each in missing) for verb in swarm.VERBS)
