@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from harness.bulk import corpus, executors
 from harness.bulk.campaign import FOREVER_S, Campaign, Report, open_campaign
 from harness.bulk.canary import canary_of
 from harness.bulk.corpus import Entry
+from harness.bulk.lock import only_one
 from harness.bulk.report import LiveLine, as_json, failure_lines, final_lines, to_stream
 from harness.bulk.search import Found, covers
+from harness.bulk.state import State
 from harness.commands import BROKEN, CLEAN, choose_worlds, print_json, to_errors
 from harness.progress import Interrupt
 from harness.run import SUBJECTS
@@ -37,7 +40,8 @@ def campaign(options: argparse.Namespace) -> int:
     usual = [world for world in SIMULATED if known is None or world in known.worlds]
     worlds = choose_worlds(options.world or usual, to_errors, subject)
     seed = random.getrandbits(31) if options.seed is None else options.seed
-    state = open_campaign(
+    opened = partial(
+        open_campaign,
         folder,
         resume=options.resume,
         subject=subject,
@@ -45,6 +49,18 @@ def campaign(options: argparse.Namespace) -> int:
         worlds=worlds,
         seed=seed,
     )
+    opened()  # whatever is wrong is said before there is a folder
+    with only_one(folder):
+        report = _session(options, folder, opened())
+    code = _exit_code(report)
+    if options.json:
+        print_json(as_json(report, folder, code))
+    else:
+        to_stream(["", *final_lines(report, folder)])
+    return code
+
+
+def _session(options: argparse.Namespace, folder: Path, state: State) -> Report:
     canary = canary_of(state.seed, state.worlds, options.canary)
     canary.limit = options.canary_runs
     make, width = _executor(options)
@@ -65,15 +81,9 @@ def campaign(options: argparse.Namespace) -> int:
         going.shrink_s = options.shrink_seconds
         seconds = options.seconds or (FOREVER_S if options.runs else SECONDS)
         try:
-            report = going.run(options.runs, seconds)
+            return going.run(options.runs, seconds)
         finally:
             line.clear()
-    code = _exit_code(report)
-    if options.json:
-        print_json(as_json(report, folder, code))
-    else:
-        to_stream(["", *final_lines(report, folder)])
-    return code
 
 
 def _executor(options: argparse.Namespace) -> tuple[Callable[[], Executor], int]:

@@ -4,6 +4,8 @@
     DIR/corpus/         cases that showed something new (`harness.bulk.corpus`)
     DIR/failures/       one failure file a signature
     DIR/canary/         the run in which the canary was found
+    DIR/campaign.lock   whose campaign is going on (`harness.bulk.lock`)
+    DIR/observations.jsonl  a sample of the runs (`harness.bulk.sample`)
 
 A failure is a file before it is counted, and every file is written beside its place and then put
 there. So whatever ends the process, each failure that was told of is there to be replayed; at most
