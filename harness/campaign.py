@@ -102,8 +102,7 @@ def _search(
 
 def _keep(failure: Failure, folder: str) -> tuple[FailureFile, str]:
     """The failure as a file: what is in it, and where it is."""
-    others = [outcome.world for outcome in failure.others]
-    kept = failure.file or FailureFile.of(failure.outcome, failure.property, others)
+    kept = failure.as_file()
     return kept, str(save_in(folder, kept))
 
 

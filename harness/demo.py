@@ -69,8 +69,7 @@ def _found(name: str, seed: int) -> FailureFile:
         raise UsageError(f"mutant {name} was not found in {RUNS} runs: try another --seed")
     first = report.failures[0]
     print(f"found and shrunk within {count(report.examples + first.shrunk_from, 'run')}\n")
-    others = [outcome.world for outcome in first.others]
-    return FailureFile.of(first.outcome, first.property, others)
+    return first.as_file()
 
 
 def _page(failure: FailureFile, path: Path) -> tuple[Path, list[str]]:

@@ -58,6 +58,11 @@ class Failure:
     first_name: str = ""  # what told it from the failures that were known
     file: FailureFile | None = None  # of the shrunk run, once there is one
 
+    def as_file(self) -> FailureFile:
+        """The file of the smallest run, with the shrinker's certificate if it has one."""
+        others = [outcome.world for outcome in self.others]
+        return self.file or FailureFile.of(self.outcome, self.property, others)
+
 
 @dataclass
 class WorldReport:
@@ -268,11 +273,9 @@ class _Campaign:
 
     def _shrink(self, failure: Failure) -> None:
         """Makes it smaller where it happened."""
-        others = [outcome.world for outcome in failure.others]
-        found = FailureFile.of(failure.outcome, failure.property, others)
         try:
             shrunk = shrink_here(
-                found,
+                failure.as_file(),
                 seconds=self._shrink_s(),
                 progress=lambda _: self.tell(),
                 told=self._count_shrinking,

@@ -19,6 +19,8 @@ from harness.words import plain
 from model.errors import UsageError
 
 ENVIRONMENT = "DUOPOLL_OBSERVE"
+OBSERVATIONS = "observations.jsonl"  # in the folder of a campaign
+_PIECE = 1 << 16
 
 
 class Observer:
@@ -29,6 +31,7 @@ class Observer:
         self.run_start = time.time()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            _drop_torn_line(self.path)
             self._file = self.path.open("a", encoding="ascii", newline="\n")
         except OSError as error:
             raise UsageError(
@@ -37,12 +40,37 @@ class Observer:
 
     def __call__(self, outcome: Outcome, seconds: float, how: str) -> None:
         """One run, which took so many seconds."""
-        told = observation(outcome, seconds, how, self.run_start)
+        self.write(observation(outcome, seconds, how, self.run_start))
+
+    def write(self, told: dict[str, Any]) -> None:
+        """One line."""
         self._file.write(json.dumps(told, separators=(",", ":")) + "\n")
+
+    def flush(self) -> None:
+        """What was written so far survives the end of this process."""
+        self._file.flush()
 
     def close(self) -> None:
         """Everything is in the file."""
         self._file.close()
+
+
+def _drop_torn_line(path: Path) -> None:
+    """A last line without an end is of a process that was killed while it wrote."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        end = whole = file.seek(0, 2)
+        while whole:
+            start = max(0, whole - _PIECE)
+            file.seek(start)
+            place = file.read(whole - start).rfind(b"\n")
+            if place >= 0:
+                whole = start + place + 1
+                break
+            whole = start
+        if whole < end:
+            file.truncate(whole)
 
 
 def observation(outcome: Outcome, seconds: float, how: str, run_start: float) -> dict[str, Any]:

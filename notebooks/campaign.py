@@ -15,9 +15,10 @@
 # # A campaign
 #
 # What a campaign has been through, what its properties had to say, how soon it found what, and how
-# many different failures that were. It reads the folder that `DUOPOLL_CAMPAIGN` names (what
-# `duopoll fuzz --observe DIR/observations.jsonl --out DIR/failures` leaves); without one, a small
-# campaign is made first: the model as it is, and two mutants.
+# many different failures that were. It reads the folder that `DUOPOLL_CAMPAIGN` names: what
+# `duopoll campaign --dir DIR` leaves (a sample of its runs, and those that showed something new),
+# or `duopoll fuzz --observe DIR/observations.jsonl --out DIR/failures` (all of them). Without one,
+# a small campaign is made first: the model as it is, and two mutants.
 
 # %%
 import tempfile
@@ -25,7 +26,8 @@ import tempfile
 import matplotlib.pyplot as plt
 
 from harness import frames
-from harness.views.campaigns import FAILURES, OBSERVATIONS, campaign_folder
+from harness.observe import OBSERVATIONS
+from harness.views.campaigns import FAILURES, campaign_folder
 
 folder = campaign_folder(tempfile.mkdtemp())
 runs = frames.observations_frame(folder / OBSERVATIONS)
@@ -53,7 +55,7 @@ figure.tight_layout()
 # %% [markdown]
 # ## The rarest features
 #
-# In how many runs each was: what is rare here is hardly tested.
+# In how many of these runs each was: what is rare here is hardly tested.
 
 # %%
 features = seen[seen["sort"] == "feature"].groupby("name")["run"].nunique().sort_values()

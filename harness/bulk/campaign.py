@@ -29,6 +29,7 @@ from harness.bulk.search import Batch, Findings, Found, search_batch
 from harness.bulk.state import Known, State
 from harness.failure import decode
 from harness.failure import save as save_failure
+from harness.observe import OBSERVATIONS, Observer
 from harness.run import SUBJECTS, check_names, subject_version
 from harness.worlds import check_available, is_simulated
 from model.errors import DuopollError, UsageError
@@ -125,6 +126,7 @@ class Campaign:
         self.deadline = self.started + seconds
         self.most = 1 << 60 if runs is None else runs
         state.save(self.folder, self.state)
+        self.observer = Observer(self.folder / OBSERVATIONS)
         executor = self.make_executor()
         try:
             while self._fill(executor):
@@ -136,6 +138,7 @@ class Campaign:
             self.report.interrupted = True
         finally:
             executor.shutdown(wait=not self.report.interrupted, cancel_futures=True)
+            self.observer.close()
             self._watch(force=True)
         return self.report
 
@@ -218,6 +221,7 @@ class Campaign:
 
     def _take(self, batch: Batch, findings: Findings) -> None:
         own = self.state
+        self._observe(findings)
         new = [each for each in findings.failures if each.signature not in own.failures]
         for found in new:
             self._keep_failure(found)
@@ -237,6 +241,15 @@ class Campaign:
             if self.tell is not None:
                 path = self.folder / "failures" / own.failures[found.signature].file
                 self.tell(found, path)
+
+    def _observe(self, findings: Findings) -> None:
+        """The sample of the batch's runs, into the file that the campaign notebook reads."""
+        elapsed_s = self.before_ms / 1000 + monotonic() - self.started
+        for told in findings.observed:
+            told["run_start"] = self.observer.run_start
+            told["metadata"]["elapsed_s"] = round(elapsed_s, 3)
+            self.observer.write(told)
+        self.observer.flush()
 
     def _keep_failure(self, found: Found) -> None:
         """Its file first, then its place in the totals."""

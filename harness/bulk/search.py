@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from time import monotonic
+from typing import Any
 
 from harness.bulk.collector import seldom
 from harness.bulk.corpus import Entry
 from harness.bulk.generator import Case, fresh, mutated, scenario_and_tape
 from harness.bulk.novelty import Key, keys_of, text_of
+from harness.bulk.sample import how_observed, observed
 from harness.compare import compare
 from harness.conform.rules import watching
 from harness.failure import FailureFile, encode
@@ -207,6 +209,7 @@ class Findings:
     entries: list[Entry] = field(default_factory=list)
     failures: list[Found] = field(default_factory=list)
     broken: Counter[str] = field(default_factory=Counter)
+    observed: list[dict[str, Any]] = field(default_factory=list)  # see harness.bulk.sample
 
 
 def search_batch(batch: Batch) -> Findings:
@@ -220,8 +223,11 @@ def search_batch(batch: Batch) -> Findings:
     known = set(batch.known)
     with seldom() as after_run:
         while findings.runs.total() < batch.runs:
+            before, began = findings.runs.total(), monotonic()
             trial = search.trial(search.draw())
+            seconds = (monotonic() - began) / len(trial.outcomes)
             after_run()
+            kept, failed = len(findings.entries), len(findings.failures)
             for outcome in trial.outcomes:
                 _count(findings, outcome)
                 keys = keys_of(outcome)
@@ -233,6 +239,14 @@ def search_batch(batch: Batch) -> Findings:
             findings.checked.update(trial.compared)
             for broken in trial.broken:
                 _tell(findings, known, trial, broken)
+            how = how_observed(
+                batch.number,
+                before,
+                kept=len(findings.entries) > kept,
+                broken=len(findings.failures) > failed,
+            )
+            if how is not None:
+                findings.observed += [observed(each, seconds, how) for each in trial.outcomes]
     findings.keys = Counter({text_of(key): times for key, times in counts.items()})
     findings.seconds = monotonic() - started
     return findings

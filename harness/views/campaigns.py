@@ -11,21 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.failure import FailureFile, load, save_in
-from harness.observe import Observer
+from harness.failure import load, save_in
+from harness.observe import OBSERVATIONS, Observer
 from harness.reading import parse, read_file
 from harness.signature import signature
 from harness.worlds import SIMULATED
 from model.errors import UsageError
 
-OBSERVATIONS, FAILURES = "observations.jsonl", "failures"  # in the folder of a campaign
+FAILURES = "failures"  # in the folder of a campaign
 ENVIRONMENT = "DUOPOLL_CAMPAIGN"
 FILE_BYTES_MAX = 1 << 30
 
 
 def observations(path: str | Path) -> Iterator[dict[str, Any]]:
-    """The observed runs of a file, in their order. Raises `UsageError`."""
-    for number, line in enumerate(read_file(path, FILE_BYTES_MAX).splitlines(), 1):
+    """The observed runs of a file, in their order, but for a last line that is still being written
+    or was torn. Raises `UsageError`."""
+    whole = read_file(path, FILE_BYTES_MAX).split(b"\n")[:-1]
+    for number, line in enumerate(whole, 1):
         try:
             told = parse(line)
         except UsageError as error:
@@ -37,7 +39,11 @@ def observations(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def observation_rows(path: str | Path) -> Iterator[tuple[Any, ...]]:
-    """(run, elapsed_s, seconds, world, mutant, how, records, decisions, judged, property)."""
+    """(run, elapsed_s, seconds, world, mutant, how, records, decisions, judged, property).
+
+    A run is a line of the file. Where the line does not say how long its campaign had been going
+    on, that is the time that the runs before it took.
+    """
     elapsed = 0.0
     for run, told in enumerate(observations(path), 1):
         about = told["metadata"]
@@ -46,7 +52,7 @@ def observation_rows(path: str | Path) -> Iterator[tuple[Any, ...]]:
         broken = about["violations"]
         yield (
             run,
-            elapsed,
+            about.get("elapsed_s", elapsed),
             seconds,
             about["world"],
             about["mutant"],
@@ -105,7 +111,7 @@ def campaign_folder(into: str | Path) -> Path:
                 (world,), runs=2_000, seed=5, mutant=mutant, observe=observer, stop_at_first=True
             )
             for failure in report.failures:
-                save_in(folder / FAILURES, FailureFile.of(failure.outcome, failure.property))
+                save_in(folder / FAILURES, failure.as_file())
     finally:
         observer.close()
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from harness.cli import main
 from harness.demo import MUTANT
-from harness.failure import load
+from harness.failure import FailureFile, load
+from harness.run import run
+from harness.scenario import BuffereventEnd, Connection, PeerEnd, Scenario, Step
 from harness.views.explained import explanation_of
 from model.errors import UsageError
 from tests.harness.views.runs import BUSY, broken, busy
@@ -25,6 +28,8 @@ def test_it_leads_from_nothing_to_a_page(
     (file,) = tmp_path.glob("*.jsonl")
     failure = load(file)
     assert failure.mutant == MUTANT
+    assert failure.certificate is not None
+    assert main(["shrink", str(file), "--check"]) == 0
     assert f"{failure.broken} breaks again in sim-epoll" in told
     assert "in its place no failure" in told
     page = file.with_suffix(".html").read_text(encoding="utf-8")
@@ -39,8 +44,6 @@ def test_it_leads_from_nothing_to_a_page(
 
 
 def test_a_clean_run_has_no_explanation() -> None:
-    from harness.failure import FailureFile
-
     clean = FailureFile.of(busy("sim-epoll"))
     assert clean.scenario == BUSY
     with pytest.raises(UsageError, match="no property broke in this run"):
@@ -55,6 +58,18 @@ def test_an_explanation_is_of_its_failure() -> None:
     assert told["story"]
     with pytest.raises(UsageError, match="make that one with `duopoll shrink`"):
         explanation_of(replace(broken(), records=broken().records[:-1]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the world epoll is Linux's")
+def test_a_run_of_a_real_world_is_not_explained_by_the_records_of_another() -> None:
+    """It breaks in the simulator too, whose records have other times and descriptors."""
+    enable, low = Step("enable", ("RW",)), Step("setwatermark", ("R", 10, 0))
+    server = BuffereventEnd(setup=(enable, low))
+    one_byte = Scenario((Connection(PeerEnd((Step("send", ((1,),)),)), server),))
+    real = FailureFile.of(run(one_byte, "epoll", mutant="low-ignored"))
+    assert real.broken is not None
+    with pytest.raises(UsageError, match="the run in epoll is explained by a simulated one"):
+        explanation_of(real, seconds=2.0)
 
 
 def test_an_unknown_mutant_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,9 @@ import jupytext
 import pytest
 from nbclient import NotebookClient
 
+from harness.bulk.sample import NEW, SAMPLED
+from harness.cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
 NAMES = ("campaign", "failure", "worlds")
@@ -63,10 +66,19 @@ def printed(notebook: Any) -> str:
 @pytest.fixture
 def executed(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The notebook after a run of all its cells."""
+    return execute(name, monkeypatch, tmp_path)
+
+
+def execute(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, campaign: Path | None = None
+) -> Any:
+    """The same, of the campaign in a folder."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.delenv("DUOPOLL_CAMPAIGN", raising=False)
+    if campaign is not None:
+        monkeypatch.setenv("DUOPOLL_CAMPAIGN", str(campaign))
     notebook = jupytext.read(FOLDER / f"{name}.ipynb")
     where = {"metadata": {"path": str(ROOT)}}
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources=where).execute()
@@ -91,6 +103,21 @@ def test_campaign(executed: Any) -> None:
     assert "B-1" in judged
     assert "LE-174" in found and "short-write-lost" in found
     assert ".jsonl" in failures
+    assert "different failures in" in printed(executed)
+
+
+def test_campaign_of_bulk_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The folder that `duopoll campaign` leaves is what the notebook reads."""
+    folder = tmp_path / "campaign"
+    arguments = ("--mutant", "timeout-early", "--runs", "150", "--jobs", "1", "--seed", "3")
+    short = ("--shrink-seconds", "1", "--canary-runs", "50")
+    assert main(["campaign", "--dir", str(folder), *arguments, *short]) == 1
+    executed = execute("campaign", monkeypatch, tmp_path, folder)
+    assert len(outputs(executed, "image/png")) == 3
+    summary, judged, found, failures = outputs(executed, "text/html")
+    assert "sim-iocp" in summary and SAMPLED in summary and NEW in summary
+    assert "T-1" in judged and "timeout-early" in found
+    assert failures.count(".jsonl") == len(list((folder / "failures").glob("*.jsonl"))) > 0
     assert "different failures in" in printed(executed)
 
 

@@ -19,6 +19,8 @@ import pytest
 from harness.bulk import corpus, state
 from harness.cli import main
 from harness.failure import load
+from harness.observe import OBSERVATIONS
+from harness.views.campaigns import observations
 from tests.harness.made import ROOT
 
 KILLS = int(os.environ.get("DUOPOLL_KILLS", "2"))
@@ -75,6 +77,8 @@ def test_a_killed_campaign_loses_nothing_that_it_told_of(tmp_path: Path) -> None
         runs = sum(held.runs.values())
         if (tmp_path / "corpus").exists():
             corpus.load(tmp_path / "corpus")
+        if (tmp_path / OBSERVATIONS).exists():
+            assert all(each["arguments"] for each in observations(tmp_path / OBSERVATIONS))
     arguments = [
         "--shrink-seconds",
         "1",
@@ -88,4 +92,5 @@ def test_a_killed_campaign_loses_nothing_that_it_told_of(tmp_path: Path) -> None
     assert main(["campaign", "--resume", "--dir", str(tmp_path), *arguments]) == 1
     held = state.load(tmp_path)
     assert held.failures
+    assert any(each["status"] == "failed" for each in observations(tmp_path / OBSERVATIONS))
     assert {Path(path).name for path in told} <= {each.file for each in held.failures.values()}

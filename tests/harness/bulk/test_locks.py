@@ -38,9 +38,9 @@ def test_a_second_campaign_is_told_in_one_line(
 
 def test_the_lock_is_of_one_folder_and_ends_with_its_block(tmp_path: Path) -> None:
     for _ in range(2):
-        with only_one(tmp_path / "one"), only_one(tmp_path / "other"):
-            with pytest.raises(UsageError), only_one(tmp_path / "one"):
-                pass
+        one, other = tmp_path / "one", tmp_path / "other"
+        with only_one(one), only_one(other), pytest.raises(UsageError), only_one(one):
+            pass
 
 
 def test_a_killed_holder_is_in_nobodys_way(tmp_path: Path) -> None:
