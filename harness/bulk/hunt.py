@@ -46,5 +46,5 @@ def hunt(mutant: Mutant, *, runs: int, number: int = 0, seconds: float = FOREVER
             keys = set().union(*map(keys_of, trial.outcomes))
             if not keys <= seen:
                 seen |= keys
-                search.pool.append(trial.case)
+                search.keep(trial)
     return Hunt(mutant.name, False, count, monotonic() - started, ())

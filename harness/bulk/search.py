@@ -32,6 +32,8 @@ from model.properties import Verdicts, Violation
 _FRESH = 256  # cases that a search without parents begins with: at first all is new
 _SHORT = 2_000  # records: one run in some hundreds has more
 _LONG = 4
+_PARENTS = 3  # of so many the one with the shortest run is mutated
+_USUAL = 100  # records, of a parent of which that is not known
 _CALM = 16  # one fresh case in so many is run in every simulated world, and compared
 
 
@@ -90,6 +92,7 @@ class Search:
         self.subject = subject
         self.mutant = mutant
         self.pool = list(pool)
+        self._costs = [_USUAL] * len(self.pool)
         self.foreign = SUBJECTS[subject].caged
         self._focus = focus
         self._simulated = tuple([world for world in worlds if is_simulated(world)])
@@ -104,13 +107,19 @@ class Search:
         random = self.random
         self._drawn += 1
         if self.pool and self._drawn > self._fresh and random.getrandbits(1):
-            parent = self.pool[random.randrange(len(self.pool))]
-            return mutated(parent, random, self.pool)
+            some = [random.randrange(len(self.pool)) for _ in range(_PARENTS)]
+            return mutated(self.pool[min(some, key=self._costs.__getitem__)], random, self.pool)
         focus = self._focus
         if focus and random.getrandbits(1):
             focus = ""
         calm = bool(self._calm) and random.randrange(self._calm) == 0
         return fresh(random, focus=focus, race_free=calm, foreign=self.foreign)
+
+    def keep(self, trial: Trial) -> None:
+        """A case that was new lives on. Long runs show more that is new, but in their time many
+        short ones could be made: so they are the likelier parents."""
+        self.pool.append(trial.case)
+        self._costs.append(sum(len(each.records) for each in trial.outcomes))
 
     def trial(self, case: Case) -> Trial:
         """Runs a case: in the next of the worlds, or in all simulated ones."""
@@ -260,7 +269,7 @@ def _count(findings: Findings, outcome: Outcome) -> None:
 
 def _keep(findings: Findings, search: Search, trial: Trial, outcome: Outcome) -> None:
     """A case that was new goes on living, and into the corpus with all that it covers."""
-    search.pool.append(trial.case)
+    search.keep(trial)
     entry = Entry(trial.case, outcome.world, search.subject)
     covered = covers(entry, search.mutant)
     findings.entries.append(Entry(trial.case, outcome.world, search.subject, tuple(covered)))

@@ -11,7 +11,7 @@ import jupytext
 import pytest
 from nbclient import NotebookClient
 
-from harness.bulk.sample import NEW, SAMPLED
+from harness.bulk.sample import BROKEN, NEW
 from harness.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +115,7 @@ def test_campaign_of_bulk_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     executed = execute("campaign", monkeypatch, tmp_path, folder)
     assert len(outputs(executed, "image/png")) == 3
     summary, judged, found, failures = outputs(executed, "text/html")
-    assert "sim-iocp" in summary and SAMPLED in summary and NEW in summary
+    assert "sim-iocp" in summary and NEW in summary and BROKEN in summary
     assert "T-1" in judged and "timeout-early" in found
     assert failures.count(".jsonl") == len(list((folder / "failures").glob("*.jsonl"))) > 0
     assert "different failures in" in printed(executed)
