@@ -16,6 +16,7 @@ from model.properties.timeouts import GRANULE_NS
 from model.subject import EV_READ, EV_WRITE
 from model.trace import Record
 from tests.model.properties.pairs_layers import pair
+from tests.model.properties.pairs_rates import LIMITS, grouped, one_read
 from tests.model.properties.pairs_tls import Tls
 from tests.model.properties.test_threads import PAIRS, SPAWNED, trace
 from tests.model.properties.traces import DEFERRED, FD, MS, Tape, broken
@@ -79,6 +80,18 @@ def test_enabling_tells_an_output_at_its_low_watermark(low: int, size: int, defe
     assert ("W-2" in broken(tape)) == (not deferred or size > low)
 
 
+@given(SIZES, SIZES, st.booleans())
+def test_enabling_tells_what_came_meanwhile(low: int, size: int, told: bool) -> None:
+    """L-1, over completion: bytes that arrived while reading was disabled are told of once it runs
+    again, unless they are below the low watermark."""
+    tape = Tape(completion=True).accepted().op("setwatermark", EV_READ, low, 0).wait()
+    tape.disable(EV_READ).arrive(size).enable(EV_READ)
+    if told and size >= low:
+        tape.read_callback()
+    tape.wait().add("quiet")
+    assert ("L-1" in broken(tape)) == (size >= low and not told)
+
+
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=3))
 def test_a_pass_has_its_share_of_records(passes: list[tuple[int, int]]) -> None:
     """R-6: eight reads and as many rounds of writing of one engine, in every pass anew."""
@@ -94,6 +107,24 @@ def test_a_pass_has_its_share_of_records(passes: list[tuple[int, int]]) -> None:
 
     over = any(reads > READS_MAX or writes > WRITES_MAX for reads, writes in passes)
     assert ("R-6" in broken(tape)) == over
+
+
+@given(st.integers(1, 400), st.integers(0, 3), st.booleans())
+def test_the_clock_of_a_pass_fills_buckets(size: int, late: int, foreign: bool) -> None:
+    """R-4, of a group: libevent fills by a timer of every tick, behind what the descriptors told,
+    and by the clock of the pass; so at the end of a pass of `late` ticks it may have filled more
+    often than the records tell, by one tick and those."""
+    tape = grouped().wait().at(late)
+    rate, burst = LIMITS[:2]
+    lacks = size > min(burst, rate * (1 + late)) + foreign * rate * (late + 1)
+    verdicts = check(
+        one_read(tape, size).records,
+        completion=False,
+        simulated=True,
+        close_tolerance_ns=0,
+        foreign=foreign,
+    )
+    assert ("R-4" in [each.property for each in verdicts.violations]) == lacks
 
 
 # Time.
