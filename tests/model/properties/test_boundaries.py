@@ -127,6 +127,19 @@ def test_the_clock_of_a_pass_fills_buckets(size: int, late: int, foreign: bool) 
     assert ("R-4" in [each.property for each in verdicts.violations]) == lacks
 
 
+@given(st.booleans(), st.integers(0, 4), st.sampled_from((EV_READ, EV_WRITE)))
+def test_a_timeout_of_a_direction_without_tokens(deferred: bool, passes: int, way: int) -> None:
+    """T-5: never; but a deferred event may have been under way when the tokens ran out, in that
+    pass or the one before."""
+    tape = Tape(options=DEFERRED if deferred else 1).accepted().op("set_rate_limit", *LIMITS)
+    tape.op("set_timeouts", MS, MS).write(10).wait()
+    tape.add("suspend", "s0", "read" if way == EV_READ else "write", 2).at(1)
+    for _ in range(passes):
+        tape.wait()
+    tape.event(0x41 if way == EV_READ else 0x42)
+    assert ("T-5" in broken(tape)) == (not deferred or passes > 1)
+
+
 # Time.
 
 TIMES = st.integers(0, 12 * MS)
