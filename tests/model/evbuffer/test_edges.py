@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -26,6 +27,10 @@ SMALL = st.integers(0, 900)
 
 def _nothing(size: int) -> Chain | None:
     return None
+
+
+def _note(cleaned: list[int], number: int, _: object) -> None:
+    cleaned.append(number)
 
 
 def _content(buffer: Evbuffer) -> bytes:
@@ -316,3 +321,19 @@ def test_room_is_whole_or_not_given(
             assert len(room) <= pieces
             assert sum(each.len for each in room) >= wanted
         assert _content(buffer) == before
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=3), st.lists(st.integers(1, 700)))
+def test_what_is_lent_is_kept_until_the_last_byte_left(sizes: list[int], parts: list[int]) -> None:
+    """evbuffer_add_reference: its cleanup is called once, when the kernel has taken all of it."""
+    buffer, cleaned = Evbuffer(), list[int]()
+    for number, size in enumerate(sizes):
+        buffer.add_reference(pattern(size), partial(_note, cleaned, number))
+    gone = 0
+    for part in (*parts, *sizes):
+        if launch := buffer.launch_write(1_000):
+            taken = min(part, sum(map(len, launch.pieces)))
+            buffer.commit_write(launch, taken)
+            gone += taken
+        ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+        assert cleaned == [number for number, end in enumerate(ends) if end <= gone]
