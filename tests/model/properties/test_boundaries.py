@@ -13,7 +13,12 @@ from model.properties import check, compare_runs
 from model.properties.threads import PROPERTIES as THREADS
 from model.properties.threads import check_threads
 from model.properties.timeouts import GRANULE_NS
-from model.subject import EV_READ, EV_WRITE
+from model.subject import (
+    BEV_TRIG_DEFER_CALLBACKS,
+    BEV_TRIG_IGNORE_WATERMARKS,
+    EV_READ,
+    EV_WRITE,
+)
 from model.trace import Record
 from tests.model.properties.pairs_layers import pair
 from tests.model.properties.pairs_rates import LIMITS, grouped, one_read
@@ -90,6 +95,20 @@ def test_enabling_tells_what_came_meanwhile(low: int, size: int, told: bool) -> 
         tape.read_callback()
     tape.wait().add("quiet")
     assert ("L-1" in broken(tape)) == (size >= low and not told)
+
+
+@given(st.integers(0, 4), st.integers(0, 6))
+def test_each_trigger_allows_one_callback_below_the_watermark(triggers: int, calls: int) -> None:
+    """W-2, C-2: and the bytes that came allow one more, which needs the leave of a trigger too."""
+    tape = Tape().accepted().op("setwatermark", EV_READ, 50, 0).wait().arrive(10)
+    for _ in range(triggers):
+        tape.op("trigger", EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS)
+    tape.wait()
+    for _ in range(calls):
+        tape.read_callback(reads=False)
+    rules = broken(tape)
+    assert ("C-2" in rules) == (calls > triggers + 1)
+    assert ("W-2" in rules) == (calls > (triggers + 1 if triggers else 0))
 
 
 @given(st.lists(st.tuples(st.integers(6, 10), st.integers(46, 50)), min_size=1, max_size=3))
