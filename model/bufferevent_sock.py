@@ -302,12 +302,7 @@ class SocketBufferevent(Bufferevent):
 
     def _output_changed(self, added: int, deleted: int) -> None:
         """bufferevent_socket_outbuf_cb."""
-        if (
-            added
-            and self.enabled & EV_WRITE
-            and not self.write_suspended
-            and not self.ev_write.added
-        ):
+        if added and not self.ev_write.added and self.writes:
             self.ev_write.add()
 
     def _adjust_timeouts(self) -> None:

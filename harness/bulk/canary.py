@@ -74,7 +74,7 @@ def canary_of(seed: int, worlds: tuple[str, ...], name: str | None = None) -> Ca
     """The canary of a campaign: chosen by its seed, or by name. It runs in the simulated worlds."""
     mutant = find_mutant(name or CANARIES[seed % len(CANARIES)])
     if mutant.threads:
-        raise UsageError(f"--canary {mutant.name}: no drawn scenario has threads: name another")
+        raise UsageError(f"--canary {mutant.name}: few drawn scenarios have threads: name another")
     simulated = tuple([world for world in worlds if world in SIMULATED]) or SIMULATED
     sides = {"readiness": "sim-epoll", "completion": "sim-iocp"}
     held = {sides[kernel] for kernel in mutant.kernels}

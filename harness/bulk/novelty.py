@@ -74,7 +74,7 @@ def _word(part: object) -> str:
 def never_exercised(checked: Iterable[str], worlds: Sequence[str]) -> list[str]:
     """The properties that runs in these worlds could have been judged by, and never were.
 
-    Those of threads are left out: no drawn scenario has any.
+    Those of threads are left out: few drawn scenarios have any.
     """
     sides = {"completion" if is_completion(world) else "readiness" for world in worlds}
     judges = ("trace", "runs") if len(worlds) > 1 else ("trace",)
