@@ -81,6 +81,8 @@ class Item:
         if not self.linked:
             self.linked = True
             epoll.ready.append(self)  # rule EP3
+        if not (epoll.waiters or epoll.watchers or epoll.exclusive):
+            return False  # nobody to tell
         useful = bool(epoll.waiters) and self._concerned(key)
         epoll.announce()
         return useful

@@ -49,9 +49,11 @@ def campaign(options: argparse.Namespace) -> int:
         worlds=worlds,
         seed=seed,
     )
-    opened()  # whatever is wrong is said before there is a folder
+    first = opened()  # whatever is wrong is said before there is a folder
+    canary_of(first.seed, first.worlds, options.canary)
+    make, width = _executor(options)
     with only_one(folder):
-        report = _session(options, folder, opened())
+        report = _session(options, folder, opened(), make, width)
     code = _exit_code(report)
     if options.json:
         print_json(as_json(report, folder, code))
@@ -60,10 +62,15 @@ def campaign(options: argparse.Namespace) -> int:
     return code
 
 
-def _session(options: argparse.Namespace, folder: Path, state: State) -> Report:
+def _session(
+    options: argparse.Namespace,
+    folder: Path,
+    state: State,
+    make: Callable[[], Executor],
+    width: int,
+) -> Report:
     canary = canary_of(state.seed, state.worlds, options.canary)
     canary.limit = options.canary_runs
-    make, width = _executor(options)
     stream = sys.stderr if options.json else sys.stdout
     line = LiveLine(sys.stderr)
 

@@ -68,6 +68,10 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
         pass
 
 
-def test_nothing_to_resume_leaves_no_folder(tmp_path: Path) -> None:
-    assert main(["campaign", "--dir", str(tmp_path / "none"), "--resume", "--runs", "9"]) == 2
+@pytest.mark.parametrize(
+    "wrong",
+    [("--resume",), ("--dask", "tcp://192.0.2.1:8786"), ("--canary", "nothing")],
+)
+def test_what_is_wrong_leaves_no_folder(tmp_path: Path, wrong: tuple[str, ...]) -> None:
+    assert main(["campaign", "--dir", str(tmp_path / "none"), "--runs", "9", *wrong]) == 2
     assert not (tmp_path / "none").exists()
