@@ -20,7 +20,7 @@ from tests.harness.conform.planted import planted
 WRONG: dict[str, tuple[type, str, str, str]] = {
     "EP2": (Item, "wake", "& mask:\n        return False", "& mask:\n        pass"),
     "EP5": (Epoll, "_wake_one", "waiters.pop()", "waiters.pop(0)"),
-    "EP9": (Epoll, "harvest", "again.append(item)", "item.linked = False"),
+    "EP9": (Epoll, "harvest", "ready.append(item)", "item.linked = False"),
     "EP11": (Epoll, "harvest", "item.mask = mask & FLAGS", "item.mask = mask"),
     "EP12": (Epoll, "harvest", "len(events) == maxevents", "len(events) > maxevents"),
     "EP28": (Epoll, "_modify", "return  #", "item.linked = bool(self.ready.remove(item))  #"),
