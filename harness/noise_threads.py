@@ -98,11 +98,8 @@ def _table(scenario: Scenario) -> list[Step | Reaction]:
 
 
 def with_workers(noise: Noise, scenario: Scenario) -> Scenario:
-    """The same with workers, unless it has layers, which have no lock."""
-    workers = noise.pick(WORKERS)
-    if any(each.layers for each in scenario.connections):
-        return scenario
-    return replace(scenario, workers=workers)
+    """The same with workers."""
+    return replace(scenario, workers=noise.pick(WORKERS))
 
 
 def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> tuple[AppStep, ...]:

@@ -327,7 +327,3 @@ def _check_ends(scenario: Scenario) -> None:
                     step.end,
                     "threads need a bufferevent with THREADSAFE, at both ends of a pair",
                 )
-    if scenario.workers is not None and any(each.layers for each in scenario.connections):
-        raise UsageError(
-            "scenario.workers and layers: take one of them away; workers serve no layers"
-        )

@@ -2,7 +2,8 @@
 
 Each mutant is hunted with each strategy from the same seed, in runs of whole scenarios
 (`harness.thread_hunt`). Random walk and PCT meet the same scenarios; the exhaustive search takes
-small ones, and counts those of which it has seen every schedule within its bound.
+small ones, and counts those of which it has seen every schedule within its bound. Seconds are of
+processor time.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from time import monotonic
+from time import process_time
 
 from harness.noise import scenario_of
 from harness.run import Outcome, run
@@ -83,10 +83,10 @@ def find(
     between: Callable[[int], None] = lambda runs: None,
 ) -> Found:
     """Runs schedules until the property that the mutant names breaks, or the bounds are reached.
-    `between` is called between two of them, with how many there were.
+    `seconds` are of processor time. `between` is called before each, with how many there were.
     """
     plan = STRATEGIES[strategy]
-    started = monotonic()
+    started = process_time()
     count = whole = 0
     for begun, (scenario, world, policy) in enumerate(_policies(mutant, plan, seed), 1):
         for _ in range(plan.schedules):
@@ -94,7 +94,7 @@ def find(
             if source is None:
                 whole += 1
                 break
-            spent = monotonic() - started
+            spent = process_time() - started
             if count >= runs or spent > seconds:
                 return Found(strategy, count, spent, None, (), begun, whole)
             between(count)
@@ -102,7 +102,7 @@ def find(
             policy.ended(source)
             count += 1
             if breaks(outcome, mutant):
-                spent = monotonic() - started
+                spent = process_time() - started
                 tape = source.recorded()
                 return Found(strategy, count, spent, outcome, tape, begun, whole)
             if len(outcome.records) > plan.records:

@@ -27,6 +27,7 @@ from model.filters import copy
 from model.generic_timeouts import GenericBufferevent
 from model.layer import Callbacks, FilterResult, Filters, Underlying
 from model.subject import (
+    BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
     BEV_EVENT_ERROR,
     BEV_EVENT_READING,
@@ -130,8 +131,8 @@ class FilterBufferevent(GenericBufferevent):
             self._forward(what, error)
 
     def _forward(self, what: int, error: Failure | None) -> None:
-        """Tells an event, behind the callbacks that were put off."""
-        waits = self.pending or self.pending_events
+        """Tells an event, behind the callbacks that were put off; CONNECTED comes before those."""
+        waits = (self.pending or self.pending_events) and what != BEV_EVENT_CONNECTED
         self.run_eventcb(what, error, BEV_TRIG_DEFER_CALLBACKS if waits else 0)
 
     def _lower_output_changed(self, output: Evbuffer, change: Change) -> None:

@@ -20,7 +20,7 @@ from model.async_operations import _AsyncOperation
 from model.errors import SimulatorError, Win32Error
 from model.event import Runnable
 from model.kernel import Completion, CompletionKernel
-from model.locked import LockedAsync
+from model.locked import Locked
 from model.operation import DONE
 from model.threaded_base import ThreadedBase, ThreadedCompletion
 
@@ -42,7 +42,7 @@ class _Turn:
 
     __slots__ = ("again", "bev", "overlapped", "pending", "serving")
 
-    def __init__(self, bev: LockedAsync, overlapped: int) -> None:
+    def __init__(self, bev: Locked, overlapped: int) -> None:
         self.bev = bev
         self.overlapped = overlapped
         self.serving = self.again = False
@@ -54,7 +54,7 @@ class WorkedBase(ThreadedBase):
 
     def schedule_deferred(self, deferred: Runnable) -> None:
         pool = self.pool
-        if pool is not None and pool.pooled and isinstance(deferred, LockedAsync):
+        if pool is not None and pool.pooled and isinstance(deferred, Locked):
             pool.queue(deferred)
         else:
             super().schedule_deferred(deferred)
@@ -71,7 +71,7 @@ class WorkedCompletion(ThreadedCompletion):
         self.work_port: int = work_port
         self.pooled = workers.mode == "pooled"
         self.turns: dict[int, _Turn] = {}
-        self.turn_of: dict[LockedAsync, _Turn] = {}
+        self.turn_of: dict[Locked, _Turn] = {}
         self.names = [f"w{number}" for number in range(workers.count)]
         self.served = dict.fromkeys(self.names, 0)  # packets; each worker counts its own
         base.pool = self
@@ -125,7 +125,7 @@ class WorkedCompletion(ThreadedCompletion):
         else:
             self.base.activate(operation, DONE)
 
-    def queue(self, bev: LockedAsync) -> None:
+    def queue(self, bev: Locked) -> None:
         """The pool is to serve what a bufferevent has deferred. Its lock is held."""
         turn = self.turn_of.get(bev)
         if turn is None:
