@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -257,7 +257,7 @@ def test_workers_serve_stacks(kind: str, mode: str) -> None:
     assert ("w" in served) == (mode == "pooled")
 
 
-def _callbacks(records: list[Record]) -> dict[tuple[str, str], set[str]]:
+def _callbacks(records: Sequence[Record]) -> dict[tuple[str, str], set[str]]:
     """Which callbacks of which bufferevent there were, and in which threads."""
     writer = "main"
     called: dict[tuple[str, str], set[str]] = {}
