@@ -122,13 +122,23 @@ class FilterBufferevent(GenericBufferevent):
             self.refcnt += 1
             self._process_input(BEV_NORMAL, 0)
             if self.underlying.input.length and not self.stuck:
-                self.held |= what
-                self.held_error = error
+                self._hold(what, error)
             else:
                 self._forward(what, error)
             self.decref()
         else:
             self._forward(what, error)
+
+    def _hold(self, what: int, error: Failure | None) -> None:
+        """Keeps an end until the bytes before it were taken; with it one that is put off, and would
+        come before them."""
+        if self.pending_events & BEV_EVENT_READING:
+            error = self.pending_error if error is None else error
+            what |= self.pending_events & ~BEV_EVENT_CONNECTED
+            self.pending_events &= BEV_EVENT_CONNECTED
+            self.pending_error = None
+        self.held |= what
+        self.held_error = error
 
     def _forward(self, what: int, error: Failure | None) -> None:
         """Tells an event, behind the callbacks that were put off; CONNECTED comes before those."""
