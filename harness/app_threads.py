@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.worlds import is_simulated
 from model.traced_threads import TracedLocked, TracedThreadedBase
 
 if TYPE_CHECKING:
@@ -34,10 +35,13 @@ class AppThreads:
 
     @property
     def busy(self) -> bool:
-        """Whether there is a list that is not done, or a worker that has not ended what it took:
-        a real one may not run for long."""
+        """Whether there is a list that is not done; or a worker has not ended what it took, or the
+        loop not done what is next: a real thread may not run for long."""
         base = self.driver.base
-        return bool(self.left) or (isinstance(base, TracedThreadedBase) and base.workers_busy())
+        if self.left or not isinstance(base, TracedThreadedBase):
+            return bool(self.left)
+        real = not is_simulated(self.driver.world.name)
+        return base.workers_busy() or (real and base.has_work())
 
     def made(self, bev: Bufferevent) -> None:
         """An end is to have this bufferevent: a reference for each thread."""

@@ -101,7 +101,7 @@ def _table(scenario: Scenario) -> list[Step | Reaction]:
 
 def with_workers(noise: Noise, scenario: Scenario) -> Scenario:
     """The same with workers."""
-    return replace(scenario, workers=noise.pick(WORKERS))
+    return with_share(replace(scenario, workers=noise.pick(WORKERS)), SHARE)
 
 
 def _steps(

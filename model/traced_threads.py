@@ -201,6 +201,10 @@ class TracedThreadedBase(TracedBase):
         """A timer that any thread may start and stop."""
         return self._threaded.evtimer_new(callback)
 
+    def has_work(self) -> bool:
+        """Whether something is to run that is not running yet."""
+        return bool(self._threaded.active or self._threaded.later)
+
     def workers_busy(self) -> bool:
         """Whether a completion worker has taken a packet and is not done with it."""
         pool = self._threaded.pool

@@ -218,6 +218,27 @@ def test_workers_are_nothing_over_readiness() -> None:
     assert worked.records == run(plain, "sim-epoll").records
 
 
+@WORLDS
+def test_a_thread_deletes_its_timer_before_it_frees_what_that_uses(world: str) -> None:
+    """In some schedules the loop is in the callback, and event_del waits for it."""
+    timers = (AppStep("timer", None, (1_000_000,)), AppStep("timer", None, (0,)))
+    scenario = replace(shared(SAFE), threads=(timers, timers))
+    assert from_json(to_json(scenario)) == scenario
+    walk = RandomWalk(5, 0.02)
+    waited = 0
+    for _ in range(40):
+        outcome = run(scenario, world, choices=walk.source())
+        assert not outcome.verdicts.violations
+        waited += any(r[1] == "condition" and r[4] == "woken" for r in outcome.records)
+    assert 0 < waited < 40
+
+
+def test_the_loop_s_thread_has_no_timer_step() -> None:
+    document = to_json(Scenario()) | {"app": [{"do": "timer", "duration_ns": 1}]}
+    with pytest.raises(UsageError, match="app"):
+        from_json(document)
+
+
 STACKS = {
     "filters": Connection(
         BuffereventEnd(options=SAFE),
