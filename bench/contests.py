@@ -95,6 +95,8 @@ CONTESTS: dict[str, Contest] = {
         (
             Contender("bare", "schedules:bare", (5_000,)),
             Contender("recorded and judged", "schedules:judged", (3_000,)),
+            Contender("scenario, sim-epoll", "schedules:scenarios_epoll", (500,)),
+            Contender("scenario, sim-iocp", "schedules:scenarios_iocp", (500,)),
             Contender("detangle", "schedules:detangle_tasks", (2_000,)),
         ),
         (
@@ -104,6 +106,7 @@ CONTESTS: dict[str, Contest] = {
         (
             "detangle 0.1.0: three tasks of asyncio and an asyncio.Lock, as many switch points.",
             "Judged: locks in one order, no race, no hang, by vector clocks over the records.",
+            "Scenario: a bufferevent, its loop and its partner, held to every property.",
         ),
     ),
     "switch": Contest(

@@ -71,6 +71,35 @@ def judged(schedules: int) -> float:
     return schedules / found.seconds
 
 
+def scenarios_epoll(schedules: int) -> float:
+    """Schedules a second of a whole scenario over readiness."""
+    return _scenarios(schedules, "sim-epoll")
+
+
+def scenarios_iocp(schedules: int) -> float:
+    """The same over completion."""
+    return _scenarios(schedules, "sim-iocp")
+
+
+def _scenarios(schedules: int, world: str) -> float:
+    """Three threads with nine calls on one bufferevent whose partner echoes, recorded, and held to
+    every property."""
+    from harness.run import run
+    from harness.scenario import AppStep, BuffereventEnd, Connection, Scenario
+    from harness.schedules import RandomWalk
+
+    safe = ("CLOSE_ON_FREE", "THREADSAFE")
+    ends = BuffereventEnd(options=safe), BuffereventEnd(options=safe, after_reads="echo")
+    writes = (AppStep("write", "c0", (_SIZE,)),) * _CHANGES
+    stops = AppStep("disable", "c0", ("R",)), AppStep("enable", "c0", ("RW",)), writes[0]
+    scenario = Scenario((Connection(*ends),), threads=(writes, writes, stops))
+    walk = RandomWalk(1)
+    started = perf_counter()
+    for _ in range(schedules):
+        assert not run(scenario, world, choices=walk.source()).verdicts.violations
+    return schedules / (perf_counter() - started)
+
+
 def detangle_tasks(schedules: int) -> float:
     """Schedules a second of detangle: three tasks and an asyncio.Lock, a switch at each step."""
     try:

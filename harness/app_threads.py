@@ -1,6 +1,7 @@
 """Application threads of a scenario: each does its list of steps, beside the loop's thread.
 
-They start with the loop, in order, as `t0`, `t1`, ... A `wait` lets the others go on. Each has a
+They start with the loop, in order, as `t0`, `t1`, ... A `wait` lets the others go on; a `timer` is
+a wait with an event of the thread's own, which it deletes then. Each has a
 reference of its own on every THREADSAFE end until its list is done, so that another thread's free
 leaves it something to find out with; whoever is last gives up the last.
 """
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.worlds import is_simulated
 from model.traced_threads import TracedLocked, TracedThreadedBase
 
 if TYPE_CHECKING:
@@ -33,10 +35,13 @@ class AppThreads:
 
     @property
     def busy(self) -> bool:
-        """Whether there is a list that is not done, or a worker that has not ended what it took:
-        a real one may not run for long."""
+        """Whether there is a list that is not done; or a worker has not ended what it took, or the
+        loop not done what is next: a real thread may not run for long."""
         base = self.driver.base
-        return bool(self.left) or (isinstance(base, TracedThreadedBase) and base.workers_busy())
+        if self.left or not isinstance(base, TracedThreadedBase):
+            return bool(self.left)
+        real = not is_simulated(self.driver.world.name)
+        return base.workers_busy() or (real and base.has_work())
 
     def made(self, bev: Bufferevent) -> None:
         """An end is to have this bufferevent: a reference for each thread."""
@@ -61,13 +66,32 @@ class AppThreads:
             action: Callable[[], object]
             if name is None:
                 driver.trace.emit("step", index, do)
-                action = partial(driver.world.sleep, args[0])
+                wait = self._timer if do == "timer" else driver.world.sleep
+                action = partial(wait, args[0])
             else:
                 action = partial(driver.step, index, do, name, args)
             if not driver.guarded(action):
                 break
         self._let_go(number)
         self.left -= 1
+
+    def _timer(self, duration_ns: int) -> None:
+        """What a timer uses is the thread's again, to be freed, once event_del has returned."""
+        base, threads = self.driver.base, self.threads
+        assert isinstance(base, TracedThreadedBase)
+        argument = f"{threads.current()}.argument"
+
+        def fires() -> None:
+            threads.touch(argument, write=False)
+            threads.point("timer")
+            threads.touch(argument, write=False)
+
+        threads.touch(argument, write=True)
+        timer = base.evtimer_new(fires)
+        timer.start(duration_ns)
+        self.driver.world.sleep(duration_ns)
+        timer.stop()
+        threads.touch(argument, write=True)
 
     def _let_go(self, number: int) -> None:
         kept = self.kept[number]

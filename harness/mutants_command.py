@@ -31,9 +31,10 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--seed", type=natural, default=1, metavar="N", help="of the hunt (1)")
     parser.add_argument(
         "--search",
-        choices=("hypothesis", "bulk", "both"),
+        choices=("hypothesis", "bulk", "both", "schedules"),
         default="hypothesis",
-        help="who hunts; both: a table of how soon each finds them (hypothesis)",
+        help="who hunts; both: a table of how soon each finds them; schedules: those of threads, "
+        "a table of how soon each strategy does (hypothesis)",
     )
     parser.add_argument(
         "--seeds", type=positive, default=3, metavar="N", help="of each, for --search both (3)"
@@ -61,12 +62,15 @@ def mutants(options: argparse.Namespace) -> int:
 
 def _board(options: argparse.Namespace) -> int:
     """Hunts every mutant: one that lives is a property that cannot fail."""
-    from harness.bulk.contest import contest  # Hypothesis: not for a worker
+    from harness import thread_board  # Hypothesis: not for a worker
+    from harness.bulk.contest import contest
     from harness.bulk.hunt import hunt as bulk_hunt
     from harness.mutation import hunt
 
     if options.search == "both":
         return contest(options)
+    if options.search == "schedules":
+        return thread_board.board(options)
     search = bulk_hunt if options.search == "bulk" else partial(hunt, shrinking=True)
     bounds = {"runs": options.runs, "number": options.seed, "seconds": options.seconds}
     hunts = []

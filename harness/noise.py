@@ -54,7 +54,7 @@ from harness.noise_tables import (
     WAITS_NS,
     WRITES,
 )
-from harness.noise_threads import THREADED, WORKED, with_share, with_threads, with_workers
+from harness.noise_threads import THREADED, TIMED, WORKED, with_share, with_threads, with_workers
 from harness.scenario import (
     AFTER_READS,
     TLS_LAYERS,
@@ -145,7 +145,8 @@ def scenario_of(
     """The scenario that the bytes tell; the same bytes always tell the same.
 
     `race_free` ones tell the same story in every world (`harness.compare.race_free` holds).
-    `focus`, one of `FOCUSES`, has every scenario use a part that few of them do; with `threads` it
+    `focus`, one of `FOCUSES`, has every scenario use a part that few of them do, and "timers" those
+    that threads delete; with `threads` it
     has application threads wherever it can, and otherwise seldom. Completion workers are seldom.
     """
     noise = Noise(data) if isinstance(data, bytes) else data
@@ -170,7 +171,7 @@ def scenario_of(
     if race_free:
         return scenario
     if threads or noise.part("threads", THREADED):
-        scenario = with_threads(noise, scenario)
+        scenario = with_threads(noise, scenario, STOP if focus == "timers" else TIMED)
     return with_workers(noise, scenario) if noise.part("workers", WORKED) else scenario
 
 

@@ -51,6 +51,7 @@ WORKERS = (
 )
 UNLOCKED = ("THREADSAFE", "DEFER_CALLBACKS", "UNLOCK_CALLBACKS")
 STEPS = 4  # of one thread
+TIMED = 248  # a byte below is a wait without a timer
 _PLAIN = [step for step in APP_STEPS if step.do not in LOOP_STEPS]
 _FLUSHES = [Step("flush", ("RW", "FLUSH"))]
 _STOPS: Reaction = (Step("disable", ("R",)), Step("enable", ("R",))) * 3
@@ -61,17 +62,18 @@ ENCRYPTED_STEPS: list[Step | Reaction] = [*THREAD_STEPS, *[Step("tls_shutdown")]
 SHARE = 64  # bytes: with locks, what moves a byte is some forty records
 
 
-def with_threads(noise: Noise, scenario: Scenario) -> Scenario:
-    """The same with threads, where an end can have any."""
+def with_threads(noise: Noise, scenario: Scenario, timed: int = TIMED) -> Scenario:
+    """The same with threads, where an end can have any. A wait of a byte from `timed` on has a
+    timer."""
     more = noise.pick((("THREADSAFE",), UNLOCKED))
     safe = replace(scenario, connections=tuple(_safe(each, more) for each in scenario.connections))
     names = [name for name, _ in ends(safe) if thread_safe(safe, name)]
     if not names:
         return scenario
     table = _table(safe)
-    threads = [_steps(noise, names, table)]
+    threads = [_steps(noise, names, table, timed)]
     while len(threads) < THREADS and noise.byte() >= STOP:
-        threads.append(_steps(noise, names, table))
+        threads.append(_steps(noise, names, table, timed))
     return with_share(replace(safe, threads=tuple(threads)), SHARE)
 
 
@@ -98,19 +100,19 @@ def _table(scenario: Scenario) -> list[Step | Reaction]:
 
 
 def with_workers(noise: Noise, scenario: Scenario) -> Scenario:
-    """The same with workers, unless it has layers, which have no lock."""
-    workers = noise.pick(WORKERS)
-    if any(each.layers for each in scenario.connections):
-        return scenario
-    return replace(scenario, workers=workers)
+    """The same with workers."""
+    return with_share(replace(scenario, workers=noise.pick(WORKERS)), SHARE)
 
 
-def _steps(noise: Noise, names: list[str], table: Sequence[Step | Reaction]) -> tuple[AppStep, ...]:
+def _steps(
+    noise: Noise, names: list[str], table: Sequence[Step | Reaction], timed: int
+) -> tuple[AppStep, ...]:
     steps: list[AppStep] = []
     for step in noise.steps(table, STEPS):
         wait = noise.byte()
         if wait >= STOP:
-            steps.append(AppStep("wait", None, (WAITS_NS[wait % len(WAITS_NS)],)))
+            do = "timer" if wait >= timed else "wait"
+            steps.append(AppStep(do, None, (WAITS_NS[wait % len(WAITS_NS)],)))
         steps.append(AppStep(step.do, noise.pick(names), step.args))
     return tuple(steps)
 

@@ -20,6 +20,7 @@ from threading import local
 from typing import NamedTuple
 
 from harness.driver import Driver
+from harness.lateness import lateness_ns
 from harness.scenario import Scenario, threaded
 from harness.spins import SpinTrace
 from harness.worlds import (
@@ -39,7 +40,7 @@ from model.properties import Verdicts, check
 from model.subject import Base
 from model.threaded_base import ThreadedBase
 from model.threads import NO_THREADS, Hang, Threads, switching
-from model.trace import Record, Trace
+from model.trace import BudgetExceeded, Record, Trace
 from model.traced import TracedBase, TracedCompletion, TracedReadiness
 from model.traced_threads import TracedSharedPort, TracedThreadedBase
 from model.workers import Workers
@@ -263,11 +264,15 @@ def judge(
     """Holds the records of a run of `subject` in `world`, which took `decisions`, to the
     properties."""
     simulated = is_simulated(world)
+    if simulated:
+        tolerance_ns = _lateness_ns(decisions)
+    else:
+        tolerance_ns = max(REAL_TOLERANCE_NS, 2 * lateness_ns(records))
     return check(
         records,
         completion=is_completion(world),
         simulated=simulated,
-        close_tolerance_ns=_lateness_ns(decisions) if simulated else REAL_TOLERANCE_NS,
+        close_tolerance_ns=tolerance_ns,
         foreign=SUBJECTS[subject].caged,
     )
 
@@ -341,7 +346,7 @@ def play(
     with nullcontext() if mutant is None else mutants.active(mutant):
         try:
             _run_uncollected(world, main)
-        except Hang:  # its records say so
+        except (Hang, BudgetExceeded):  # in a thread that is not ours; its records say so
             records.extend(trace.records)
     kept = tuple(records)
     records.clear()  # what is left of the run goes round in circles: it need not keep the records

@@ -134,6 +134,9 @@ FLUSH_MODES = ("NORMAL", "FLUSH", "FINISHED")
 
 #: the only step of the application's program that is on no end
 WAIT: tuple[Parameter, ...] = (Parameter("duration_ns", "duration", "the loop runs that long"),)
+#: and of a thread's: it adds a timer of its own, waits as long, deletes it, frees what it used
+TIMER: tuple[Parameter, ...] = (Parameter("duration_ns", "duration", "until the timer is due"),)
+ON_NO_END = {"wait": WAIT, "timer": TIMER}
 
 #: what a thread of the application may not do: these are the loop thread's
 LOOP_STEPS = frozenset(
@@ -160,7 +163,7 @@ class Step(NamedTuple):
 
 
 class AppStep(NamedTuple):
-    """One step of the application's program: on an end; or a `wait`, whose `end` is None."""
+    """One step of the application's program: on an end; or of `ON_NO_END`, with None for it."""
 
     do: str
     end: str | None

@@ -24,11 +24,11 @@ from harness.scenario import (
     GROUPS_MAX,
     LAYERS_MAX,
     LOOP_STEPS,
+    ON_NO_END,
     PEER_ACTIONS,
     SCENARIO_VERSION,
     STEPS_MAX,
     THREADS_MAX,
-    WAIT,
     AppStep,
     BuffereventEnd,
     Connection,
@@ -191,16 +191,16 @@ def _thread(value: object, path: str) -> tuple[AppStep, ...]:
 
 
 def _thread_step(value: object, path: str) -> AppStep:
-    step = _app_step(value, path)
+    step = _app_step(value, path, tuple(ON_NO_END))
     if step.do in LOOP_STEPS:
         raise error_at(f"{path}.do", step.do, "no thread but the loop's may do it: use app")
     return step
 
 
-def _app_step(value: object, path: str) -> AppStep:
-    action = _do(value, path, ("wait", *ACTIONS))
-    if action == "wait":
-        return AppStep("wait", None, _args(value, path, WAIT))
+def _app_step(value: object, path: str, on_no_end: tuple[str, ...] = ("wait",)) -> AppStep:
+    action = _do(value, path, (*on_no_end, *ACTIONS))
+    if action in on_no_end:
+        return AppStep(action, None, _args(value, path, ON_NO_END[action]))
     args = _args(value, path, ACTIONS[action], "end")
     assert isinstance(value, dict)
     end = value["end"]
@@ -327,7 +327,3 @@ def _check_ends(scenario: Scenario) -> None:
                     step.end,
                     "threads need a bufferevent with THREADSAFE, at both ends of a pair",
                 )
-    if scenario.workers is not None and any(each.layers for each in scenario.connections):
-        raise UsageError(
-            "scenario.workers and layers: take one of them away; workers serve no layers"
-        )

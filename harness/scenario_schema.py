@@ -23,6 +23,7 @@ from harness.scenario import (
     SCENARIO_VERSION,
     STEPS_MAX,
     THREADS_MAX,
+    TIMER,
     WAIT,
     Parameter,
 )
@@ -192,6 +193,7 @@ def _schema() -> Schema:
             "thread_step": {
                 "anyOf": [
                     _action("wait", WAIT, {}),
+                    _action("timer", TIMER, {}),
                     *_steps({do: ACTIONS[do] for do in ACTIONS if do not in LOOP_STEPS}, end_name),
                 ]
             },

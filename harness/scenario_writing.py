@@ -8,9 +8,9 @@ from typing import Any
 from harness.faults_json import changed, faults_to_json
 from harness.scenario import (
     ACTIONS,
+    ON_NO_END,
     PEER_ACTIONS,
     SCENARIO_VERSION,
-    WAIT,
     AppStep,
     BuffereventEnd,
     Connection,
@@ -112,7 +112,7 @@ def _step_to_json(actions: dict[str, tuple[Parameter, ...]], step: Step) -> dict
 
 def _app_step_to_json(step: AppStep) -> dict[str, Any]:
     if step.end is None:
-        return {"do": step.do, **_args_to_json(WAIT, step.args)}
+        return {"do": step.do, **_args_to_json(ON_NO_END[step.do], step.args)}
     return {"do": step.do, "end": step.end, **_args_to_json(ACTIONS[step.do], step.args)}
 
 

@@ -27,6 +27,7 @@ from model.filters import copy
 from model.generic_timeouts import GenericBufferevent
 from model.layer import Callbacks, FilterResult, Filters, Underlying
 from model.subject import (
+    BEV_EVENT_CONNECTED,
     BEV_EVENT_EOF,
     BEV_EVENT_ERROR,
     BEV_EVENT_READING,
@@ -121,17 +122,27 @@ class FilterBufferevent(GenericBufferevent):
             self.refcnt += 1
             self._process_input(BEV_NORMAL, 0)
             if self.underlying.input.length and not self.stuck:
-                self.held |= what
-                self.held_error = error
+                self._hold(what, error)
             else:
                 self._forward(what, error)
             self.decref()
         else:
             self._forward(what, error)
 
+    def _hold(self, what: int, error: Failure | None) -> None:
+        """Keeps an end until the bytes before it were taken; with it one that is put off, and would
+        come before them."""
+        if self.pending_events & BEV_EVENT_READING:
+            error = self.pending_error if error is None else error
+            what |= self.pending_events & ~BEV_EVENT_CONNECTED
+            self.pending_events &= BEV_EVENT_CONNECTED
+            self.pending_error = None
+        self.held |= what
+        self.held_error = error
+
     def _forward(self, what: int, error: Failure | None) -> None:
-        """Tells an event, behind the callbacks that were put off."""
-        waits = self.pending or self.pending_events
+        """Tells an event, behind the callbacks that were put off; CONNECTED comes before those."""
+        waits = (self.pending or self.pending_events) and what != BEV_EVENT_CONNECTED
         self.run_eventcb(what, error, BEV_TRIG_DEFER_CALLBACKS if waits else 0)
 
     def _lower_output_changed(self, output: Evbuffer, change: Change) -> None:

@@ -29,6 +29,7 @@ from model.kernel import (
 from model.locked import LockedAsync, LockedSocket, has_lock
 from model.readiness import MAX_EVENTS, ReadinessPoller
 from model.subject import BEV_OPT_THREADSAFE
+from model.threaded_timer import ThreadedTimer
 from model.threads import BASE_ACTIVE, Threads
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ class ThreadedBase(EventBase):
         self.loop_thread: str | None = None  # whose loop runs
         self.notify_pending = False
         self.runs: object = None  # whose callback the loop's thread is in, or about to be in
+        self.current: Runnable | None = None  # event_base: current_event
+        self.current_over = threads.condition(self.guard, "current event")
+        self.current_waiters = 0
         self.next_name = ""  # what the next bufferevent is called in records
         self.pool: WorkedCompletion | None = None  # completion workers, if there are any
 
@@ -133,6 +137,16 @@ class ThreadedBase(EventBase):
                 self.touch()
                 self.notify()
 
+    def evtimer_new(self, callback: Callable[[], None]) -> ThreadedTimer:
+        """A timer that any thread may start and stop."""
+        return ThreadedTimer(self, callback)
+
+    def wait_until_over(self, event: Event) -> None:
+        """If the loop is in this event's callback, another thread waits. The lock is held, once."""
+        while self.current is event and self.threads.current() != self.loop_thread:
+            self.current_waiters += 1
+            self.current_over.wait()
+
     def loopbreak(self) -> None:
         with self.guard:
             super().loopbreak()
@@ -184,9 +198,7 @@ class ThreadedBase(EventBase):
                 if work is None:
                     continue
                 ran = True
-                self.runs = getattr(item, "bev", item)
-                self.outside(work)
-                self.runs = None
+                self._run_one(item, work)
                 if self._break or self._continue:
                     break
                 if any(each.priority < level for each in active):
@@ -194,6 +206,18 @@ class ThreadedBase(EventBase):
         finally:
             self.running = False
         return ran
+
+    def _run_one(self, item: Runnable, work: Callable[[], object]) -> None:
+        """What it calls back runs without the lock; who waits for its end is told."""
+        self.runs = getattr(item, "bev", item)
+        self.current = item
+        try:
+            self.outside(work)
+        finally:
+            self.runs = self.current = None
+            if self.current_waiters:
+                self.current_waiters = 0
+                self.current_over.notify_all()
 
     def _run_highest(self) -> bool:
         return self._run_active()

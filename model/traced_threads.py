@@ -17,6 +17,7 @@ from model.locked_rates import LockedGroup
 from model.rate_limit import RateLimitConfig
 from model.subject import Bufferevent, DataCallback, EventCallback
 from model.threaded_base import ThreadedBase
+from model.threaded_timer import ThreadedTimer
 from model.threads import NO_LOCK, Lock, Threads
 from model.trace import Trace
 from model.traced import TracedBase, TracedBufferevent
@@ -195,6 +196,14 @@ class TracedThreadedBase(TracedBase):
         if isinstance(inner, Locked):
             return TracedLockedSocket(inner, self._trace, name, self._threaded.threads)
         return TracedBufferevent(inner, self._trace, name)
+
+    def evtimer_new(self, callback: Callable[[], None]) -> ThreadedTimer:
+        """A timer that any thread may start and stop."""
+        return self._threaded.evtimer_new(callback)
+
+    def has_work(self) -> bool:
+        """Whether something is to run that is not running yet."""
+        return bool(self._threaded.active or self._threaded.later)
 
     def workers_busy(self) -> bool:
         """Whether a completion worker has taken a packet and is not done with it."""

@@ -3,8 +3,9 @@
 Sockets are tied to the pool's port, the loop waits on its own. A worker takes one packet at a time
 and ends its operation, under the bufferevent's lock. What that calls back is deferred: to the
 loop's thread (mode `deferred`, as libevent does), or to the pool itself (`pooled`), where a
-bufferevent is served by one worker at a time. A listener's accepts end on the loop's thread in
-both. A submission that succeeds at once has no packet, and ends on the loop's thread as well.
+bufferevent, with its stack or its partner, is served by one worker at a time. A listener's accepts
+end on the loop's thread in both. A submission that succeeds at once has no packet, and ends on the
+loop's thread as well.
 
 The pool ends with the base: one packet for each worker, a join, and then what is left in the port
 is taken by the loop's thread.
@@ -20,9 +21,10 @@ from model.async_operations import _AsyncOperation
 from model.errors import SimulatorError, Win32Error
 from model.event import Runnable
 from model.kernel import Completion, CompletionKernel
-from model.locked import LockedAsync
+from model.locked import Locked
 from model.operation import DONE
 from model.threaded_base import ThreadedBase, ThreadedCompletion
+from model.threads import Lock
 
 Mode: TypeAlias = Literal["deferred", "pooled"]
 _DRAIN_NS = 2_000_000_000  # for packets still owed when the base is freed
@@ -38,15 +40,16 @@ class Workers:
 
 
 class _Turn:
-    """A bufferevent's place among what the pool serves. `again`: it was queued while served."""
+    """What the pool is to serve under one lock, in order: of a bufferevent, a stack, a pair.
+    `busy`: a packet is on its way, or a worker serves."""
 
-    __slots__ = ("again", "bev", "overlapped", "pending", "serving")
+    __slots__ = ("busy", "lock", "overlapped", "waiting")
 
-    def __init__(self, bev: LockedAsync, overlapped: int) -> None:
-        self.bev = bev
+    def __init__(self, lock: Lock, overlapped: int) -> None:
+        self.lock = lock
         self.overlapped = overlapped
-        self.serving = self.again = False
-        self.pending = True
+        self.busy = False
+        self.waiting: list[Runnable] = []
 
 
 class WorkedBase(ThreadedBase):
@@ -54,8 +57,9 @@ class WorkedBase(ThreadedBase):
 
     def schedule_deferred(self, deferred: Runnable) -> None:
         pool = self.pool
-        if pool is not None and pool.pooled and isinstance(deferred, LockedAsync):
-            pool.queue(deferred)
+        bev = getattr(deferred, "bev", deferred)  # a filter's continuation has one
+        if pool is not None and pool.pooled and isinstance(bev, Locked):
+            pool.queue(bev, deferred)
         else:
             super().schedule_deferred(deferred)
 
@@ -71,7 +75,7 @@ class WorkedCompletion(ThreadedCompletion):
         self.work_port: int = work_port
         self.pooled = workers.mode == "pooled"
         self.turns: dict[int, _Turn] = {}
-        self.turn_of: dict[LockedAsync, _Turn] = {}
+        self.turn_of: dict[Lock, _Turn] = {}
         self.names = [f"w{number}" for number in range(workers.count)]
         self.served = dict.fromkeys(self.names, 0)  # packets; each worker counts its own
         base.pool = self
@@ -125,31 +129,30 @@ class WorkedCompletion(ThreadedCompletion):
         else:
             self.base.activate(operation, DONE)
 
-    def queue(self, bev: LockedAsync) -> None:
+    def queue(self, bev: Locked, deferred: Runnable) -> None:
         """The pool is to serve what a bufferevent has deferred. Its lock is held."""
-        turn = self.turn_of.get(bev)
+        turn = self.turn_of.get(bev.lock)
         if turn is None:
             number = self.number()
-            turn = self.turn_of[bev] = self.turns[number] = _Turn(bev, number)
+            turn = self.turn_of[bev.lock] = self.turns[number] = _Turn(bev.lock, number)
         self.base.count_virtual(1)
-        if turn.serving:
-            turn.again = True
-        else:
+        turn.waiting.append(deferred)
+        if not turn.busy:
             self._post(turn)
 
     def _post(self, turn: _Turn) -> None:
+        turn.busy = True
         self.kernel.post_queued_completion_status(self.work_port, 0, 0, turn.overlapped)
 
     def serve_turn(self, turn: _Turn) -> None:
-        """One worker at a time, also where the callbacks run without the lock."""
-        bev = turn.bev
-        with bev.lock:
-            turn.serving = True
-        bev.run()
-        with bev.lock:
-            turn.serving = False
-            if turn.again:
-                turn.again = False
+        """One worker at a time, also where the callbacks run without the lock: what a stack has
+        to tell goes up in order."""
+        with turn.lock:
+            deferred = turn.waiting.pop(0)
+        deferred.run()
+        with turn.lock:
+            turn.busy = False
+            if turn.waiting:
                 self._post(turn)
         self.base.count_virtual(-1)
 

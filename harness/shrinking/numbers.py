@@ -12,8 +12,8 @@ from typing import Any
 
 from harness.scenario import (
     ACTIONS,
+    ON_NO_END,
     PEER_ACTIONS,
-    WAIT,
     AppStep,
     BuffereventEnd,
     Layer,
@@ -107,8 +107,8 @@ def _in_step(step: Step | AppStep) -> Iterator[Step | AppStep]:
 
 
 def _parameters(step: Step | AppStep) -> tuple[Parameter, ...]:
-    if step.do == "wait":
-        return WAIT
+    if step.do in ON_NO_END:
+        return ON_NO_END[step.do]
     # an action with the same name takes the same number of arguments or is a peer's
     known = ACTIONS.get(step.do)
     if known is None or len(known) != len(step.args):

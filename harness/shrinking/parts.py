@@ -56,10 +56,7 @@ def _all(scenario: Scenario) -> Less[Scenario]:
 
 
 def _is_sound(scenario: Scenario) -> bool:
-    """Whether the threads that are left act on ends that they may act on, and workers on bare
-    sockets."""
-    if scenario.workers is not None and any(each.layers for each in scenario.connections):
-        return False
+    """Whether the threads that are left act on ends that they may act on."""
     return all(
         step.end is None or thread_safe(scenario, step.end)
         for steps in scenario.threads
@@ -102,7 +99,7 @@ def _fewer_steps(steps: tuple[T, ...]) -> Less[tuple[T, ...]]:
             yield "merge", (*steps[:index], merged, *steps[index + 2 :])
 
 
-_MERGED = {"wait": "duration", "pause": "duration", "write": "size", "busy": "duration"}
+_MERGED = dict.fromkeys(("wait", "timer", "pause", "busy"), "duration") | {"write": "size"}
 
 
 def _merged(one: Any, other: Any) -> Any:
@@ -136,7 +133,8 @@ def _program(scenario: Scenario) -> Less[Scenario]:
         yield "thread", replace(scenario, threads=threads)
     if scenario.threads:  # a thread's program on the loop's thread
         first, *others = scenario.threads
-        yield "thread", replace(scenario, app=(*scenario.app, *first), threads=tuple(others))
+        here = tuple([step for step in first if step.do != "timer"])
+        yield "thread", replace(scenario, app=(*scenario.app, *here), threads=tuple(others))
     yield from _changed(scenario, "threads", _of_one(scenario.threads, _fewer_steps))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from model.errors import UsageError
+from model.mutants.event_del import EVENT_DEL
 from model.mutants.historical import HISTORICAL
 from model.mutants.historical_connections import HISTORICAL_CONNECTIONS
 from model.mutants.historical_tls import HISTORICAL_TLS
@@ -45,6 +46,7 @@ MUTANTS: Mapping[str, Mutant] = {
         *LAYERS,
         *TLS,
         *THREADS,
+        *EVENT_DEL,
     )
 }
 

@@ -15,7 +15,6 @@ from model.event import Event, Runnable
 from model.event_base import EventBase
 from model.locked import (
     Locked,
-    LockedAsync,
     LockedSocket,
     LockedWriteEvent,
     base_lock,
@@ -29,12 +28,11 @@ from model.rate_limit_group import start_refill, suspend, unsuspend
 from model.subject import BEV_OPT_DEFER_CALLBACKS, EV_READ, EV_WRITE
 from model.threaded_base import ThreadedBase
 from model.threads import NO_LOCK, Lock
-from model.workers import WorkedCompletion
+from model.workers import WorkedCompletion, _Turn
 
 _original_free = Bufferevent.free
 _original_entry = Locked.entry
 _original_share = Locked._share
-_original_queue = WorkedCompletion.queue
 
 
 def free_that_waits(self: Locked, *args: Any) -> Any:
@@ -187,12 +185,15 @@ def schedule_deferred_unlocked(self: ThreadedBase, deferred: Runnable) -> None:
     self.notify()
 
 
-def queue_unserved(self: WorkedCompletion, bev: LockedAsync) -> None:
+def serve_early(self: WorkedCompletion, turn: _Turn) -> None:
     """Queued again while a worker serves it: another worker serves it too."""
-    turn = self.turn_of.get(bev)
-    if turn is not None:
-        turn.serving = False
-    _original_queue(self, bev)
+    with turn.lock:
+        deferred = turn.waiting.pop(0)
+        turn.busy = False
+        if turn.waiting:
+            self._post(turn)
+    deferred.run()
+    self.base.count_virtual(-1)
 
 
 def group_blocks(self: LockedGroup, way: int) -> None:
@@ -351,7 +352,7 @@ THREADS: tuple[Mutant, ...] = (
         "two workers serve callbacks of one bufferevent",
         "C-3",
         ("completion",),
-        ((WorkedCompletion, "queue", queue_unserved),),
+        ((WorkedCompletion, "serve_turn", serve_early),),
         threads=True,
         pool=True,
     ),

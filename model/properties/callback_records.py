@@ -60,7 +60,7 @@ def callback(run: Run, index: int, record: Record) -> None:
     if which == "error":
         return
     if view.given_up and run.threaded and view.unlocked:
-        if picked(run, name, index) < view.begun:
+        if picked(run, index) < view.begun:
             return  # of the connection before: another thread has given that up since
     view.idle += 1
     if view.idle > liveness.CALLBACKS_MAX:
@@ -213,7 +213,7 @@ def _failed(view: View, what: int, error: object) -> bool:
 def _injected_when_picked(run: Run, view: View, index: int) -> int:
     """With UNLOCK_CALLBACKS: what other threads have triggered since the mask was picked comes in
     another call."""
-    since = picked(run, view.name, index)
+    since = picked(run, index)
     return reduce(or_, [bits for place, bits in view.injections if place < since], 0)
 
 
@@ -223,7 +223,7 @@ def _injected_callback(
     """The application may trigger what it likes. What really happened may be in the same mask."""
     rest = what & ~told
     if view.injections:
-        since = picked(run, view.name, index) if run.threaded else index
+        since = picked(run, index) if run.threaded else index
         view.injections = [each for each in view.injections if each[0] >= since]
     view.injected = reduce(or_, [bits for _, bits in view.injections], 0)
     if what & _ENDS:

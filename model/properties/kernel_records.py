@@ -40,6 +40,9 @@ def opened(run: Run, index: int, record: Record) -> None:
     """`socket`, `epoll_create`, `create_port`"""
     if record[2].__class__ is int:
         run.opened[record[2]] = index
+        if record[1] == "create_port":  # the second is a pool's
+            run.workers |= run.ported
+            run.ported = True
     else:
         resources.failed_call(run, index, record, record[2])
 

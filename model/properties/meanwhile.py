@@ -76,15 +76,19 @@ def submitter(run: Run, view: View, index: int) -> str:
     return MAIN
 
 
-def picked(run: Run, name: str, index: int) -> int:
-    """The record with which the running thread gave the lock of `name` back to call the callback
-    that record `index` is of; `index` if it did not."""
-    wanted = (name, run.thread)
+def picked(run: Run, index: int) -> int:
+    """The record with which the running thread gave the bufferevent's lock back to call the
+    callback that record `index` is of; `index` if it did not. The lock, which may have the name of
+    what the bufferevent sits on, or of its partner, is the one that was taken for the record."""
+    name = ""
     depth = 0
     inside = True  # the lock, for the record
     for place in range(index - 1, -1, -1):
         record = run.records[place]
-        if record[1] != "lock" or (record[2], record[4]) != wanted:
+        if record[1] != "lock" or record[4] != run.thread:
+            continue
+        name = name or record[2]
+        if record[2] != name:
             continue
         if record[3] == "release":
             if not inside:

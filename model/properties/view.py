@@ -210,8 +210,9 @@ class Run:
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "foreign",
         "idle_waits", "interest", "last_pass_time", "loop_flags", "opened", "operations", "over",
-        "pass_mark", "pass_time", "passes", "peers", "rates", "records", "reported", "simulated",
-        "thread", "threaded", "tolerance", "views", "violations", "wait_index", "workers",
+        "pass_mark", "pass_time", "passes", "peers", "ported", "rates", "records", "reported",
+        "simulated", "thread", "threaded", "tolerance", "views", "violations", "wait_index",
+        "workers",
     )  # fmt: skip
 
     def __init__(
@@ -252,6 +253,7 @@ class Run:
         self.violations: list[Violation] = []
         self.thread = MAIN  # whose records these are
         self.threaded = False  # there are more
+        self.ported = False  # a completion port was made
         self.workers = False  # and some take packets: what they took may be processed any time
         self.reported: set[tuple[str, str]] = set()
         self.checked: dict[str, int] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.noise import scenario_of, tape_of
-from harness.noise_threads import THREAD_STEPS
+from harness.noise_threads import THREAD_STEPS, WORKERS
 from harness.run import run
 from harness.scenario import AppStep, BuffereventEnd, Connection, Layer, Scenario, Step
 from harness.scenario_json import from_json, to_json, validate
@@ -20,7 +20,7 @@ from harness.worlds import why_not
 from model.choices import Choices
 from model.errors import UsageError
 from model.locked import LockedSocket
-from model.trace import encode_trace
+from model.trace import Record, encode_trace
 from model.workers import Workers
 
 WORLDS = pytest.mark.parametrize("world", ["sim-epoll", "sim-iocp"])
@@ -218,10 +218,90 @@ def test_workers_are_nothing_over_readiness() -> None:
     assert worked.records == run(plain, "sim-epoll").records
 
 
-def test_workers_and_layers_are_refused() -> None:
-    layered = Connection(BuffereventEnd(), BuffereventEnd(), layers=(Layer(),))
-    with pytest.raises(UsageError, match="workers serve no layers"):
-        validate(Scenario((layered,), workers=Workers(2)))
+@WORLDS
+def test_a_thread_deletes_its_timer_before_it_frees_what_that_uses(world: str) -> None:
+    """In some schedules the loop is in the callback, and event_del waits for it."""
+    timers = (AppStep("timer", None, (1_000_000,)), AppStep("timer", None, (0,)))
+    scenario = replace(shared(SAFE), threads=(timers, timers))
+    assert from_json(to_json(scenario)) == scenario
+    walk = RandomWalk(5, 0.02)
+    waited = 0
+    for _ in range(40):
+        outcome = run(scenario, world, choices=walk.source())
+        assert not outcome.verdicts.violations
+        waited += any(r[1] == "condition" and r[4] == "woken" for r in outcome.records)
+    assert 0 < waited < 40
+
+
+def test_the_loop_s_thread_has_no_timer_step() -> None:
+    document = to_json(Scenario()) | {"app": [{"do": "timer", "duration_ns": 1}]}
+    with pytest.raises(UsageError, match="app"):
+        from_json(document)
+
+
+STACKS = {
+    "filters": Connection(
+        BuffereventEnd(options=SAFE),
+        BuffereventEnd(options=SAFE, after_reads="echo"),
+        layers=(Layer("pieces"), Layer("double")),
+    ),
+    "tls": Connection(
+        BuffereventEnd(options=SAFE),
+        BuffereventEnd(options=SAFE, after_reads="echo"),
+        layers=(Layer("tls"),),
+    ),
+    "pair": Connection(
+        BuffereventEnd(options=SAFE),
+        BuffereventEnd(options=SAFE, after_reads="echo"),
+        transport="pair",
+        layers=(Layer("zlib"),),
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", ["deferred", "pooled"])
+@pytest.mark.parametrize("kind", STACKS)
+def test_workers_serve_stacks(kind: str, mode: str) -> None:
+    """Bytes come through every layer, and what a pool is to serve it serves."""
+    writes = tuple([AppStep("write", end, (size,)) for end in ("c0", "s0") for size in (100, 50)])
+    scenario = Scenario((STACKS[kind],), threads=(writes[:2],), app=writes[2:])
+    scenario = replace(scenario, workers=Workers(3, mode))
+    assert from_json(to_json(scenario)) == scenario
+    walk = RandomWalk(7, 0.02)
+    served: set[str] = set()
+    for _ in range(15):
+        outcome = run(scenario, "sim-iocp", choices=walk.source())
+        assert not outcome.verdicts.violations
+        called = _callbacks(outcome.records)
+        assert {("c0", "read"), ("s0", "read")} <= set(called)
+        served |= {who[0] for each in called.values() for who in each}
+    assert ("w" in served) == (mode == "pooled")
+
+
+def _callbacks(records: Sequence[Record]) -> dict[tuple[str, str], set[str]]:
+    """Which callbacks of which bufferevent there were, and in which threads."""
+    writer = "main"
+    called: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        if record[1] == "on":
+            writer = record[2]
+        elif record[1] == "cb":
+            called.setdefault((record[2], record[3]), set()).add(writer)
+    return called
+
+
+@given(
+    noise=st.binary(min_size=24, max_size=160),
+    tape=st.binary(max_size=120),
+    workers=st.sampled_from(WORKERS),
+    focus=st.sampled_from(["layers", "pair", "tls", "limits"]),
+)
+def test_workers_keep_every_property_of_stacks(
+    noise: bytes, tape: bytes, workers: Workers, focus: str
+) -> None:
+    scenario = replace(scenario_of(noise, focus=focus), workers=workers)
+    outcome = run(scenario, "sim-iocp", tape=tape_of(tape))
+    assert not outcome.verdicts.violations
 
 
 @pytest.mark.parametrize("mode", ["deferred", "pooled"])

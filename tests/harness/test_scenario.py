@@ -42,7 +42,7 @@ PLAIN: dict[str, Any] = {
 }
 
 
-BEYOND_THE_SCHEMA = (NOT_ENDS, "threads need a bufferevent", "workers serve no layers")
+BEYOND_THE_SCHEMA = (NOT_ENDS, "threads need a bufferevent")
 
 
 def accepted(document: object) -> bool:
