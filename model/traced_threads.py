@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from model.layer import Filters
     from model.tls import SslState, TlsEngine
     from model.traced_layers import TracedLayer
-    from model.traced_tls import TracedEngine, TracedTls
+    from model.traced_tls import TracedEngine, TracedTls, TracedTlsSocket
 
 SUBMISSION_WAIT_NS = 50_000  # for a thread that has submitted and not yet written so
 
@@ -253,6 +253,24 @@ class TracedThreadedBase(TracedBase):
         from model.traced_locked_layers import TracedLockedTls
 
         return TracedLockedTls(inner, self._trace, name, below, engine)
+
+    def bufferevent_ssl_socket_new(
+        self,
+        fd: int | None,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        name: str = "?",
+    ) -> TracedTlsSocket:
+        self._threaded.next_name = name
+        return super().bufferevent_ssl_socket_new(fd, engine, state, options, name)
+
+    def _tls_socket(self, inner: Bufferevent, name: str, engine: TracedEngine) -> TracedTlsSocket:
+        if not isinstance(inner, Locked):
+            return super()._tls_socket(inner, name, engine)
+        from model.traced_locked_layers import TracedLockedTlsSocket
+
+        return TracedLockedTlsSocket(inner, self._trace, name, None, engine)
 
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> TracedGroup:
         number, self._groups = self._groups, self._groups + 1

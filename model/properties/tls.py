@@ -31,12 +31,16 @@ _ENDS = BEV_EVENT_EOF | BEV_EVENT_ERROR
 class TlsView:
     """What is known of the TLS in a view."""
 
-    __slots__ = ("counts", "dirty", "last", "over", "pass_number", "state", "transport_ended")
+    __slots__ = (
+        *("counts", "dirty", "last", "over", "pass_number", "state", "stopped"),
+        "transport_ended",
+    )
 
     def __init__(self) -> None:
         self.state = "shaking"  # or open, or failed
         self.dirty = False  # an end without close_notify is EOF
         self.over = False  # the engine gives no more plaintext
+        self.stopped = False  # libevent stops both directions behind either's end
         self.transport_ended = False
         self.last: object = None  # the engine's last answer
         self.counts = {"read": 0, "write": 0}
@@ -84,6 +88,8 @@ def _handshake(run: Run, view: View, index: int, time: int, result: object) -> N
     state = view.tls
     assert state is not None
     view.read_touched = time
+    if view.below is not None and view.below.encrypted:
+        view.write_touched = time  # on a descriptor each step waits for what it needs
     if result == 0:
         state.state = "open"
         view.kernel_connected = True
@@ -108,9 +114,12 @@ def _read(run: Run, view: View, index: int, time: int, result: object) -> None:
         _count(run, view, index, "read", READS_MAX)
         return
     view.read_touched = time  # records without plaintext may have put a timeout off
+    if state.over and run.foreign and result not in RETRY:
+        view.errors.append(result)  # libevent reads again when something else un-suspends it
     if result in RETRY or state.over:
         return
     state.over = view.in_stuck = True
+    state.stopped = run.foreign
     if view.deferred:
         view.enabled &= ~EV_READ
     if result is TlsResult.SSL_ERROR_ZERO_RETURN or (
@@ -131,6 +140,7 @@ def _write(run: Run, view: View, index: int, result: object) -> None:
         return
     view.out_stuck = True
     if result not in RETRY:
+        view.tls.stopped = run.foreign
         view.errors.append(result)
         view.enabled &= ~EV_WRITE
         _owe(view, index, eof=False)
@@ -202,12 +212,12 @@ def end_told(view: View, what: int) -> None:
 def may_take(view: View) -> bool:
     """Whether plaintext could come."""
     state = view.tls
-    return state is None or (state.state != "failed" and not state.over)
+    return state is None or not (state.state == "failed" or state.over or state.stopped)
 
 
 def may_give(view: View) -> bool:
     """Whether plaintext could go, as far as the handshake is concerned."""
-    return view.tls is None or view.tls.state == "open"
+    return view.tls is None or (view.tls.state == "open" and not view.tls.stopped)
 
 
 def judge_rest(run: Run, view: View, index: int, rest: int) -> None:

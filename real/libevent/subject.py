@@ -27,8 +27,7 @@ from real.libevent.listener import LibeventListener
 from real.libevent.memory import Misuse
 from real.libevent.rates import LibeventGroup, Limits
 from real.libevent.system_calls import SystemCalls, clear_errno
-from real.libevent.tls import LibeventTls, NativeEngine
-from real.libevent.unbound import UnboundBase
+from real.libevent.tls import LibeventTls, LibeventTlsSocket, NativeEngine
 
 EVENT_BASE_FLAG_NOLOCK = 0x01
 
@@ -48,7 +47,7 @@ class HasKernel(Protocol):
         """Asked once for each allocation of the subject."""
 
 
-class LibeventBase(UnboundBase):
+class LibeventBase:
     """An event_base. One is alive at a time: the library's calls go to its kernel."""
 
     def __init__(self, world: HasKernel, debug: bool = False) -> None:
@@ -146,6 +145,13 @@ class LibeventBase(UnboundBase):
         native = self.next_engine
         assert native is not None
         return LibeventTls(self, underlying, native, engine, state, options)
+
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int
+    ) -> LibeventTlsSocket:
+        native = self.next_engine
+        assert native is not None
+        return LibeventTlsSocket(self, fd, native, engine, state, options)
 
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> LibeventGroup:
         return LibeventGroup(self, cfg)

@@ -268,6 +268,7 @@ class Gate:
         self.calls: SystemCalls | None = None
         self.leave: Callable[[], None] | None = None  # event_base_loopbreak of the current base
         self._kept: list[Any] = []
+        self.functions: dict[str, Callable[..., int]] = {}
         self.addresses = {name: self._address(name) for name in PROTOTYPES}
         self.addresses |= {name: self._refusal(name) for name in refused}
 
@@ -285,6 +286,7 @@ class Gate:
             except BaseException as error:  # it must not pass through C
                 return self._failed(error)
 
+        self.functions[name] = call
         return self._keep(ctypes.PYFUNCTYPE(result, *PROTOTYPES[name])(call))
 
     def _refusal(self, name: str) -> int:
