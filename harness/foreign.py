@@ -1,7 +1,7 @@
 """Drawn scenarios for foreign subjects: without what their binding does not reach.
 
-Threads of the application need locks that the binding does not have (`harness.scenario.thread_safe`
-ends), and workers are a completion kernel's.
+Threads of the application need locks, which only the subject libevent-pthreads has; workers are a
+completion kernel's.
 """
 
 from __future__ import annotations

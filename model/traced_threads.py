@@ -277,3 +277,20 @@ class TracedThreadedBase(TracedBase):
         self._threaded.next_name = f"g{number}"
         inner = self._threaded.rate_limit_group_new(cfg)
         return _TracedLockedGroup(inner, self._trace, number, cfg)
+
+
+class TracedGuardedBase(TracedBase):
+    """A foreign base whose THREADSAFE bufferevents bring their locks (`entry`), on sockets."""
+
+    def __init__(self, inner: Any, trace: Trace) -> None:
+        super().__init__(inner, trace)
+        self._threads: Threads = inner.threads
+
+    def bufferevent_socket_new(
+        self, fd: int | None, options: int, name: str = "?"
+    ) -> TracedBufferevent:
+        self._trace.emit("new", name, "socket", options, fd)
+        inner = self._inner.bufferevent_socket_new(fd, options)
+        if hasattr(inner, "entry"):
+            return TracedLockedSocket(inner, self._trace, name, self._threads)
+        return TracedBufferevent(inner, self._trace, name)

@@ -50,12 +50,13 @@ class HasKernel(Protocol):
 class LibeventBase:
     """An event_base. One is alive at a time: the library's calls go to its kernel."""
 
-    def __init__(self, world: HasKernel, debug: bool = False) -> None:
+    def __init__(self, world: HasKernel, debug: bool = False, pthreads: bool = False) -> None:
         if world.readiness is None:
             raise SimulatorError("libevent on this platform needs a readiness kernel")
-        self.library = library = load(debug)
+        self.library = library = load(debug, pthreads)
         self.world = world
-        self.calls = SystemCalls(world.readiness, world.now_ns)
+        real = getattr(world, "choices", None) is None
+        self.calls = SystemCalls(world.readiness, world.now_ns, real)
         self.objects: dict[int, Any] = {}
         self.by_pointer: dict[int, LibeventBufferevent] = {}  # those that were not freed
         self.building: LibeventBufferevent | None = None  # a layer is being made on it
@@ -73,7 +74,8 @@ class LibeventBase:
         library.locks.misuse.clear()
         current.append(self)
         config = library.event_config_new()
-        library.event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK)
+        if not pthreads:
+            library.event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK)
         self.pointer = library.event_base_new_with_config(config)
         library.event_config_free(config)
         self.raise_failure()
