@@ -24,7 +24,7 @@ from real.libevent.callbacks import FATAL, LOG, ONCE, current
 from real.libevent.layers import LibeventFilter, LibeventPairEnd
 from real.libevent.library import load, timeval
 from real.libevent.listener import LibeventListener
-from real.libevent.memory import Misuse
+from real.libevent.memory import complain
 from real.libevent.rates import LibeventGroup, Limits
 from real.libevent.system_calls import SystemCalls, clear_errno
 from real.libevent.tls import LibeventTls, LibeventTlsSocket, NativeEngine
@@ -211,9 +211,7 @@ class LibeventBase:
         current.remove(self)
         self.raise_failure()
         self.library.memory.flush()
-        misuse = self.library.memory.misuse + self.library.locks.misuse
-        if misuse:
-            raise Misuse("; ".join(misuse[:3]))
+        complain(self.library.memory.misuse + self.library.locks.misuse)
         # Debug mode keeps a table of events for the life of the process.
         return 0 if self.library.debug else len(self.library.memory.leaked())
 

@@ -9,7 +9,7 @@ frees it is seen, so it is freed once.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -204,33 +204,37 @@ class NativeEngine:
     # TlsEngine.
 
     def do_handshake(self) -> TlsOutcome:
-        self._answer = self._ask(self.ssl.SSL_do_handshake)
+        with self._transport():
+            self._answer = self.ssl.SSL_do_handshake(self.pointer)
         self.opened |= self._answer == 1
         return None if self._answer == 1 else self._failed()
 
     def read(self, size: int) -> bytes | TlsResult:
-        self._answer = self._ask(self.ssl.SSL_read, self._memory, size)
+        with self._transport():
+            self._answer = self.ssl.SSL_read(self.pointer, self._memory, size)
         if self._answer > 0:
             self.opened = True
             return ctypes.string_at(self._memory, self._answer)
         return self._failed()
 
     def write(self, data: Buffer) -> int | TlsResult:
-        self._answer = self._ask(self.ssl.SSL_write, self._memory, len(data))
+        with self._transport():
+            self._answer = self.ssl.SSL_write(self.pointer, self._memory, len(data))
         if self._answer > 0:
             self.opened = True
             return self._answer
         return self._failed()
 
     def shutdown(self) -> TlsOutcome:
-        self._answer = self._ask(self.ssl.SSL_shutdown)
+        with self._transport():
+            self._answer = self.ssl.SSL_shutdown(self.pointer)
         return None if self._answer >= 0 else self._failed()
 
-    def _ask(self, function: Callable[..., int], *args: int) -> int:
+    def _transport(self) -> AbstractContextManager[None]:
+        """Inside, what OpenSSL asks of the descriptor, if it has one, is asked of the run's."""
         if not self.direct:
-            return function(self.pointer, *args)
-        with self.ssl.descriptors.of(self.ssl.SSL_get_fd(self.pointer)):
-            return function(self.pointer, *args)
+            return nullcontext()
+        return self.ssl.descriptors.of(self.ssl.SSL_get_fd(self.pointer))
 
     def _failed(self) -> TlsResult:
         number = self.ssl.SSL_get_error(self.pointer, self._answer)
