@@ -148,6 +148,7 @@ def _event_callback(
     if view.direct_injected:
         view.direct_injected = False
         return
+    what = tls.with_direction(run, view, what)
     told = view.injected
     if view.injections and run.threaded:
         told = _injected_when_picked(run, view, index)

@@ -147,9 +147,11 @@ def _write(run: Run, view: View, index: int, result: object) -> None:
 
 
 def _count(run: Run, view: View, index: int, operation: str, most: int) -> None:
-    """R-6."""
+    """R-6. libevent's TLS over another bufferevent reads until nothing is left below."""
     state = view.tls
-    assert state is not None
+    assert state is not None and view.below is not None
+    if run.foreign and not view.below.encrypted and operation == "read":
+        return
     if state.pass_number != run.passes:
         state.pass_number = run.passes
         state.counts = {"read": 0, "write": 0}
@@ -200,6 +202,15 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
         state.transport_ended = True
         if not state.over:
             _owe(view, index, eof=not what & BEV_EVENT_ERROR)
+
+
+def with_direction(run: Run, view: View, what: int) -> int:
+    """An event of TLS. libevent tells an end of the one below without a direction: EOF if that is
+    no error (allow_dirty_shutdown), else ERROR. It is the end of reading."""
+    state = view.tls
+    if not run.foreign or state is None or state.state != "open" or what & _DIRECTIONS:
+        return what
+    return what | BEV_EVENT_READING if what & _ENDS else what
 
 
 def end_told(view: View, what: int) -> None:
