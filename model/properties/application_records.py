@@ -295,6 +295,7 @@ def new(run: Run, index: int, record: Record) -> None:
         view.generic = True
         if kind in {"ssl", "ssl-socket"}:
             tls.begin(view)
+            view.tls.foreign = run.foreign
         if kind == "ssl-socket":
             tls_socket.begin(run, view, time)
     if generic or run.threaded:  # the other end, or a thread, may act before they are set

@@ -32,12 +32,13 @@ class TlsView:
     """What is known of the TLS in a view."""
 
     __slots__ = (
-        *("counts", "dirty", "last", "over", "pass_number", "state", "stopped"),
+        *("counts", "dirty", "foreign", "last", "over", "pass_number", "state", "stopped"),
         "transport_ended",
     )
 
     def __init__(self) -> None:
         self.state = "shaking"  # or open, or failed
+        self.foreign = False  # of a subject that is not ours
         self.dirty = False  # an end without close_notify is EOF
         self.over = False  # the engine gives no more plaintext
         self.stopped = False  # libevent stops both directions behind either's end
@@ -57,9 +58,9 @@ def begin(view: View) -> None:
 def restarted(view: View) -> None:
     """setfd, or a connect after a failure: a new connection."""
     if view.tls is not None:
-        dirty = view.tls.dirty
+        dirty, foreign = view.tls.dirty, view.tls.foreign
         begin(view)
-        view.tls.dirty = dirty
+        view.tls.dirty, view.tls.foreign = dirty, foreign
         view.in_stuck = view.out_stuck = False
         view.connect_events = 0
 
@@ -185,6 +186,8 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
             view.connected = view.unheard = True
     if not what & _ENDS or state.state == "failed":
         return
+    if state.foreign and what & BEV_EVENT_EOF and not what & BEV_EVENT_WRITING:
+        _ended_below(view)
     if what & BEV_EVENT_ERROR:
         view.errors += [error] * (2 if what & _DIRECTIONS == _DIRECTIONS else 1)
     if state.state == "open" and view.connecting and not what & _DIRECTIONS:
@@ -202,6 +205,15 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
         state.transport_ended = True
         if not state.over:
             _owe(view, index, eof=not what & BEV_EVENT_ERROR)
+
+
+def _ended_below(view: View) -> None:
+    """libevent passes on the end of what is below, without asking its engine."""
+    if view.tls.dirty:
+        view.eofs = 1
+        view.eof_seen = True
+    else:
+        view.errors.append(TlsResult.SSL_ERROR_EOF)
 
 
 def with_direction(run: Run, view: View, what: int) -> int:

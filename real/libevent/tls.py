@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import SimulatorError, WorldUnavailable
 from model.kernel import Buffer
-from model.subject import BEV_EVENT_ERROR, Failure, NotMade
+from model.subject import BEV_EVENT_EOF, BEV_EVENT_ERROR, Failure, NotMade
 from model.tls import RETRY, SslState, TlsEngine, TlsOutcome, TlsResult, TlsSettings
 from real.libevent import built, relocation
 from real.libevent.bio import Descriptors
@@ -335,6 +335,12 @@ class LibeventTls(Layer, TlsCalls):
             lower.wrapper = None
             raise NotMade
         super().__init__(base, underlying, options, pointer)
+
+    def failure(self, what: int, error: Failure | None) -> Failure | None:
+        """The same; of an end below, which has no errno, that it was one."""
+        told = super().failure(what, error)
+        ended = self.lower.what & BEV_EVENT_EOF and told is error
+        return TlsResult.SSL_ERROR_EOF if ended and what & BEV_EVENT_ERROR else told
 
 
 class LibeventTlsSocket(TlsCalls):

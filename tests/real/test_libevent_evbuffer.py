@@ -43,7 +43,7 @@ class Pair:
         self.theirs = LibeventEvbuffer(functions)
         self.ours = Evbuffer()
         self.log: list[tuple[int, int, int]] = []
-        self.ours.add_cb(lambda _, change: self.log.append(tuple(change)))
+        self.ours.add_cb(lambda _, change: self.log.append(change[:3]))
 
 
 class Machine(RuleBasedStateMachine):
