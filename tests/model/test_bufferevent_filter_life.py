@@ -11,6 +11,9 @@ from model.content import content
 from model.errors import Errno
 from model.layer import Filters
 from model.subject import (
+    BEV_EVENT_EOF,
+    BEV_EVENT_READING,
+    BEV_EVENT_TIMEOUT,
     BEV_FINISHED,
     BEV_FLUSH,
     BEV_NORMAL,
@@ -151,6 +154,29 @@ def test_forwarded_timeouts(rig: Rig) -> None:
     rig.settle(60 * MS)
     assert top.events() == ["READING|TIMEOUT"]
     assert top.bev.get_enabled() == RW
+
+
+@in_worlds()
+def test_only_an_end_waits_for_the_bytes_before_it(rig: Rig) -> None:
+    """be_filter_eventcb: a timeout is told at once, whatever still lies below."""
+    client, server = rig.pair()
+    top = rig.filter(client, made("copy"))
+    top.on_read = Spy.leave
+    top.bev.setwatermark(EV_READ, 0, 100)
+    top.bev.enable(EV_READ)
+    server.bev.write(bytes(500))
+    rig.settle()
+    assert client.bev.input_length() > 0
+    client.bev.trigger_event(BEV_EVENT_READING | BEV_EVENT_TIMEOUT, 0)
+    rig.settle()
+    assert top.events() == ["READING|TIMEOUT"]
+    client.bev.trigger_event(BEV_EVENT_READING | BEV_EVENT_EOF, 0)
+    rig.settle()
+    assert top.events() == ["READING|TIMEOUT"]
+    while top.bev.input_length():
+        top.bev.read(100)
+        rig.settle()
+    assert top.events() == ["READING|TIMEOUT", "READING|EOF"]
 
 
 def test_a_connect_that_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

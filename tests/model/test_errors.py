@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import errno
+import ssl
 
 import pytest
 
@@ -18,12 +20,24 @@ from model.errors import (
     Win32Error,
     WorldUnavailable,
 )
+from model.tls import TlsResult
 
 
-@pytest.mark.parametrize("member", Errno, ids=lambda member: member.name)
-def test_errno_numbers_are_linux_numbers(member: Errno) -> None:
+@pytest.mark.parametrize("name", Errno.__members__)
+def test_errno_numbers_are_linux_numbers(name: str) -> None:
     """The host of the tests is Linux: errno.h is the oracle."""
-    assert getattr(errno, member.name) == member.value
+    assert getattr(errno, name) == Errno[name].value
+
+
+@pytest.mark.parametrize("name", TlsResult.__members__)
+def test_tls_results_are_those_of_the_library(name: str) -> None:
+    """SSL_get_error(3), as the standard library gives it."""
+    assert getattr(ssl.SSLErrorNumber, name) == TlsResult[name].value
+
+
+@pytest.mark.parametrize("enumeration", [Errno, Win32Error, NtStatus, TlsResult])
+def test_no_number_is_given_twice(enumeration: type[enum.Enum]) -> None:
+    assert len(enumeration.__members__) == len(list(enumeration))
 
 
 def test_every_failure_status_has_a_winsock_error() -> None:

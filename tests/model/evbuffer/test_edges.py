@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model.errors import Errno
@@ -26,6 +27,10 @@ SMALL = st.integers(0, 900)
 
 def _nothing(size: int) -> Chain | None:
     return None
+
+
+def _note(cleaned: list[int], number: int, _: object) -> None:
+    cleaned.append(number)
 
 
 def _content(buffer: Evbuffer) -> bytes:
@@ -272,3 +277,85 @@ def test_what_was_reserved_behind_too_small_a_room_is_committed() -> None:
     assert buffer.commit_space(space) == 0
     assert buffer.copyout(900)[-3:] == b"end"
     buffer.check()
+
+
+@given(
+    st.integers(1, 300), st.integers(0, 299), st.lists(st.integers(1, 120), min_size=1, max_size=4)
+)
+def test_what_lies_behind_is_pulled_up_in_place(first: int, drained: int, more: list[int]) -> None:
+    """evbuffer_pullup: a first chain with room takes the bytes of the others behind its own,
+    wherever these begin."""
+    whole = pattern(first + sum(more))
+    buffer = Evbuffer()
+    buffer.expand(900)
+    buffer.add(whole[:first])
+    place = first
+    for size in more:
+        buffer.add_reference(whole[place : place + size], None)
+        place += size
+    drained = min(drained, first - 1)
+    buffer.drain(drained)
+    for size in range(first - drained + 1, place - drained + 1):
+        pulled = buffer.pullup(size)
+        assert pulled is not None and bytes(pulled)[:size] == whole[drained : drained + size]
+    assert _content(buffer) == whole[drained:]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 15)), max_size=6))
+def test_flags_are_set_and_cleared_bit_by_bit(steps: list[tuple[bool, int]]) -> None:
+    """evbuffer_set_flags, evbuffer_clear_flags."""
+    buffer, expected = Evbuffer(), set[int]()
+    for on, mask in steps:
+        bits = {bit for bit in range(4) if mask >> bit & 1}
+        expected = expected | bits if on else expected - bits
+        assert (buffer.set_flags if on else buffer.clear_flags)(mask) == 0
+        assert buffer.flags == sum(1 << bit for bit in expected)
+
+
+@example([100], 0, [(1_500, 2)], (5_000, 2))
+@example([], 0, [], (-1, 1))
+@example([], 0, [], (0, 1))
+@given(
+    st.lists(st.integers(1, 900), max_size=2),
+    st.integers(0, 1_800),
+    st.lists(st.tuples(st.integers(1, 2_000), st.integers(2, 3)), max_size=3),
+    st.tuples(st.integers(-1, 6_000), st.integers(0, 4)),
+)
+def test_room_is_whole_or_not_given(
+    sizes: list[int], drained: int, unused: list[tuple[int, int]], asked: tuple[int, int]
+) -> None:
+    """evbuffer_reserve_space: all that is asked for in so many pieces at most, or nothing where
+    memory is missing; also when room was asked for before, and not used. None for nonsense."""
+    wanted, pieces = asked
+    buffer = Evbuffer()
+    for size in sizes:
+        buffer.expand(size)  # a chain of its own, where the one before has no room for it
+        buffer.add(pattern(size))
+    buffer.drain(drained)
+    for each in unused:
+        assert buffer.reserve_space(*each) is not None
+    before = bytes(buffer.copyout_from(None, 1 << 20))
+    for denied in (True, False):
+        with patch.object(space_module, "new_chain", _nothing if denied else new_chain):
+            room = buffer.reserve_space(wanted, pieces)
+        assert (room is not None) == (wanted >= 0 and pieces > 0) or denied
+        if room is not None:
+            assert len(room) <= pieces
+            assert sum(each.len for each in room) >= wanted
+        assert _content(buffer) == before
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=3), st.lists(st.integers(1, 700)))
+def test_what_is_lent_is_kept_until_the_last_byte_left(sizes: list[int], parts: list[int]) -> None:
+    """evbuffer_add_reference: its cleanup is called once, when the kernel has taken all of it."""
+    buffer, cleaned = Evbuffer(), list[int]()
+    for number, size in enumerate(sizes):
+        buffer.add_reference(pattern(size), partial(_note, cleaned, number))
+    gone = 0
+    for part in (*parts, *sizes):
+        if launch := buffer.launch_write(1_000):
+            taken = min(part, sum(map(len, launch.pieces)))
+            buffer.commit_write(launch, taken)
+            gone += taken
+        ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+        assert cleaned == [number for number, end in enumerate(ends) if end <= gone]

@@ -18,12 +18,12 @@ def _limited(*limits: int, completion: bool = False) -> Tape:
     return tape.enable(EV_READ).wait().write_callback()
 
 
-def _read(tape: Tape, asked: int, size: int | None = None) -> Tape:
+def one_read(tape: Tape, asked: int, size: int | None = None) -> Tape:
     """One recv, and its callback."""
     return tape.arrive(asked if size is None else size, asked=asked).read_callback()
 
 
-def _grouped(*limits: int) -> Tape:
+def grouped(*limits: int) -> Tape:
     tape = Tape().accepted(EV_WRITE).add("op", "g0", "rate_limit_group_new", limits or LIMITS)
     return tape.op("add_to_rate_limit_group", 0).enable(EV_READ).wait().write_callback()
 
@@ -34,10 +34,10 @@ def _bucket(tape: Tape, read: int, write: int, name: str = "s0") -> Tape:
 
 def r1_good() -> Tape:
     """A tick's rate at first; what is not used is saved up to the burst."""
-    tape = _bucket(_read(_limited(), 100), 0, 100)
-    tape = _read(_bucket(tape.at(1).wait(), 100, 200), 60)
+    tape = _bucket(one_read(_limited(), 100), 0, 100)
+    tape = one_read(_bucket(tape.at(1).wait(), 100, 200), 60)
     tape = _bucket(tape.at(9).wait(), 300, 300)
-    return _bucket(_read(tape, 300), 0, 300)
+    return _bucket(one_read(tape, 300), 0, 300)
 
 
 def r1_given() -> Tape:
@@ -61,7 +61,7 @@ def r1_async() -> Tape:
 def r1_too_much() -> Tape:
     tape = _limited(100, 100, 100, 100, MS)
     for _ in range(3):
-        _read(tape, 100)
+        one_read(tape, 100)
     return tape
 
 
@@ -83,23 +83,23 @@ def r1_nothing_back() -> Tape:
 
 
 def r2_good() -> Tape:
-    tape = _bucket(_read(_grouped(), 100), 0, 100, "g0")
+    tape = _bucket(one_read(grouped(), 100), 0, 100, "g0")
     return tape.add("ret", "g0", "rate_limit_group_get_totals", [100, 0])
 
 
 def r2_too_much() -> Tape:
-    tape = _grouped()
+    tape = grouped()
     for _ in range(3):
-        _read(tape, 100)
+        one_read(tape, 100)
     return tape
 
 
 def r2_not_charged() -> Tape:
-    return _bucket(_read(_grouped(), 100), 100, 100, "g0")
+    return _bucket(one_read(grouped(), 100), 100, 100, "g0")
 
 
 def r2_totals() -> Tape:
-    return _read(_grouped(), 64).add("ret", "g0", "rate_limit_group_get_totals", [63, 0])
+    return one_read(grouped(), 64).add("ret", "g0", "rate_limit_group_get_totals", [63, 0])
 
 
 def _suspended(tape: Tape, reason: int = 2) -> Tape:
@@ -126,7 +126,7 @@ def r3_deficit() -> Tape:
 
 def r3_group() -> Tape:
     """A group's members run again when there is a minimal share."""
-    tape = _grouped(20, 20, 20, 20, MS).op("add_to_rate_limit_group", 0)
+    tape = grouped(20, 20, 20, 20, MS).op("add_to_rate_limit_group", 0)
     return _resumed(_suspended(tape.arrive(20, asked=20), 4).read_callback().at(1).wait())
 
 
@@ -139,23 +139,23 @@ def r3_late() -> Tape:
 
 
 def r3_group_never() -> Tape:
-    return _suspended(_read(_grouped(), 100), 4).at(500).wait().add("quiet")
+    return _suspended(one_read(grouped(), 100), 4).at(500).wait().add("quiet")
 
 
 def r4_good() -> Tape:
-    return _read(_limited().op("set_max_single_read", 64), 64)
+    return one_read(_limited().op("set_max_single_read", 64), 64)
 
 
 def r4_above_bucket() -> Tape:
-    return _read(_limited(), 101)
+    return one_read(_limited(), 101)
 
 
 def r4_above_single() -> Tape:
-    return _read(_limited().op("set_max_single_read", 64), 65)
+    return one_read(_limited().op("set_max_single_read", 64), 65)
 
 
 def r4_above_share() -> Tape:
-    return _read(_grouped(), 101)
+    return one_read(grouped(), 101)
 
 
 def r4_nothing() -> Tape:
@@ -172,18 +172,18 @@ def r4_async_write() -> Tape:
 
 def r5_good() -> Tape:
     """The group has 30 bytes, and a minimal share of 64: it may be overdrawn."""
-    tape = _grouped().add("op", "g0", "rate_limit_group_decrement_read", (70,))
-    return _read(tape, 64)
+    tape = grouped().add("op", "g0", "rate_limit_group_decrement_read", (70,))
+    return one_read(tape, 64)
 
 
 def r5_high() -> Tape:
     """Less, because of the high watermark."""
-    return _read(_grouped().op("setwatermark", EV_READ, 0, 10), 10)
+    return one_read(grouped().op("setwatermark", EV_READ, 0, 10), 10)
 
 
 def r5_bad() -> Tape:
-    tape = _grouped().add("op", "g0", "rate_limit_group_decrement_read", (70,))
-    return _read(tape, 30)
+    tape = grouped().add("op", "g0", "rate_limit_group_decrement_read", (70,))
+    return one_read(tape, 30)
 
 
 def r6_good() -> Tape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model.errors import Errno
@@ -13,9 +13,15 @@ from model.properties import check, compare_runs
 from model.properties.threads import PROPERTIES as THREADS
 from model.properties.threads import check_threads
 from model.properties.timeouts import GRANULE_NS
-from model.subject import EV_READ, EV_WRITE
+from model.subject import (
+    BEV_TRIG_DEFER_CALLBACKS,
+    BEV_TRIG_IGNORE_WATERMARKS,
+    EV_READ,
+    EV_WRITE,
+)
 from model.trace import Record
 from tests.model.properties.pairs_layers import pair
+from tests.model.properties.pairs_rates import LIMITS, grouped, one_read
 from tests.model.properties.pairs_tls import Tls
 from tests.model.properties.test_threads import PAIRS, SPAWNED, trace
 from tests.model.properties.traces import DEFERRED, FD, MS, Tape, broken
@@ -79,9 +85,37 @@ def test_enabling_tells_an_output_at_its_low_watermark(low: int, size: int, defe
     assert ("W-2" in broken(tape)) == (not deferred or size > low)
 
 
-@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=3))
+@given(SIZES, SIZES, st.booleans())
+def test_enabling_tells_what_came_meanwhile(low: int, size: int, told: bool) -> None:
+    """L-1, over completion: bytes that arrived while reading was disabled are told of once it runs
+    again, unless they are below the low watermark."""
+    tape = Tape(completion=True).accepted().op("setwatermark", EV_READ, low, 0).wait()
+    tape.disable(EV_READ).arrive(size).enable(EV_READ)
+    if told and size >= low:
+        tape.read_callback()
+    tape.wait().add("quiet")
+    assert ("L-1" in broken(tape)) == (size >= low and not told)
+
+
+@given(st.integers(0, 4), st.integers(0, 6))
+def test_each_trigger_allows_one_callback_below_the_watermark(triggers: int, calls: int) -> None:
+    """W-2, C-2: and the bytes that came allow one more, which needs the leave of a trigger too."""
+    tape = Tape().accepted().op("setwatermark", EV_READ, 50, 0).wait().arrive(10)
+    for _ in range(triggers):
+        tape.op("trigger", EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS)
+    tape.wait()
+    for _ in range(calls):
+        tape.read_callback(reads=False)
+    rules = broken(tape)
+    assert ("C-2" in rules) == (calls > triggers + 1)
+    assert ("W-2" in rules) == (calls > (triggers + 1 if triggers else 0))
+
+
+@given(st.lists(st.tuples(st.integers(6, 10), st.integers(46, 50)), min_size=1, max_size=3))
+@example([(8, 48), (8, 48)])
+@example([(8, 49)])
 def test_a_pass_has_its_share_of_records(passes: list[tuple[int, int]]) -> None:
-    """R-6: eight reads and as many rounds of writing of one engine, in every pass anew."""
+    """R-6: eight reads and 48 records written by one engine, in every pass anew."""
     tape = Tls()
     tape.write(1_000)
     for reads, writes in passes:
@@ -90,10 +124,39 @@ def test_a_pass_has_its_share_of_records(passes: list[tuple[int, int]]) -> None:
             tape.reads(1)
         for _ in range(writes):
             tape.add("tls", "c0", "write", 1, 1)
-    from model.properties.tls import READS_MAX, WRITES_MAX
-
-    over = any(reads > READS_MAX or writes > WRITES_MAX for reads, writes in passes)
+    over = any(reads > 8 or writes > 48 for reads, writes in passes)
     assert ("R-6" in broken(tape)) == over
+
+
+@given(st.integers(1, 400), st.integers(0, 3), st.booleans())
+def test_the_clock_of_a_pass_fills_buckets(size: int, late: int, foreign: bool) -> None:
+    """R-4, of a group: libevent fills by a timer of every tick, behind what the descriptors told,
+    and by the clock of the pass; so at the end of a pass of `late` ticks it may have filled more
+    often than the records tell, by one tick and those."""
+    tape = grouped().wait().at(late)
+    rate, burst = LIMITS[:2]
+    lacks = size > min(burst, rate * (1 + late)) + foreign * rate * (late + 1)
+    verdicts = check(
+        one_read(tape, size).records,
+        completion=False,
+        simulated=True,
+        close_tolerance_ns=0,
+        foreign=foreign,
+    )
+    assert ("R-4" in [each.property for each in verdicts.violations]) == lacks
+
+
+@given(st.booleans(), st.integers(0, 4), st.sampled_from((EV_READ, EV_WRITE)))
+def test_a_timeout_of_a_direction_without_tokens(deferred: bool, passes: int, way: int) -> None:
+    """T-5: never; but a deferred event may have been under way when the tokens ran out, in that
+    pass or the one before."""
+    tape = Tape(options=DEFERRED if deferred else 1).accepted().op("set_rate_limit", *LIMITS)
+    tape.op("set_timeouts", MS, MS).write(10).wait()
+    tape.add("suspend", "s0", "read" if way == EV_READ else "write", 2).at(1)
+    for _ in range(passes):
+        tape.wait()
+    tape.event(0x41 if way == EV_READ else 0x42)
+    assert ("T-5" in broken(tape)) == (not deferred or passes > 1)
 
 
 # Time.
