@@ -46,7 +46,10 @@ def load(soname: str, package: str, kind: type[ctypes.CDLL] = ctypes.PyDLL) -> c
             " built libevent 2.1, or unset it"
         )
     try:
-        return kind(soname if folder is None else str(folder / soname))
+        if folder is None:
+            return kind(soname)
+        # As upstream links them, the others do not name the core that they need.
+        return kind(str(folder / soname), mode=ctypes.RTLD_GLOBAL)
     except OSError as error:
         raise unfit(soname, f"cannot be loaded ({error})", package) from None
 
