@@ -18,9 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from harness.cage import shared
 from model.evbuffer import Evbuffer
 from model.evbuffer.search import Eol
-from real.libevent.buffers import Functions, LibeventEvbuffer
 from real.libevent.library import load
 from tests.harness.foreign import needs_libevent
+from tests.real.libevent_buffers import Functions, LibeventEvbuffer
 
 pytestmark = needs_libevent
 
