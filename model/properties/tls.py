@@ -150,8 +150,9 @@ def _write(run: Run, view: View, index: int, result: object) -> None:
 def _count(run: Run, view: View, index: int, operation: str, most: int) -> None:
     """R-6. libevent's TLS over another bufferevent reads until nothing is left below."""
     state = view.tls
-    assert state is not None and view.below is not None
-    if run.foreign and not view.below.encrypted and operation == "read":
+    assert state is not None
+    direct = view.below is not None and view.below.encrypted
+    if run.foreign and not direct and operation == "read":
         return
     if state.pass_number != run.passes:
         state.pass_number = run.passes
