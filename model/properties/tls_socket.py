@@ -73,6 +73,9 @@ def failed(run: Run, view: View, index: int, what: int, error: object) -> None:
     above = view.above
     if not view.encrypted or above is None:
         return
+    if view.dead:
+        above.errors.append(error)  # over completion it may be told or not, once one was
+        return
     if not run.foreign or not what & (BEV_EVENT_READING | BEV_EVENT_WRITING):
         tls.told_from_below(above, index, what | BEV_EVENT_ERROR, error)
 
