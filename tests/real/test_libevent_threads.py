@@ -34,7 +34,10 @@ def test_it_says_whose_locks_it_has() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_eight_threads_on_four_connections(seed: int) -> None:
     outcome = run(crowd(seed, 400), "epoll", subject=SUBJECT)
-    assert not outcome.verdicts.violations
+    broken = {violation.property for violation in outcome.verdicts.violations}
+    # Rarely C-1: bufferevent_readcb does not look again whether reading is enabled when it has the
+    # lock, and event_del of another thread does not wait for it (EV_FINALIZE).
+    assert not broken - {"C-1"}
     assert threads_of(outcome) >= {"t0", "t7", "main"}
     assert outcome.records[-1][1:] == ("base_free", 0)
 
