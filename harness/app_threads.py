@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.worlds import is_simulated
-from model.traced_threads import TracedLocked, TracedThreadedBase
+from model.traced_threads import TracedGuardedBase, TracedLocked, TracedThreadedBase
 
 if TYPE_CHECKING:
     from harness.driver import Driver
@@ -32,6 +32,7 @@ class AppThreads:
         self.started = False  # not where the set-up has crashed
         self.left = len(driver.scenario.threads)
         self.kept: list[list[TracedLocked]] = [[] for _ in driver.scenario.threads]
+        self.own: list[TracedLocked] = []  # of the loop's thread, whose program goes on beside them
 
     @property
     def busy(self) -> bool:
@@ -49,6 +50,9 @@ class AppThreads:
             for kept in self.kept:
                 bev.keep()
                 kept.append(bev)
+            if isinstance(self.driver.base, TracedGuardedBase) and not self.driver.proceeded:
+                bev.keep()
+                self.own.append(bev)
 
     def start(self) -> None:
         """Spawns all of them."""
@@ -98,12 +102,18 @@ class AppThreads:
         while kept:
             self.driver.guarded(kept.pop().let_go)
 
+    def proceeded(self) -> None:
+        """The application's own program is done."""
+        while self.own:
+            self.driver.guarded(self.own.pop().let_go)
+
     def join(self) -> None:
         """Waits for their ends; gives up what they could not."""
         if self.started and self.driver.scenario.threads:
             self.threads.join(*(f"t{number}" for number in range(len(self.kept))))
         for number in range(len(self.kept)):
             self._let_go(number)
+        self.proceeded()
 
 
 def together(end: Live, action: Callable[[], None]) -> None:

@@ -92,6 +92,7 @@ class Driver:
             for n in range(len(scenario.connections))
         ]
         self.position = 0  # in the application's steps
+        self.proceeded = False  # they are done
         self.ticks = 0
         self.quiet = False
         self.over = False  # nothing is to be waited for any more
@@ -254,6 +255,9 @@ class Driver:
                 self.base.once(args[0], self._proceed)
                 return
             self.step(index, do, name, args)
+        self.proceeded = True
+        if self.threads is not None:
+            self.threads.proceeded()
         self.base.once(self.tick_ns, self._tick)
 
     def step(self, index: int, do: str, name: str, args: tuple[Any, ...]) -> None:

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from harness.app_threads import together
-from harness.live_layers import stack_on
+from harness.live_layers import stack_on, tls_on_socket
 from harness.live_rates import RATE_ACTS
 from harness.scenario import TLS_LAYERS, BuffereventEnd, Layer, Reaction
 from model.content import content
@@ -103,8 +103,12 @@ class Live:
     @property
     def is_socket(self) -> bool:
         """Whether it is a socket's bufferevent, and not a stack's top or an end of a pair."""
-        connection = self.driver.scenario.connections[self.index // 2]
-        return not self.layers and connection.transport == "socket"
+        return not self.layers and self.transport == "socket"
+
+    @property
+    def transport(self) -> str:
+        """What carries its connection: one of `harness.scenario.TRANSPORTS`."""
+        return self.driver.scenario.connections[self.index // 2].transport
 
     def start(self, fd: int | None) -> None:
         """Makes the bufferevent and sets it up. Without memory for it there is none."""
@@ -112,8 +116,12 @@ class Live:
         late = fd if self.setfd and self.is_socket else None
         given = None if late is not None else fd
         new = base.bufferevent_bottom_new if self.layers else base.bufferevent_socket_new
+        name = f"{self.name}/0" if self.layers else self.name
         try:
-            bottom = new(given, self.options, name=f"{self.name}/0" if self.layers else self.name)
+            if self.transport == "tls":
+                bottom = tls_on_socket(given, self, name)
+            else:
+                bottom = new(given, self.options, name=name)
         except NotMade:
             if fd is not None:
                 base.close_fd(fd)
@@ -295,6 +303,8 @@ def _tls_shutdown(end: Live) -> None:
         if layer.kind in TLS_LAYERS:
             cast(TlsBufferevent, bev).tls_shutdown()
             return
+    if end.transport == "tls":
+        cast(TlsBufferevent, [*end.lower, _bev(end)][0]).tls_shutdown()
 
 
 def _flush(end: Live, mask: int, mode: int) -> None:

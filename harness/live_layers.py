@@ -32,6 +32,16 @@ def stack_on(bev: Bufferevent, end: Live) -> Bufferevent:
     return bev
 
 
+def tls_on_socket(fd: int | None, end: Live, name: str) -> Bufferevent:
+    """TLS on a descriptor, which a client end's connect makes: bufferevent_openssl_socket_new."""
+    from harness.tls import SslEngine
+
+    base = cast(LayeringBase, end.driver.base)
+    server = bool(end.index & 1)
+    state = SslState.ACCEPTING if server else SslState.CONNECTING
+    return base.bufferevent_ssl_socket_new(fd, SslEngine(server), state, end.options, name=name)
+
+
 def _filters(end: Live, number: int) -> Filters:
     """The functions of a layer. Below TLS nothing is compressed: how far it goes would depend on
     what is random."""

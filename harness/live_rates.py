@@ -1,6 +1,7 @@
 """What a scenario does about rates: on the lowest bufferevent of an end, which a kernel moves.
 
-A limit of a layer would never be charged (libevent: bufferevent_filter.c has no code for it).
+A limit of a layer would never be charged (libevent: bufferevent_filter.c has no code for it). TLS
+on a descriptor of its own has no bufferevent below it, and these steps are not done.
 """
 
 from __future__ import annotations
@@ -63,7 +64,15 @@ def _set_max_single(end: Live, read: int, write: int) -> None:
     _bottom(end).set_max_single_write(write)
 
 
-RATE_ACTS: dict[str, Callable[..., None]] = {
+def _of_sockets(act: Callable[..., None]) -> Callable[..., None]:
+    def done(end: Live, *args: int) -> None:
+        if end.transport != "tls":
+            act(end, *args)
+
+    return done
+
+
+_ACTS: dict[str, Callable[..., None]] = {
     "set_rate_limit": _set_rate_limit,
     "clear_rate_limit": _clear_rate_limit,
     "join_group": _join_group,
@@ -73,3 +82,4 @@ RATE_ACTS: dict[str, Callable[..., None]] = {
     "decrement_write": _decrement_write,
     "set_max_single": _set_max_single,
 }
+RATE_ACTS = {name: _of_sockets(act) for name, act in _ACTS.items()}

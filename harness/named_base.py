@@ -64,6 +64,10 @@ class Stack(Protocol):
 class LayeringBase(Protocol):
     """What `model.traced.TracedBase` offers for stacks."""
 
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int, *, name: str
+    ) -> TlsBufferevent: ...
+
     def bufferevent_filter_new(
         self, underlying: Bufferevent, filters: Filters, options: int, *, name: str
     ) -> Bufferevent: ...

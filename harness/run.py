@@ -42,7 +42,7 @@ from model.threaded_base import ThreadedBase
 from model.threads import NO_THREADS, Hang, Threads, switching
 from model.trace import BudgetExceeded, Record, Trace
 from model.traced import TracedBase, TracedCompletion, TracedReadiness
-from model.traced_threads import TracedSharedPort, TracedThreadedBase
+from model.traced_threads import TracedGuardedBase, TracedSharedPort, TracedThreadedBase
 from model.workers import Workers
 from model.world import World
 from sim.epoll import LATE_NS
@@ -133,9 +133,10 @@ class SubjectEntry(NamedTuple):
     caged: bool = False  # foreign code, which may take its process down
     worlds: tuple[str, ...] = WORLDS
     settle: Callable[[bool], None] = lambda now: None  # called by its process between runs
+    threads: bool = True  # its bufferevents have locks beside which the application's may run
 
 
-def _libevent(debug: bool) -> SubjectEntry:
+def _libevent(debug: bool = False, pthreads: bool = False) -> SubjectEntry:
     """The shared library, which is loaded where it is first asked for something."""
 
     def base(world: KernelOf) -> Base:
@@ -143,17 +144,24 @@ def _libevent(debug: bool) -> SubjectEntry:
 
         return libevent_base(world, debug)
 
+    def threaded_base(world: KernelOf) -> Base:
+        from real.libevent.threaded import new_threaded_base
+
+        return new_threaded_base(world, world.threads)
+
     def version() -> str:
         from real.libevent.library import load
 
-        return load(debug).version
+        return load(debug, pthreads).version
 
     def settle(now: bool) -> None:
         from real.libevent.built import write_counters
 
         write_counters(now)
 
-    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"), settle)
+    if pthreads:
+        return SubjectEntry(version, threaded_base, True, ("epoll",), settle)
+    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"), settle, threads=False)
 
 
 def _new_base(kernel: KernelOf) -> Base:
@@ -162,8 +170,9 @@ def _new_base(kernel: KernelOf) -> Base:
 
 SUBJECTS: dict[str, SubjectEntry] = {
     "model": SubjectEntry(lambda: "0.1.0", _new_base),
-    "libevent": _libevent(debug=False),
+    "libevent": _libevent(),
     "libevent-debug": _libevent(debug=True),
+    "libevent-pthreads": _libevent(pthreads=True),
 }
 
 
@@ -188,6 +197,11 @@ def run(
 ) -> Outcome:
     """Runs `scenario` in `world`. `choices` (a strict replay's) takes the place of `tape`."""
     check_names(world, subject, mutant)
+    if scenario.threads and not SUBJECTS[subject].threads:
+        raise UsageError(
+            f"scenario.threads: {subject} has no locks for them; run it on libevent-pthreads or"
+            " the model, or without threads"
+        )
     if choices is not None:
         tape = choices.tape
     if is_remote(world) or SUBJECTS[subject].caged:
@@ -310,6 +324,8 @@ def _threads(scenario: Scenario, world: World, trace: Trace) -> Threads:
 def _traced(base: Base, trace: Trace) -> TracedBase:
     if isinstance(base, ThreadedBase):
         return TracedThreadedBase(base, trace)
+    if getattr(base, "threads", None) is not None:
+        return TracedGuardedBase(base, trace)
     return TracedBase(base, trace)
 
 

@@ -119,8 +119,9 @@ PEER_ACTIONS: dict[str, tuple[Parameter, ...]] = {
     "reset": (),  # SO_LINGER 0
 }
 
-#: what may carry a connection whose ends are both bufferevents: a kernel's socket, or a pair
-TRANSPORTS = ("socket", "pair")
+#: what may carry a connection whose ends are both bufferevents: a kernel's socket, a pair, or TLS
+#: on a socket of its own (bufferevent_openssl_socket_new)
+TRANSPORTS = ("socket", "pair", "tls")
 
 #: kinds of layer: which pair of functions a filter has (model.filters.FILTERS)
 FILTER_LAYERS = ("copy", "pieces", "double", "prepend", "error", "zlib")
@@ -224,7 +225,8 @@ class Connection:
 
     With layers, or as a bufferevent pair, both are. `layers` are bottom up, the same at both ends;
     steps act on the top, `c0`, and what is below it is `c0/0` (the lowest), `c0/1`, ... The ends
-    of a pair are made at once, without listener, connect or accept.
+    of a pair are made at once, without listener, connect or accept. With the transport `tls` the
+    lowest is TLS by itself, and has no bufferevent below.
     """
 
     client: End = field(default_factory=BuffereventEnd)

@@ -292,8 +292,8 @@ class SslBufferevent(SslReading):
             self.on_work()
             if self.work.result and not self.read_timer.added:
                 self._restart_read_timer()  # a pass was not enough for them
-            if self.read_timer.added or not self.reads:
-                return
+            if self.read_timer.added or not self.reads or self.timeout_read_ns is None:
+                return  # a callback may have taken the timeout away
         super()._read_timeout()
 
     def _write_timeout(self) -> None:
@@ -301,6 +301,8 @@ class SslBufferevent(SslReading):
         if self.work.result:
             self.work.run()
             if self.write_timer.added or not self.writes or not self.output.length:
+                return
+            if self.timeout_write_ns is None:
                 return
         super()._write_timeout()
 

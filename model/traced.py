@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from model.layer import Callbacks, Filters, Underlying
     from model.tls import TlsEngine
     from model.traced_layers import TracedLayer
-    from model.traced_tls import TracedEngine, TracedTls
+    from model.traced_tls import TracedEngine, TracedTls, TracedTlsSocket
 
 __all__ = [
     "TracedBase",
@@ -290,18 +290,36 @@ class TracedBase:
     ) -> TracedTls:
         self._trace.emit("new", name, "ssl", options, None)
         self._trace.emit("layer", name, underlying.name)
-        from model.traced_tls import TracedEngine
-
         underlying.above = True
         underlying.conceal()
+        traced = self._engine(engine, state, name)
+        inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
+        return self._tls(inner, name, underlying, traced)
+
+    def bufferevent_ssl_socket_new(
+        self,
+        fd: int | None,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        name: str = "?",
+    ) -> TracedTlsSocket:
+        self._trace.emit("new", name, "ssl-socket", options, fd)
+        if fd is not None:
+            self._trace.opaque.add(fd)
+        traced = self._engine(engine, state, name)
+        inner = self._inner.bufferevent_ssl_socket_new(fd, traced, state, options)
+        return self._tls_socket(inner, name, traced)
+
+    def _engine(self, engine: TlsEngine, state: SslState, name: str) -> TracedEngine:
+        from model.traced_tls import TracedEngine
+
         own = getattr(self._inner, "tls_engine", None)  # of a subject that brings its own OpenSSL
         if own is not None:
             engine = own(engine)
-        traced = TracedEngine(engine, self._trace, name)
         if state is SslState.OPEN:
             self._trace.emit("tls", name, "open", 0, 0)
-        inner = self._inner.bufferevent_ssl_filter_new(underlying, traced, state, options)
-        return self._tls(inner, name, underlying, traced)
+        return TracedEngine(engine, self._trace, name)
 
     def _layer(
         self, inner: Bufferevent, name: str, below: TracedLayer | None, socket: bool
@@ -318,6 +336,12 @@ class TracedBase:
         from model.traced_tls import TracedTls
 
         return TracedTls(inner, self._trace, name, below, engine)
+
+    def _tls_socket(self, inner: Bufferevent, name: str, engine: TracedEngine) -> TracedTlsSocket:
+        """The wrapper of TLS on a descriptor of its own."""
+        from model.traced_tls import TracedTlsSocket
+
+        return TracedTlsSocket(inner, self._trace, name, None, engine)
 
     def listener_new(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 from model.trace import Trace
 from model.traced_layers import TracedLayer
 from model.traced_threads import TracedLocked
-from model.traced_tls import TracedEngine, TracedTls
+from model.traced_tls import TracedEngine, TracedTls, TracedTlsSocket
 
 
 class TracedLockedLayer(TracedLocked, TracedLayer):
@@ -29,8 +29,14 @@ class TracedLockedTls(TracedLocked, TracedTls):
     __slots__ = ("locked", "threads")
 
     def __init__(
-        self, inner: Any, trace: Trace, name: str, below: TracedLayer, engine: TracedEngine
+        self, inner: Any, trace: Trace, name: str, below: TracedLayer | None, engine: TracedEngine
     ) -> None:
         self.locked = inner
         self.threads = inner.threads
         super().__init__(inner, trace, name, below, engine)
+
+
+class TracedLockedTlsSocket(TracedLockedTls, TracedTlsSocket):
+    """TLS on a descriptor of its own."""
+
+    __slots__ = ()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from model.layer import Filters
     from model.tls import SslState, TlsEngine
     from model.traced_layers import TracedLayer
-    from model.traced_tls import TracedEngine, TracedTls
+    from model.traced_tls import TracedEngine, TracedTls, TracedTlsSocket
 
 SUBMISSION_WAIT_NS = 50_000  # for a thread that has submitted and not yet written so
 
@@ -263,8 +263,43 @@ class TracedThreadedBase(TracedBase):
 
         return TracedLockedTls(inner, self._trace, name, below, engine)
 
+    def bufferevent_ssl_socket_new(
+        self,
+        fd: int | None,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+        name: str = "?",
+    ) -> TracedTlsSocket:
+        self._threaded.next_name = name
+        return super().bufferevent_ssl_socket_new(fd, engine, state, options, name)
+
+    def _tls_socket(self, inner: Bufferevent, name: str, engine: TracedEngine) -> TracedTlsSocket:
+        if not isinstance(inner, Locked):
+            return super()._tls_socket(inner, name, engine)
+        from model.traced_locked_layers import TracedLockedTlsSocket
+
+        return TracedLockedTlsSocket(inner, self._trace, name, None, engine)
+
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> TracedGroup:
         number, self._groups = self._groups, self._groups + 1
         self._threaded.next_name = f"g{number}"
         inner = self._threaded.rate_limit_group_new(cfg)
         return _TracedLockedGroup(inner, self._trace, number, cfg)
+
+
+class TracedGuardedBase(TracedBase):
+    """A foreign base whose THREADSAFE bufferevents bring their locks (`entry`), on sockets."""
+
+    def __init__(self, inner: Any, trace: Trace) -> None:
+        super().__init__(inner, trace)
+        self._threads: Threads = inner.threads
+
+    def bufferevent_socket_new(
+        self, fd: int | None, options: int, name: str = "?"
+    ) -> TracedBufferevent:
+        self._trace.emit("new", name, "socket", options, fd)
+        inner = self._inner.bufferevent_socket_new(fd, options)
+        if hasattr(inner, "entry"):
+            return TracedLockedSocket(inner, self._trace, name, self._threads)
+        return TracedBufferevent(inner, self._trace, name)

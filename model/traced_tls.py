@@ -7,6 +7,7 @@ from typing import Any
 from model.kernel import Buffer
 from model.tls import TlsEngine, TlsOutcome, TlsResult
 from model.trace import Trace
+from model.traced import TracedBufferevent
 from model.traced_layers import TracedLayer
 
 
@@ -16,7 +17,7 @@ class TracedTls(TracedLayer):
     __slots__ = ("engine",)
 
     def __init__(
-        self, inner: Any, trace: Trace, name: str, below: TracedLayer, engine: TracedEngine
+        self, inner: Any, trace: Trace, name: str, below: TracedLayer | None, engine: TracedEngine
     ) -> None:
         super().__init__(inner, trace, name, below, socket=False)
         self.engine = engine
@@ -34,6 +35,18 @@ class TracedTls(TracedLayer):
 
     def set_batch_write(self, batch: int) -> int:
         return self._call("batch_write", self._inner_any.set_batch_write, batch)
+
+
+class TracedTlsSocket(TracedTls):
+    """One that has a descriptor of its own, and nothing below it."""
+
+    __slots__ = ()
+
+    def socket_connect(self, port: int) -> int:
+        return TracedBufferevent.socket_connect(self, port)
+
+    def _attached(self, fd: int) -> None:
+        self._trace.opaque.add(fd)
 
 
 class TracedEngine:

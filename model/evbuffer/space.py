@@ -214,6 +214,9 @@ class Space(ChainList):
             return 0
         last = self.last
         chain = last if len(pieces) == 1 and pieces[0].chain is last else self._first_with_space()
+        if len(pieces) == 1:  # room for all of it may be further on than the first room
+            while chain is not None and chain is not pieces[0].chain:
+                chain = chain.next
         for piece in pieces:
             if chain is None or piece.chain is not chain:
                 return -1

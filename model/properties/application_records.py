@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import layers, rate_records, rates, tls
+from model.properties import layers, rate_records, rates, tls, tls_socket
 from model.properties.byte_records import HANDLERS as BYTE_HANDLERS
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
@@ -164,10 +164,14 @@ def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...])
     view.connect_events = 0
     view.connect_result = None
     view.unheard = False
-    if not view.generic:  # whose timers run, connected or not
+    moving = tls_socket.mover(view)
+    if not view.generic or moving is not view:  # others' timers run, connected or not
         view.read_armed = view.write_armed = run.pass_time
         view.read_touched = view.write_touched = time
-    run.connect_caller = view
+    if moving is not view:
+        moving.connecting = not run.foreign  # the engine of a foreign subject finishes it
+        moving.refused = moving.failed = moving.kernel_connected = False
+    run.connect_caller = moving
 
 
 def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -180,8 +184,7 @@ def _setfd(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
         view.give_up_connection(index)
     if fd is None:
         return
-    view.fd = fd
-    run.by_fd[fd] = view
+    tls_socket.attach(run, view, fd)
     # bufferevent_sock.c: be_socket_setfd enables what is enabled
     _enable(run, view, index, time, (view.enabled,))
     tls.restarted(view)
@@ -277,29 +280,33 @@ def returned(run: Run, index: int, record: Record) -> None:
     if record[4] == -1:
         view.connecting = False
         view.failed = True
+        if view.tls is not None:
+            view.owed = -1  # the caller was told
 
 
 def new(run: Run, index: int, record: Record) -> None:
     """`new`: a bufferevent (of an accepted descriptor, or of none yet) or a listener."""
     time, _, name, kind, options, fd = record
-    generic = kind in {"pair", "filter", "ssl"}
+    generic = kind in {"pair", "filter", "ssl", "ssl-socket"}
     view = View(as_name(name), run.completion and not generic, time)
     run.views[name] = view
     view.is_listener = kind == "listener"
     if generic:
         view.generic = True
-        if kind == "ssl":
+        if kind in {"ssl", "ssl-socket"}:
             tls.begin(view)
+            view.tls.foreign = run.foreign
+        if kind == "ssl-socket":
+            tls_socket.begin(run, view, time)
     if generic or run.threaded:  # the other end, or a thread, may act before they are set
         view.readcb = view.writecb = view.eventcb = False
     if isinstance(options, int):
         view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS) or kind == "pair"
         view.unlocked = bool(options & BEV_OPT_UNLOCK_CALLBACKS)
     # A filter, and TLS, put an event behind a callback that is due.
-    view.merges = view.deferred or kind in {"filter", "ssl"}
+    view.merges = view.deferred or kind in {"filter", "ssl", "ssl-socket"}
     if isinstance(fd, int) and fd >= 0:
-        view.fd = fd
-        run.by_fd[fd] = view
+        tls_socket.attach(run, view, fd)
 
 
 def attach(run: Run, index: int, record: Record) -> None:
@@ -307,8 +314,7 @@ def attach(run: Run, index: int, record: Record) -> None:
     _, _, name, fd = record
     view = run.views.get(name)
     if view is not None and isinstance(fd, int):
-        view.fd = fd
-        run.by_fd[fd] = view
+        tls_socket.attach(run, view, fd)
 
 
 HANDLERS: dict[str, Handler] = {

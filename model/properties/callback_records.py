@@ -148,6 +148,7 @@ def _event_callback(
     if view.direct_injected:
         view.direct_injected = False
         return
+    what = tls.with_direction(run, view, what)
     told = view.injected
     if view.injections and run.threaded:
         told = _injected_when_picked(run, view, index)
@@ -167,7 +168,9 @@ def _event_callback(
             view.write_enable_credits = 0  # CONNECTED used up the writability
         return
     # Deferred, the ERROR of a connect may share its call with an end that reading met.
-    shared = view.deferred and view.failed and not view.connect_events
+    # libevent names the direction in which it noticed that a handshake failed.
+    merged = view.deferred or (run.foreign and view.tls is not None)
+    shared = merged and view.failed and not view.connect_events
     if what & BEV_EVENT_ERROR and (view.connecting or shared or not what & _DIRECTIONS):
         events.outcome_of_connect(run, view, index, what)
     if run.threaded and what & BEV_EVENT_TIMEOUT:

@@ -7,7 +7,7 @@ matched to its submission by its overlapped, never by its handle.
 from __future__ import annotations
 
 from model.errors import NtStatus, Win32Error
-from model.properties import progress, rate_records, resources
+from model.properties import progress, rate_records, resources, tls_socket
 from model.properties.meters import READ, WRITE
 from model.properties.view import Handler, Run, as_bytes
 from model.subject import EV_READ, EV_WRITE
@@ -81,6 +81,7 @@ def connect_ex(run: Run, index: int, record: Record) -> None:
         view.refused = True
         view.connecting = False
         view.errors.append(result)
+        tls_socket.failed(run, view, index, 0, result)
 
 
 def accept_ex(run: Run, index: int, record: Record) -> None:

@@ -219,6 +219,10 @@ def mask_after(run: Run, view: View, index: int, what: int, enabled: int) -> Non
                 free |= EV_WRITE
         if what & _ENDS and what & _DIRECTIONS == _DIRECTIONS:
             free |= EV_READ | EV_WRITE  # which direction timed out is not told
+    if view.below is not None and view.below.encrypted and view.below.dead:
+        free |= EV_READ | EV_WRITE  # completion: what else fails below TLS then may be told or not
+    if run.foreign and view.tls is not None and what & _ENDS:
+        free |= EV_READ | EV_WRITE  # libevent stops both, and leaves the mask as it is
     if view.deferred:
         # A timeout of the other direction may have fired and wait for its event.
         if view.read_timeout is not None and not enabled & EV_READ:

@@ -191,6 +191,8 @@ def judge(run: Run, view: View, index: int) -> None:
     stuck = view.in_stuck or (view.tls is not None and view.tls.last is _WANT_WRITE)
     if rest > 0 and may_take(view) and not stuck:
         _rests(run, view, index, f"{rest} bytes below it in {below.name}, and may read")
+    if below.encrypted:
+        return  # its room is the kernel's: see model.properties.tls_socket
     room = not below.write_high or below.written - below.sent < below.write_high
     if may_give and room and not view.out_stuck:
         _rests(run, view, index, f"{pending} bytes of output, for which {below.name} has room")

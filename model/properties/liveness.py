@@ -12,7 +12,7 @@ not judged, nor one of which a call has said that it could not be armed.
 from __future__ import annotations
 
 from model.kernel import EPOLLOUT
-from model.properties import layers, rate_records, timeouts, watermarks
+from model.properties import layers, rate_records, timeouts, tls_socket, watermarks
 from model.properties.catalogue import Property
 from model.properties.view import UNCOUNTED, Peer, Run, View
 from model.subject import EV_READ, EV_WRITE, EVLOOP_NONBLOCK
@@ -253,6 +253,7 @@ def _judge_moving(run: Run, view: View, index: int, time: int) -> None:
     name = view.name
     if view.generic:
         layers.judge(run, view, index)
+        tls_socket.judge(run, view, index)
         timeouts.judge_missing(run, view, index, time, layers.may_take(view))
         return
     read_runs = may_read(run, view)

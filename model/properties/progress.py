@@ -5,9 +5,9 @@ ends, an operation fails, a connect has an outcome. Each brings the view up to d
 from __future__ import annotations
 
 from model.errors import Errno, NtStatus, Win32Error
-from model.properties import watermarks
+from model.properties import tls_socket, watermarks
 from model.properties.view import Run, View
-from model.subject import EV_READ
+from model.subject import BEV_EVENT_READING, BEV_EVENT_WRITING, EV_READ
 from model.threads import MAIN
 
 _CANCELLED = (NtStatus.CANCELLED, Win32Error.ERROR_OPERATION_ABORTED)
@@ -124,6 +124,9 @@ def operation_failed(
     """recv or send failed for good."""
     view.errors.append(error)
     view.broken |= error is Errno.ECONNRESET
+    if view.encrypted and error not in _CANCELLED:
+        what = BEV_EVENT_READING if direction & EV_READ else BEV_EVENT_WRITING
+        tls_socket.failed(run, view, index, what, error)
     if direction & EV_READ:
         view.read_touched = time
     else:
@@ -165,6 +168,7 @@ def connect_ended(run: Run, view: View, index: int, error: object) -> None:
         view.failed = True
         if error is not None:
             view.errors.append(error)
+            tls_socket.failed(run, view, index, 0, error)
         if view.errors:  # else the failure that recv took was told as one of reading
             _owe(view, index, eof=False)
     view.unheard = not view.eventcb

@@ -173,7 +173,7 @@ def group_call(
 
 def moved(run: Run, view: View, index: int, time: int, way: int, asked: int, size: int) -> None:
     """Readiness: a call asked for `asked` bytes and moved `size`."""
-    if run.over:
+    if run.over or view.encrypted:
         return
     rates.asked(run, view, index, time, way, asked)
     if size:
@@ -182,6 +182,8 @@ def moved(run: Run, view: View, index: int, time: int, way: int, asked: int, siz
 
 def launched(run: Run, view: View, index: int, time: int, way: int, size: int) -> None:
     """Completion: an operation is in flight."""
+    if view.encrypted:
+        return
     limited = _rates(run).of(view.name)
     if not run.over:
         rates.asked(run, view, index, time, way, size)
@@ -191,6 +193,8 @@ def launched(run: Run, view: View, index: int, time: int, way: int, size: int) -
 
 def ended(run: Run, view: View, way: int, size: int) -> None:
     """Completion: it has ended, and moved `size` bytes."""
+    if view.encrypted:
+        return
     limited = _rates(run).of(view.name)
     flight, own, group = limited.flight[way]
     limited.flight[way] = NOTHING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model.errors import Errno
 from model.kernel import EPOLL_CTL_DEL
-from model.properties import progress, rate_records, resources
+from model.properties import progress, rate_records, resources, tls_socket
 from model.properties.meters import READ, WRITE
 from model.properties.view import Handler, Run, View
 from model.subject import EV_READ, EV_WRITE
@@ -95,10 +95,12 @@ def connect(run: Run, index: int, record: Record) -> None:
         view.immediate = True
         view.write_credits += 1  # a deferred write trigger, before CONNECTED
         view.write_ok = True
+        tls_socket.connected_at_once(run, view)
     elif result not in _PENDING:
         view.refused = True
         view.connecting = False
         view.errors.append(result)
+        tls_socket.failed(run, view, index, 0, result)
 
 
 def accept(run: Run, index: int, record: Record) -> None:

@@ -31,12 +31,17 @@ _ENDS = BEV_EVENT_EOF | BEV_EVENT_ERROR
 class TlsView:
     """What is known of the TLS in a view."""
 
-    __slots__ = ("counts", "dirty", "last", "over", "pass_number", "state", "transport_ended")
+    __slots__ = (
+        *("counts", "dirty", "foreign", "last", "over", "pass_number", "state", "stopped"),
+        "transport_ended",
+    )
 
     def __init__(self) -> None:
         self.state = "shaking"  # or open, or failed
+        self.foreign = False  # of a subject that is not ours
         self.dirty = False  # an end without close_notify is EOF
         self.over = False  # the engine gives no more plaintext
+        self.stopped = False  # libevent stops both directions behind either's end
         self.transport_ended = False
         self.last: object = None  # the engine's last answer
         self.counts = {"read": 0, "write": 0}
@@ -53,9 +58,9 @@ def begin(view: View) -> None:
 def restarted(view: View) -> None:
     """setfd, or a connect after a failure: a new connection."""
     if view.tls is not None:
-        dirty = view.tls.dirty
+        dirty, foreign = view.tls.dirty, view.tls.foreign
         begin(view)
-        view.tls.dirty = dirty
+        view.tls.dirty, view.tls.foreign = dirty, foreign
         view.in_stuck = view.out_stuck = False
         view.connect_events = 0
 
@@ -84,6 +89,8 @@ def _handshake(run: Run, view: View, index: int, time: int, result: object) -> N
     state = view.tls
     assert state is not None
     view.read_touched = time
+    if view.below is not None and view.below.encrypted:
+        view.write_touched = time  # on a descriptor each step waits for what it needs
     if result == 0:
         state.state = "open"
         view.kernel_connected = True
@@ -108,9 +115,12 @@ def _read(run: Run, view: View, index: int, time: int, result: object) -> None:
         _count(run, view, index, "read", READS_MAX)
         return
     view.read_touched = time  # records without plaintext may have put a timeout off
+    if state.over and run.foreign and result not in RETRY:
+        view.errors.append(result)  # libevent reads again when something else un-suspends it
     if result in RETRY or state.over:
         return
     state.over = view.in_stuck = True
+    state.stopped = run.foreign
     if view.deferred:
         view.enabled &= ~EV_READ
     if result is TlsResult.SSL_ERROR_ZERO_RETURN or (
@@ -131,15 +141,19 @@ def _write(run: Run, view: View, index: int, result: object) -> None:
         return
     view.out_stuck = True
     if result not in RETRY:
+        view.tls.stopped = run.foreign
         view.errors.append(result)
         view.enabled &= ~EV_WRITE
         _owe(view, index, eof=False)
 
 
 def _count(run: Run, view: View, index: int, operation: str, most: int) -> None:
-    """R-6."""
+    """R-6. libevent's TLS over another bufferevent reads until nothing is left below."""
     state = view.tls
     assert state is not None
+    direct = view.below is not None and view.below.encrypted
+    if run.foreign and not direct and operation == "read":
+        return
     if state.pass_number != run.passes:
         state.pass_number = run.passes
         state.counts = {"read": 0, "write": 0}
@@ -173,6 +187,8 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
             view.connected = view.unheard = True
     if not what & _ENDS or state.state == "failed":
         return
+    if state.foreign and what & BEV_EVENT_EOF and not what & BEV_EVENT_WRITING:
+        _ended_below(view)
     if what & BEV_EVENT_ERROR:
         view.errors += [error] * (2 if what & _DIRECTIONS == _DIRECTIONS else 1)
     if state.state == "open" and view.connecting and not what & _DIRECTIONS:
@@ -192,6 +208,24 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
             _owe(view, index, eof=not what & BEV_EVENT_ERROR)
 
 
+def _ended_below(view: View) -> None:
+    """libevent passes on the end of what is below, without asking its engine."""
+    if view.tls.dirty:
+        view.eofs = 1
+        view.eof_seen = True
+    else:
+        view.errors.append(TlsResult.SSL_ERROR_EOF)
+
+
+def with_direction(run: Run, view: View, what: int) -> int:
+    """An event of TLS. libevent tells an end of the one below without a direction: EOF if that is
+    no error (allow_dirty_shutdown), else ERROR. It is the end of reading."""
+    state = view.tls
+    if not run.foreign or state is None or state.state != "open" or what & _DIRECTIONS:
+        return what
+    return what | BEV_EVENT_READING if what & _ENDS else what
+
+
 def end_told(view: View, what: int) -> None:
     """An end or error is told: its direction is not enabled any more."""
     if view.tls is not None and not view.deferred and what & _ENDS:
@@ -202,12 +236,12 @@ def end_told(view: View, what: int) -> None:
 def may_take(view: View) -> bool:
     """Whether plaintext could come."""
     state = view.tls
-    return state is None or (state.state != "failed" and not state.over)
+    return state is None or not (state.state == "failed" or state.over or state.stopped)
 
 
 def may_give(view: View) -> bool:
     """Whether plaintext could go, as far as the handshake is concerned."""
-    return view.tls is None or view.tls.state == "open"
+    return view.tls is None or (view.tls.state == "open" and not view.tls.stopped)
 
 
 def judge_rest(run: Run, view: View, index: int, rest: int) -> None:

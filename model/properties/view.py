@@ -72,6 +72,8 @@ class View:
         "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
+    encrypted = False  # it is a descriptor under TLS: see model.properties.tls_socket
+
     def __init__(self, name: str, completion: bool, time: int) -> None:
         self.name = name
         self.fd: int | None = None

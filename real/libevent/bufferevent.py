@@ -43,7 +43,7 @@ class LibeventBufferevent(LibeventRates):
         self.writecb: DataCallback | None = None
         self.eventcb: EventCallback | None = None
         self.error: Failure | None = None
-        self.errno = 0  # of the event callback that ran last
+        self.errno = self.what = 0  # of the event callback that ran last
         self.wrapper: Any = None  # of one that a layer sits on: its calls go there
         self.layers_callbacks: tuple[int, int, int, int] | None = None  # what the layer set
         self._input = self.library.bufferevent_get_input(pointer)

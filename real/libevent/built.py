@@ -33,8 +33,9 @@ def directory() -> Path | None:
     return Path(named).resolve() if named else None
 
 
-def load(soname: str, package: str) -> ctypes.PyDLL:
-    """The library of that name: the one in the named folder, or else the machine's.
+def load(soname: str, package: str, kind: type[ctypes.CDLL] = ctypes.PyDLL) -> ctypes.CDLL:
+    """The library of that name: the one in the named folder, or else the machine's. `kind` says
+    whether calls keep the interpreter to themselves (PyDLL).
 
     Raises `WorldUnavailable` where there is none that fits.
     """
@@ -45,7 +46,10 @@ def load(soname: str, package: str) -> ctypes.PyDLL:
             " built libevent 2.1, or unset it"
         )
     try:
-        return ctypes.PyDLL(soname if folder is None else str(folder / soname))
+        if folder is None:
+            return kind(soname)
+        # As upstream links them, the others do not name the core that they need.
+        return kind(str(folder / soname), mode=ctypes.RTLD_GLOBAL)
     except OSError as error:
         raise unfit(soname, f"cannot be loaded ({error})", package) from None
 

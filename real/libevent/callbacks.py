@@ -41,7 +41,7 @@ def _on_event(_: int, what: int, number: int) -> None:
     error = errno_value(errno)
     base = current[-1]
     bev = base.objects[number]
-    bev.errno = errno
+    bev.errno, bev.what = errno, what
     bev.error = bev.failure(what, error)
     if bev.eventcb is not None:
         base.guarded(bev.eventcb, bev, what & 0xFFFF)

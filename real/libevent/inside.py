@@ -30,12 +30,14 @@ READ, WRITE = 0, 1
 class Inside:
     """The functions that the slots point to, and those that they stand for."""
 
-    def __init__(self, core: ctypes.CDLL) -> None:
+    def __init__(self, core: ctypes.CDLL, released: bool = False) -> None:
+        """`released`: other threads run while it works, and while it waits for a lock."""
+        kind = ctypes.CFUNCTYPE if released else ctypes.PYFUNCTYPE
         self._real: dict[str, Any] = {}
         self._kept: list[Any] = []
         self.addresses: dict[str, int] = {}
         for name, (result, *arguments) in INSIDE.items():
-            prototype = ctypes.PYFUNCTYPE(result, *arguments)
+            prototype = kind(result, *arguments)
             target = ctypes.cast(getattr(core, name), ctypes.c_void_p).value
             assert target is not None
             self._real[name] = prototype(target)

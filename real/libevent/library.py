@@ -15,6 +15,8 @@ from real.libevent.system_calls import PROTOTYPES, PURE, Gate, set_errno
 
 SONAME = "libevent_core-2.1.so.7"
 PACKAGE = "libevent-core-2.1-7"
+PTHREADS_SONAME = "libevent_pthreads-2.1.so.7"
+PTHREADS_PACKAGE = "libevent-pthreads-2.1-7"
 
 _P, _I, _Z, _S = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t, ctypes.c_short
 DATA_CB = ctypes.PYFUNCTYPE(None, _P, _P)
@@ -75,6 +77,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "evutil_closesocket": (_I, _I),
     "bufferevent_socket_new": (_P, _P, _I, _I),
     "bufferevent_free": (None, _P),
+    "bufferevent_lock": (None, _P),
+    "bufferevent_unlock": (None, _P),
     "bufferevent_setcb": (None, _P, DATA_CB, DATA_CB, EVENT_CB, _P),
     "bufferevent_enable": (_I, _P, _S),
     "bufferevent_disable": (_I, _P, _S),
@@ -160,10 +164,11 @@ class Locks:
 class Library:
     """libevent's functions as attributes: `library.event_base_free`."""
 
-    def __init__(self, debug: bool = False) -> None:
+    def __init__(self, debug: bool = False, pthreads: bool = False) -> None:
         relocation.check_platform()
         self.debug = debug
-        self.core = built.load(SONAME, PACKAGE)
+        self.pthreads = pthreads
+        self.core = built.load(SONAME, PACKAGE, ctypes.CDLL if pthreads else ctypes.PyDLL)
         for name, (result, *arguments) in {**_PROTOTYPES, **LAYERS, **RATES}.items():
             function = getattr(self.core, name, None)
             if function is None:
@@ -174,11 +179,14 @@ class Library:
         self.memory = Memory(set_errno)
         self.event_set_mem_functions(*self.memory.functions)  # before it allocates anything
         self.locks = Locks()
-        self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
+        if pthreads:
+            use_pthreads()
+        else:
+            self.evthread_set_lock_callbacks(ctypes.byref(self.locks.callbacks))
         self.gate = Gate(sorted(_reaching_out(self.core)))
         from real.libevent.inside import Inside
 
-        self.inside = Inside(self.core)
+        self.inside = Inside(self.core, released=pthreads)
         addresses = {**self.gate.addresses, **self.inside.addresses}
         built.count(self.core, relocation.redirect(self.core, addresses))
         if debug:
@@ -195,7 +203,20 @@ class Library:
         text: bytes = self.event_get_version()
         details = [f"{self.event_get_version_number():#010x}", built.words() or _package()]
         details += ["debug mode"] if self.debug else []
+        details += ["pthreads"] if self.pthreads else []
         return f"{text.decode()} ({', '.join(filter(None, details))})"
+
+
+def use_pthreads() -> None:
+    """evthread_use_pthreads: recursive mutexes, conditions and thread numbers of the C library.
+    Raises `WorldUnavailable`."""
+    shared = built.load(PTHREADS_SONAME, PTHREADS_PACKAGE)
+    function = getattr(shared, "evthread_use_pthreads", None)
+    if function is None:
+        raise built.unfit(PTHREADS_SONAME, "has no evthread_use_pthreads", PTHREADS_PACKAGE)
+    function.restype, function.argtypes = _I, ()
+    if function():
+        raise built.unfit(PTHREADS_SONAME, "refuses to set its locks", PTHREADS_PACKAGE)
 
 
 def _package() -> str:
@@ -224,13 +245,16 @@ def _exports(core: ctypes.CDLL, name: str) -> bool:
 _loaded: list[Library] = []
 
 
-def load(debug: bool = False) -> Library:
+def load(debug: bool = False, pthreads: bool = False) -> Library:
     """The library, loaded and redirected once in a process. Raises `WorldUnavailable`.
 
-    `debug` turns on its debug mode, which holds for the process (event_enable_debug_mode).
+    `debug` turns on its debug mode, `pthreads` has it take its locks from libevent_pthreads: both
+    hold for the process (event_enable_debug_mode, evthread_use_pthreads).
     """
     if not _loaded:
-        _loaded.append(Library(debug))
+        _loaded.append(Library(debug, pthreads))
+    if pthreads != _loaded[0].pthreads:
+        raise SimulatorError("libevent's locks are chosen with the first use in a process")
     if debug and not _loaded[0].debug:
         raise SimulatorError("libevent's debug mode begins with the first use in a process")
     return _loaded[0]

@@ -27,6 +27,12 @@ class Misuse(SimulatorError):
     """libevent used memory or a lock that was not its own."""
 
 
+def complain(misuse: list[str]) -> None:
+    """Raises `Misuse` if there is any. (Records name this line.)"""
+    if misuse:
+        raise Misuse("; ".join(misuse[:3]))
+
+
 class Memory:
     """The allocator that libevent is given, for the life of the process.
 

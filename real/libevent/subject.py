@@ -24,11 +24,10 @@ from real.libevent.callbacks import FATAL, LOG, ONCE, current
 from real.libevent.layers import LibeventFilter, LibeventPairEnd
 from real.libevent.library import load, timeval
 from real.libevent.listener import LibeventListener
-from real.libevent.memory import Misuse
+from real.libevent.memory import complain
 from real.libevent.rates import LibeventGroup, Limits
 from real.libevent.system_calls import SystemCalls, clear_errno
-from real.libevent.tls import LibeventTls, NativeEngine
-from real.libevent.unbound import UnboundBase
+from real.libevent.tls import LibeventTls, LibeventTlsSocket, NativeEngine
 
 EVENT_BASE_FLAG_NOLOCK = 0x01
 
@@ -48,15 +47,16 @@ class HasKernel(Protocol):
         """Asked once for each allocation of the subject."""
 
 
-class LibeventBase(UnboundBase):
+class LibeventBase:
     """An event_base. One is alive at a time: the library's calls go to its kernel."""
 
-    def __init__(self, world: HasKernel, debug: bool = False) -> None:
+    def __init__(self, world: HasKernel, debug: bool = False, pthreads: bool = False) -> None:
         if world.readiness is None:
             raise SimulatorError("libevent on this platform needs a readiness kernel")
-        self.library = library = load(debug)
+        self.library = library = load(debug, pthreads)
         self.world = world
-        self.calls = SystemCalls(world.readiness, world.now_ns)
+        real = getattr(world, "choices", None) is None
+        self.calls = SystemCalls(world.readiness, world.now_ns, real)
         self.objects: dict[int, Any] = {}
         self.by_pointer: dict[int, LibeventBufferevent] = {}  # those that were not freed
         self.building: LibeventBufferevent | None = None  # a layer is being made on it
@@ -74,7 +74,8 @@ class LibeventBase(UnboundBase):
         library.locks.misuse.clear()
         current.append(self)
         config = library.event_config_new()
-        library.event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK)
+        if not pthreads:
+            library.event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK)
         self.pointer = library.event_base_new_with_config(config)
         library.event_config_free(config)
         self.raise_failure()
@@ -147,6 +148,13 @@ class LibeventBase(UnboundBase):
         assert native is not None
         return LibeventTls(self, underlying, native, engine, state, options)
 
+    def bufferevent_ssl_socket_new(
+        self, fd: int | None, engine: TlsEngine, state: SslState, options: int
+    ) -> LibeventTlsSocket:
+        native = self.next_engine
+        assert native is not None
+        return LibeventTlsSocket(self, fd, native, engine, state, options)
+
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> LibeventGroup:
         return LibeventGroup(self, cfg)
 
@@ -203,9 +211,7 @@ class LibeventBase(UnboundBase):
         current.remove(self)
         self.raise_failure()
         self.library.memory.flush()
-        misuse = self.library.memory.misuse + self.library.locks.misuse
-        if misuse:
-            raise Misuse("; ".join(misuse[:3]))
+        complain(self.library.memory.misuse + self.library.locks.misuse)
         # Debug mode keeps a table of events for the life of the process.
         return 0 if self.library.debug else len(self.library.memory.leaked())
 

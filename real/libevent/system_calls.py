@@ -59,13 +59,17 @@ PURE = frozenset(
 class SystemCalls:
     """One run's kernel and clock, in libc's terms."""
 
-    def __init__(self, kernel: ReadinessKernel, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, kernel: ReadinessKernel, now_ns: Callable[[], int], real: bool = False
+    ) -> None:
         self.kernel = kernel
+        self.real = real  # it is the system's
         self.now_ns = now_ns
         self.failure: BaseException | None = None
         self.made = 0  # calls
         self._bound: dict[int, int] = {}  # descriptor -> port that bind asked for
         self._pipes: set[int] = set()
+        self._wakeups: set[int] = set()
         self._data: dict[tuple[int, int], int] = {}  # (epfd, fd) -> the event's data
 
     # Sockets.
@@ -140,9 +144,21 @@ class SystemCalls:
             place += len(piece)
         return len(data)
 
+    def eventfd(self, value: int, flags: int) -> int:
+        fd = _answer(self.kernel.eventfd())
+        if fd >= 0:
+            self._wakeups.add(fd)
+        return fd
+
     def read(self, fd: int, address: int, size: int) -> int:
         if fd in self._pipes:
             return set_errno(_EAGAIN)
+        if fd in self._wakeups:
+            count = self.kernel.eventfd_read(fd)
+            if isinstance(count, Errno):
+                return _fail(count)
+            ctypes.c_uint64.from_address(address).value = count
+            return size
         data = self.kernel.recv(fd, size)
         if isinstance(data, Errno):
             return _fail(data)
@@ -156,6 +172,8 @@ class SystemCalls:
     def write(self, fd: int, address: int, size: int) -> int:
         if fd in self._pipes:
             return size
+        if fd in self._wakeups:
+            return size if _done(self.kernel.eventfd_write(fd)) == 0 else -1
         return _answer(self.kernel.send(fd, [ctypes.string_at(address, size)]))
 
     def close(self, fd: int) -> int:
@@ -163,6 +181,7 @@ class SystemCalls:
             self._pipes.discard(fd)
             return 0
         self._bound.pop(fd, None)
+        self._wakeups.discard(fd)
         return _done(self.kernel.close(fd))
 
     def pipe2(self, descriptors: int, flags: int) -> int:
@@ -236,6 +255,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "write": (_INT, _ADDRESS, _SIZE),
     "close": (_INT,),
     "pipe2": (_ADDRESS, _INT),
+    "eventfd": (ctypes.c_uint, _INT),
     "epoll_create1": (_INT,),
     "epoll_ctl": (_INT, _INT, _INT, _ADDRESS),
     "epoll_wait": (_INT, _ADDRESS, _INT, _INT),
@@ -268,6 +288,7 @@ class Gate:
         self.calls: SystemCalls | None = None
         self.leave: Callable[[], None] | None = None  # event_base_loopbreak of the current base
         self._kept: list[Any] = []
+        self.functions: dict[str, Callable[..., int]] = {}
         self.addresses = {name: self._address(name) for name in PROTOTYPES}
         self.addresses |= {name: self._refusal(name) for name in refused}
 
@@ -280,11 +301,17 @@ class Gate:
                 if calls is None:
                     raise SimulatorError(f"libevent called {name} outside of a run")
                 calls.made += 1
-                answer: int = getattr(calls, name)(*args)
+                if not calls.real:
+                    return int(getattr(calls, name)(*args))
+                before = get_errno()
+                answer = int(getattr(calls, name)(*args))
+                if answer >= 0:
+                    set_errno(before)  # a call that succeeds leaves it alone; the system's do not
                 return answer
             except BaseException as error:  # it must not pass through C
                 return self._failed(error)
 
+        self.functions[name] = call
         return self._keep(ctypes.PYFUNCTYPE(result, *PROTOTYPES[name])(call))
 
     def _refusal(self, name: str) -> int:
@@ -313,7 +340,7 @@ def _errno_address() -> Any:
     return function
 
 
-_ERRNO = _errno_address()
+_ERRNO = _errno_address()  # of the thread that asks
 
 
 def clear_errno() -> None:

@@ -1,4 +1,4 @@
-"""libevent's TLS (libevent_openssl) over another bufferevent, and OpenSSL under it.
+"""libevent's TLS (libevent_openssl), over another bufferevent or on a descriptor, and OpenSSL.
 
 What libevent asks of OpenSSL goes through slots of libevent_openssl, as its system calls do, so
 each handshake, read and write is told to the engine's wrapper, which writes the trace, and is then
@@ -9,14 +9,17 @@ frees it is seen, so it is freed once.
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from model.errors import SimulatorError, WorldUnavailable
 from model.kernel import Buffer
-from model.subject import BEV_EVENT_ERROR, Failure, NotMade
+from model.subject import BEV_EVENT_EOF, BEV_EVENT_ERROR, Failure, NotMade
 from model.tls import RETRY, SslState, TlsEngine, TlsOutcome, TlsResult, TlsSettings
 from real.libevent import built, relocation
+from real.libevent.bio import Descriptors
+from real.libevent.bufferevent import LibeventBufferevent
 from real.libevent.callbacks import current
 from real.libevent.layers import Layer
 from real.libevent.unbound import refuse
@@ -54,6 +57,7 @@ _SSL: dict[str, tuple[Any, ...]] = {
     "SSL_get_error": (_I, _P, _I),
     "SSL_shutdown": (_I, _P),
     "SSL_pending": (_I, _P),
+    "SSL_get_fd": (_I, _P),
     "SSL_do_handshake": (_I, _P),
     "SSL_read": (_I, _P, _P, _I),
     "SSL_write": (_I, _P, _P, _I),
@@ -61,6 +65,7 @@ _SSL: dict[str, tuple[Any, ...]] = {
 }
 _LIBEVENT: dict[str, tuple[Any, ...]] = {
     "bufferevent_openssl_filter_new": (_P, _P, _P, _P, _I, _I),
+    "bufferevent_openssl_socket_new": (_P, _P, _I, _P, _I, _I),
     "bufferevent_openssl_set_allow_dirty_shutdown": (None, _P, _I),
     "bufferevent_get_openssl_error": (ctypes.c_ulong, _P),
 }
@@ -87,6 +92,16 @@ class OpenSsl:
         addresses = {name: self._stand_in(name) for name in _WATCHED}
         all_addresses = {**library.gate.addresses, **library.inside.addresses, **addresses}
         built.count(self._shared, relocation.redirect(self._shared, all_addresses))
+        self._library = library
+
+    @cached_property
+    def descriptors(self) -> Descriptors:
+        """libcrypto's calls, redirected when the first TLS on a descriptor is made."""
+        return Descriptors(self._library)
+
+    def watch_descriptors(self) -> None:
+        """From now on libcrypto's calls are looked at."""
+        assert isinstance(self.descriptors, Descriptors)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"libssl has no prototype for {name} here")
@@ -148,7 +163,8 @@ def _context(ssl: OpenSsl, settings: TlsSettings) -> int:
 
 
 class NativeEngine:
-    """`model.tls.TlsEngine` over an SSL object of OpenSSL's, whose transport is libevent's."""
+    """`model.tls.TlsEngine` over an SSL object of OpenSSL's, whose transport is libevent's, or a
+    descriptor (`direct`)."""
 
     def __init__(self, base: LibeventBase, settings: TlsSettings) -> None:
         self.ssl = ssl = openssl(base.library)
@@ -161,7 +177,7 @@ class NativeEngine:
             ssl.SSL_set_connect_state(self.pointer)
             ssl.SSL_ctrl(self.pointer, _HOST_NAME, 0, settings.name.encode())
         self.told: TlsEngine = self  # whom libevent's calls are told to: its wrapper
-        self.opened = False
+        self.opened = self.direct = False
         self.room: int | None = None  # the transport is libevent's
         self._answer = -1  # of the last call
         self._memory = 0  # what it reads into, or writes from
@@ -188,27 +204,37 @@ class NativeEngine:
     # TlsEngine.
 
     def do_handshake(self) -> TlsOutcome:
-        self._answer = self.ssl.SSL_do_handshake(self.pointer)
+        with self._transport():
+            self._answer = self.ssl.SSL_do_handshake(self.pointer)
         self.opened |= self._answer == 1
         return None if self._answer == 1 else self._failed()
 
     def read(self, size: int) -> bytes | TlsResult:
-        self._answer = self.ssl.SSL_read(self.pointer, self._memory, size)
+        with self._transport():
+            self._answer = self.ssl.SSL_read(self.pointer, self._memory, size)
         if self._answer > 0:
             self.opened = True
             return ctypes.string_at(self._memory, self._answer)
         return self._failed()
 
     def write(self, data: Buffer) -> int | TlsResult:
-        self._answer = self.ssl.SSL_write(self.pointer, self._memory, len(data))
+        with self._transport():
+            self._answer = self.ssl.SSL_write(self.pointer, self._memory, len(data))
         if self._answer > 0:
             self.opened = True
             return self._answer
         return self._failed()
 
     def shutdown(self) -> TlsOutcome:
-        self._answer = self.ssl.SSL_shutdown(self.pointer)
+        with self._transport():
+            self._answer = self.ssl.SSL_shutdown(self.pointer)
         return None if self._answer >= 0 else self._failed()
+
+    def _transport(self) -> AbstractContextManager[None]:
+        """Inside, what OpenSSL asks of the descriptor, if it has one, is asked of the run's."""
+        if not self.direct:
+            return nullcontext()
+        return self.ssl.descriptors.of(self.ssl.SSL_get_fd(self.pointer))
 
     def _failed(self) -> TlsResult:
         number = self.ssl.SSL_get_error(self.pointer, self._answer)
@@ -245,32 +271,17 @@ class NativeEngine:
         refuse("an engine's transport")
 
 
-class LibeventTls(Layer):
-    """bufferevent_openssl_filter_new."""
+class TlsCalls(LibeventBufferevent):
+    """What every TLS bufferevent has."""
 
-    def __init__(
-        self,
-        base: LibeventBase,
-        underlying: Any,
-        native: NativeEngine,
-        engine: TlsEngine,
-        state: SslState,
-        options: int,
-    ) -> None:
+    native: NativeEngine
+    engine: TlsEngine
+    ssl: OpenSsl
+
+    def _speak(self, native: NativeEngine, engine: TlsEngine) -> None:
         self.native = native
         self.engine = native.told = engine
         self.ssl = native.ssl
-        lower = underlying.input.owner
-        lower.wrapper, base.building = underlying, lower
-        pointer = self.ssl.bufferevent_openssl_filter_new(
-            base.pointer, lower.pointer, native.pointer, state.value, options
-        )
-        base.building = None
-        base.raise_failure()
-        if not pointer:
-            lower.wrapper = None
-            raise NotMade
-        super().__init__(base, underlying, options, pointer)
 
     def failure(self, what: int, error: Failure | None) -> Failure | None:
         """What an ERROR tells: OpenSSL's, if it has one (bufferevent_get_openssl_error)."""
@@ -298,3 +309,59 @@ class LibeventTls(Layer):
 
     def set_batch_write(self, batch: int) -> int:
         refuse("small chains that share a record (a setting of later versions)")
+
+
+class LibeventTls(Layer, TlsCalls):
+    """bufferevent_openssl_filter_new."""
+
+    def __init__(
+        self,
+        base: LibeventBase,
+        underlying: Any,
+        native: NativeEngine,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+    ) -> None:
+        self._speak(native, engine)
+        lower = underlying.input.owner
+        lower.wrapper, base.building = underlying, lower
+        pointer = self.ssl.bufferevent_openssl_filter_new(
+            base.pointer, lower.pointer, native.pointer, state.value, options
+        )
+        base.building = None
+        base.raise_failure()
+        if not pointer:
+            lower.wrapper = None
+            raise NotMade
+        super().__init__(base, underlying, options, pointer)
+
+    def failure(self, what: int, error: Failure | None) -> Failure | None:
+        """The same; of an end below, which has no errno, that it was one."""
+        told = super().failure(what, error)
+        ended = self.lower.what & BEV_EVENT_EOF and told is error
+        return TlsResult.SSL_ERROR_EOF if ended and what & BEV_EVENT_ERROR else told
+
+
+class LibeventTlsSocket(TlsCalls):
+    """bufferevent_openssl_socket_new."""
+
+    def __init__(
+        self,
+        base: LibeventBase,
+        fd: int | None,
+        native: NativeEngine,
+        engine: TlsEngine,
+        state: SslState,
+        options: int,
+    ) -> None:
+        self._speak(native, engine)
+        native.direct = True
+        self.ssl.watch_descriptors()
+        pointer = self.ssl.bufferevent_openssl_socket_new(
+            base.pointer, -1 if fd is None else fd, native.pointer, state.value, options
+        )
+        base.raise_failure()
+        if not pointer:
+            raise NotMade
+        super().__init__(base, pointer)

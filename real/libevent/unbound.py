@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from model.errors import UsageError
 
@@ -15,12 +15,3 @@ def refuse(what: str) -> NoReturn:
     raise UsageError(
         f"{what}: libevent's are not bound; take it out of the scenario, or run it on the model"
     )
-
-
-class UnboundBase:
-    """Of an event base."""
-
-    def bufferevent_ssl_socket_new(
-        self, fd: int | None, engine: Any, state: Any, options: int
-    ) -> NoReturn:
-        refuse("TLS on a descriptor of its own")

@@ -103,7 +103,7 @@ def test_the_same_bytes_every_time() -> None:
         ),
         (
             Connection(BuffereventEnd(), BuffereventEnd(), "pipe"),
-            "scenario.connections[0].transport is 'pipe': write one of 'socket', 'pair'",
+            "scenario.connections[0].transport is 'pipe': write one of 'socket', 'pair', 'tls'",
         ),
     ],
 )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.run import play, run
 from harness.scenario import (
@@ -16,6 +19,7 @@ from harness.scenario import (
     Scenario,
     Step,
 )
+from harness.strategies import scenarios, tapes
 from harness.worker import Worker, start_native
 from harness.worlds import SIMULATED, why_not
 from model.bufferevent_ssl import SslBufferevent
@@ -145,6 +149,41 @@ def test_the_properties_hold_in_every_world(world: str, stack: str, transport: s
     assert verdicts.checked["R-6"] and verdicts.checked["B-2"]
     if world in SIMULATED:  # a real run that is still busy when it ends was not quiet
         assert verdicts.checked["L-3"]
+
+
+@pytest.mark.parametrize("stack", ["", "zlib", "tls"])
+@pytest.mark.parametrize("world", [*SIMULATED, "epoll", "iocp"])
+def test_tls_on_a_descriptor(world: str, stack: str) -> None:
+    """Alone, and below another layer."""
+    missing = why_not(world)
+    if missing is not None:
+        pytest.skip(missing)
+    bare = conversation("tls", "tls")
+    layers = (Layer(stack),) if stack else ()
+    scenario = replace(bare, connections=(replace(bare.connections[0], layers=layers),))
+    outcome = run(scenario, world)
+    assert outcome.verdicts.violations == ()
+    assert len(plaintext(outcome.records, "c0")) == 20_010
+    moved = [record[-1] for record in outcome.records if record[1] in ("recv", "send")]
+    assert not any(data.strip(b"\0") for data in moved if isinstance(data, bytes))
+    kinds = {record[3] for record in outcome.records if record[1] == "new"}
+    assert {"ssl-socket", "listener"} <= kinds and "socket" not in kinds
+
+
+@settings(max_examples=25)
+@given(scenarios(focus="tls"), tapes(), st.sampled_from(SIMULATED))
+def test_drawn_tls_on_a_descriptor(scenario: Scenario, tape: tuple[int, ...], world: str) -> None:
+    """What noise tells of stacks, told of TLS on a descriptor: no property breaks."""
+    connections = tuple(
+        [
+            replace(each, transport="tls", layers=each.layers[1:])
+            if isinstance(each.client, BuffereventEnd) and isinstance(each.server, BuffereventEnd)
+            else each
+            for each in scenario.connections
+        ]
+    )
+    outcome = run(replace(scenario, connections=connections), world, tape=tape)
+    assert outcome.verdicts.violations == ()
 
 
 @pytest.mark.parametrize("layers", [(), (Layer("copy"),)])

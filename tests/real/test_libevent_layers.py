@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +42,8 @@ STACKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tls": ("socket", ("tls",)),
     "tls-1.2": ("socket", ("tls-1.2",)),
     "tls-dirty": ("pair", ("tls-dirty",)),
+    "tls-socket": ("tls", ()),
+    "tls-in-tls": ("tls", ("tls-1.2",)),
 }
 
 
@@ -122,6 +126,40 @@ def test_a_run_is_the_same_in_another_process(other_cage: Cage, scenario: Scenar
         return encode_trace(played.records)
 
     assert trace(shared("libevent")) == trace(other_cage)
+
+
+PYTHONS_OWN = """
+import socket, ssl, sys
+from harness.run import play
+from harness.tls import NAME, context
+from model.choices import Choices
+from tests.real.test_libevent_layers import STACKS, echo
+
+played = play(echo(*STACKS["tls-socket"]), "sim-epoll", Choices(()), "libevent")
+assert played.records[-1][1:] == ("base_free", 0)
+sockets = socket.socketpair()
+ends = []
+for server, end in enumerate(sockets):
+    end.setblocking(False)
+    name = None if server else NAME
+    made = context("1.3", bool(server))
+    ends.append(made.wrap_socket(end, bool(server), False, server_hostname=name))
+for _ in range(4):
+    for end in ends:
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+ends[0].send(b"own")
+print(ends[1].recv(9).decode())
+"""
+
+
+def test_the_interpreters_own_tls_keeps_its_descriptors() -> None:
+    """libcrypto's table of imports is shared by the process: calls on other descriptors pass."""
+    command = [sys.executable, "-c", PYTHONS_OWN]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.returncode) == ("own\n", 0), done.stderr[-2_000:]
 
 
 def test_what_a_layer_does_below_is_in_the_trace() -> None:

@@ -257,6 +257,28 @@ def test_a_piece_that_is_committed_where_nothing_may_be_written(
         assert _content(buffer) == before + pattern(size)
 
 
+def test_what_was_reserved_behind_too_small_a_room_is_committed() -> None:
+    """Found beside libevent's: the first room is too small, the last chain is another one."""
+    source, buffer = Evbuffer(), Evbuffer()
+    for each, size, pieces in ((buffer, 1, 1), (source, 488, 1)):
+        space = each.reserve_space(size, pieces)
+        assert space is not None
+        space[0].len = 0 if each is buffer else size
+        assert each.commit_space(space) == 0
+    space = source.reserve_space(539, 2)
+    assert space is not None and len(space) == 2
+    space[0].len, space[1].len = 404, 0
+    assert source.commit_space(space) == 0
+    assert buffer.prepend_buffer(source) == 0
+    space = buffer.reserve_space(85)
+    assert space is not None and space[0].chain is not buffer.last
+    space[0].base[:3] = b"end"
+    space[0].len = 3
+    assert buffer.commit_space(space) == 0
+    assert buffer.copyout(900)[-3:] == b"end"
+    buffer.check()
+
+
 @given(
     st.integers(1, 300), st.integers(0, 299), st.lists(st.integers(1, 120), min_size=1, max_size=4)
 )
