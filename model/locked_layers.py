@@ -14,7 +14,7 @@ from model.bufferevent_filter import FilterBufferevent
 from model.bufferevent_pair import PairBufferevent
 from model.bufferevent_ssl import SslBufferevent
 from model.layer import Filters, Underlying
-from model.locked import LockedGeneric, under_lock
+from model.locked import LockedGeneric, has_lock, under_lock
 from model.subject import BEV_OPT_CLOSE_ON_FREE, BEV_OPT_THREADSAFE
 
 if TYPE_CHECKING:
@@ -113,8 +113,9 @@ class LockedSsl(LockedLayer, SslBufferevent):
 
 def ssl_socket_new(
     base: ThreadedBase, fd: int | None, engine: TlsEngine, state: SslState, options: int
-) -> LockedSsl:
-    """bufferevent_openssl_socket_new: TLS over a socket bufferevent of its own."""
-    lower_options = options & BEV_OPT_CLOSE_ON_FREE | BEV_OPT_THREADSAFE
-    lower = base.poller.bufferevent(fd, lower_options)
-    return LockedSsl(base, lower, engine, state, options, owns=True)
+) -> SslBufferevent:
+    """bufferevent_openssl_socket_new: TLS over a socket bufferevent of its own. Over completion
+    that one has a lock whether it was asked for or not, and so has what is on it."""
+    lower = base.poller.bufferevent(fd, options & (BEV_OPT_CLOSE_ON_FREE | BEV_OPT_THREADSAFE))
+    made = LockedSsl if has_lock(lower) else SslBufferevent
+    return made(base, lower, engine, state, options, owns=True)

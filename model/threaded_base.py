@@ -254,9 +254,7 @@ class ThreadedBase(EventBase):
     ) -> SslBufferevent:
         from model.locked_layers import ssl_socket_new
 
-        if options & BEV_OPT_THREADSAFE:
-            return ssl_socket_new(self, fd, engine, state, options)
-        return super().bufferevent_ssl_socket_new(fd, engine, state, options)
+        return ssl_socket_new(self, fd, engine, state, options)
 
     def rate_limit_group_new(self, cfg: RateLimitConfig) -> RateLimitGroup:
         from model.locked_rates import LockedGroup  # which needs our timers

@@ -38,7 +38,7 @@ def _bottoms(base: Any, kind: str, options: int) -> list[Any]:
 @pytest.mark.parametrize("safe_above", [False, True])
 @pytest.mark.parametrize("safe_below", [False, True])
 @pytest.mark.parametrize("above", ["filter", "ssl"])
-@pytest.mark.parametrize("below", ["socket", "pair"])
+@pytest.mark.parametrize("below", ["socket", "pair", "tls"])
 @pytest.mark.parametrize("kind", ["epoll", "iocp"])
 def test_a_stack_has_the_lock_of_its_bottom(
     kind: str, below: str, above: str, safe_below: bool, safe_above: bool
