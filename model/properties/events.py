@@ -221,6 +221,8 @@ def mask_after(run: Run, view: View, index: int, what: int, enabled: int) -> Non
             free |= EV_READ | EV_WRITE  # which direction timed out is not told
     if view.below is not None and view.below.encrypted and view.below.dead:
         free |= EV_READ | EV_WRITE  # completion: what else fails below TLS then may be told or not
+    if view.timed_out_unheard():
+        free |= (EV_READ | EV_WRITE) & ~enabled  # by a timeout of which nobody was told
     if run.foreign and view.tls is not None and what & _ENDS:
         free |= EV_READ | EV_WRITE  # libevent stops both, and leaves the mask as it is
     if view.deferred:

@@ -189,6 +189,7 @@ def judge(run: Run, view: View, index: int) -> None:
     rest = below.received_count - below.taken
     tls.judge_rest(run, view, index, rest)
     stuck = view.in_stuck or (view.tls is not None and view.tls.last is _WANT_WRITE)
+    stuck |= below.dead and not below.eof_seen  # completion: beside a failure nothing more is told
     if rest > 0 and may_take(view) and not stuck:
         _rests(run, view, index, f"{rest} bytes below it in {below.name}, and may read")
     if below.encrypted:

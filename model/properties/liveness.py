@@ -47,7 +47,7 @@ PROPERTIES = (
         "The loop does not spin: callbacks and waits are few while nothing happens.",
         "libevent: bufferevent.c:bufferevent_inbuf_wm_check; event.c:event_base_loop",
         "callbacks of one bufferevent without a byte moved or a call made in between, waits"
-        " without any stimulus; a run that was cut",
+        " without any stimulus; a run that was cut, whose last thousand records move no byte",
     ),
     Property(
         "L-6",
