@@ -42,7 +42,11 @@ class Space(ChainList):
 
     def _first_with_space(self) -> Chain | None:
         """The first chain at the tail that can be written into, or None."""
-        chain = self.last_with_data or self.first
+        return self._with_space(self.last_with_data or self.first)
+
+    @staticmethod
+    def _with_space(chain: Chain | None) -> Chain | None:
+        """`chain`, or the first behind it that has room: a reference to nothing may lie between."""
         while chain is not None and not chain.space:
             chain = chain.next
         return chain
@@ -199,7 +203,7 @@ class Space(ChainList):
                 room = min(room, size - so_far)
             made.append(Iovec(chain, chain.misalign + chain.off, room))
             so_far += room
-            chain = chain.next
+            chain = self._with_space(chain.next)
         return made
 
     def commit_space(self, pieces: Sequence[Iovec]) -> int:
@@ -225,7 +229,7 @@ class Space(ChainList):
                 return -1
             if size and chain.flags & (IMMUTABLE | PINNED_R):
                 return -1
-            chain = chain.next
+            chain = self._with_space(chain.next)
         added = 0
         for piece in pieces:
             size = piece.len

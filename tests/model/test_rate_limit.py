@@ -52,6 +52,8 @@ def configs(draw: st.DrawFn) -> RateLimitConfig:
         ((1, 1, 1, 1, MS - 1), False),
         ((1, 1, 1, 1, -MS), False),
         ((1, 1, 1, 1, INT_MAX * MS), True),
+        ((1, 1, 1, 1, ((1 << 31) - 1) * MS), True),
+        ((1, 1, 1, 1, (1 << 31) * MS), False),
         ((1, 1, 1, 1, (INT_MAX + 1) * MS), False),
     ],
 )

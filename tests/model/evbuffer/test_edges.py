@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from model.errors import Errno
 from model.evbuffer import FS_CLOSE_ON_FREE, Evbuffer, FileSegment
+from model.evbuffer import contents as contents_module
 from model.evbuffer import moves as moves_module
 from model.evbuffer import space as space_module
 from model.evbuffer.chain import CHAIN_MAX, HEADER, Chain, chain_capacity, new_chain
@@ -359,3 +360,17 @@ def test_what_is_lent_is_kept_until_the_last_byte_left(sizes: list[int], parts: 
             gone += taken
         ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
         assert cleaned == [number for number, end in enumerate(ends) if end <= gone]
+
+
+@given(st.lists(st.integers(1, 900), max_size=3), st.integers(1, 3_000), st.integers(0, 3))
+def test_nothing_is_put_or_seen_in_front(sizes: list[int], more: int, extents: int) -> None:
+    """evbuffer_prepend without memory: -1, and nothing has changed. evbuffer_peek of no bytes: no
+    chain."""
+    buffer = Evbuffer()
+    for size in sizes:
+        buffer.add_reference(pattern(size), None)
+    before = _content(buffer)
+    assert buffer.peek_extents(0, None, extents) == (0, [])
+    with patch.object(contents_module, "new_chain", _nothing):
+        assert buffer.prepend(pattern(more)) == -1
+    assert _content(buffer) == before

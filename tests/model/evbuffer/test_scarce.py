@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.errors import Errno
@@ -218,6 +218,15 @@ def _played(steps: list[tuple[str, int, int, int]], denied: set[int]) -> None:
 
 
 @given(STEPS)
+@example(
+    [
+        ("add", 0, 500, 0),
+        ("add_reference", 0, 0, 0),
+        ("expand", 1, 0, 0),
+        ("prepend_buffer", 1, 0, 0),
+        ("reserve", 1, 500, 1),
+    ]
+)
 @settings(max_examples=400)
 def test_in_small_steps_of_every_size(steps: list[tuple[str, int, int, int]]) -> None:
     _played(steps, set())

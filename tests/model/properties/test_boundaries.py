@@ -73,6 +73,15 @@ def test_an_end_behind_all_bytes(size: int, handed: int, came: int, told: bool) 
     assert ("B-2" in broken(tape)) == (told and handed == size and came < size)
 
 
+@given(SIZES, st.booleans())
+def test_output_that_was_not_thrown_away_goes_out(size: int, refused: bool) -> None:
+    """B-1, B-3: a drain that is refused changes nothing; behind one that is not, nothing is left
+    that could be sent."""
+    tape = Tape().accepted().wait().write(size).add("drain", "s0", -1 if refused else 0)
+    tape.wait((FD, EPOLLOUT)).leave(size).peer_receives(size)
+    assert (not broken(tape)) == refused
+
+
 # Watermarks.
 
 
@@ -157,6 +166,22 @@ def test_a_timeout_of_a_direction_without_tokens(deferred: bool, passes: int, wa
         tape.wait()
     tape.event(0x41 if way == EV_READ else 0x42)
     assert ("T-5" in broken(tape)) == (not deferred or passes > 1)
+
+
+@given(st.booleans(), st.integers(0, 4), st.booleans())
+def test_a_timed_out_direction_that_was_enabled_again(
+    deferred: bool, passes: int, enabled: bool
+) -> None:
+    """E-6: a timeout disables its direction. It may be enabled again before a deferred event is
+    told, in that pass or the next."""
+    tape = Tape(options=DEFERRED if deferred else 1).accepted()
+    tape.op("set_timeouts", MS, None).wait().at(1).enable(EV_READ)
+    for _ in range(passes):
+        tape.wait()
+    if not enabled:
+        tape.enabled &= ~EV_READ
+    tape.event(0x41)
+    assert ("E-6" in broken(tape)) == (enabled and not (deferred and passes <= 1))
 
 
 # Time.
