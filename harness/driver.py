@@ -36,9 +36,9 @@ from harness.scenario import (
     PeerEnd,
     Scenario,
     group_limits,
-    needs,
     reconnects,
 )
+from harness.scenario_needs import needs
 from model.errors import DuopollError, Errno, SimulatorError, Win32Error
 from model.faults import NONE
 from model.rate_limit import token_bucket_cfg_new

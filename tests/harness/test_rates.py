@@ -20,9 +20,9 @@ from harness.scenario import (
     Scenario,
     Step,
     group_limits,
-    longest_refill_ns,
 )
 from harness.scenario_json import from_json, to_json, validate
+from harness.scenario_needs import needs
 from harness.shrinking.parts import parts_out
 from harness.words import describe
 from model.rate_limit import token_bucket_cfg_new
@@ -98,12 +98,12 @@ def test_what_cannot_be_done_is_not_done(world: str) -> None:
 
 
 def test_quiet_waits_for_the_refill() -> None:
-    assert longest_refill_ns(limited()) == 0
-    assert longest_refill_ns(limited(set_limit(100, 2))) == 6 * MS
+    assert needs(limited()).longest_refill_ns == 0
+    assert needs(limited(set_limit(100, 2))).longest_refill_ns == 6 * MS
     debt = (set_limit(100, 2), Step("decrement_read", (1_000,)), Step("decrement_read", (-1_000,)))
-    assert longest_refill_ns(limited(*debt)) == 26 * MS
-    assert longest_refill_ns(limited(groups=(RateGroup(),))) == 3 * MS
-    assert longest_refill_ns(limited(set_limit(1, 9_000))) == DURATION_MAX_NS
+    assert needs(limited(*debt)).longest_refill_ns == 26 * MS
+    assert needs(limited(groups=(RateGroup(),))).longest_refill_ns == 3 * MS
+    assert needs(limited(set_limit(1, 9_000))).longest_refill_ns == DURATION_MAX_NS
 
 
 @simulated

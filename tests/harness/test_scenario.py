@@ -25,10 +25,10 @@ from harness.scenario import (
     Scenario,
     Step,
     ends,
-    longest_timeout_ns,
     steps_of,
 )
 from harness.scenario_json import from_json, load, to_json, validate
+from harness.scenario_needs import needs
 from harness.scenario_schema import SCHEMA, schema_text
 from harness.strategies import scenarios
 from model.errors import UsageError
@@ -268,4 +268,4 @@ def test_helpers_see_every_step() -> None:
     assert [step.do for step in steps_of(scenario)] == [
         "wait", "enable", "set_timeouts", "free", "close",
     ]  # fmt: skip
-    assert longest_timeout_ns(scenario) == 5
+    assert needs(scenario).longest_timeout_ns == 5
