@@ -374,3 +374,33 @@ def test_nothing_is_put_or_seen_in_front(sizes: list[int], more: int, extents: i
     with patch.object(contents_module, "new_chain", _nothing):
         assert buffer.prepend(pattern(more)) == -1
     assert _content(buffer) == before
+
+
+@given(
+    st.integers(0, 900),
+    st.integers(1, 2_000),
+    st.sampled_from(("longer", "negative", "elsewhere", "twice", "moved", "frozen")),
+)
+def test_room_that_was_not_reserved_is_not_committed(size: int, wanted: int, how: str) -> None:
+    """evbuffer_commit_space: -1, and nothing has changed."""
+    buffer = Evbuffer()
+    buffer.add(pattern(size))
+    pieces = buffer.reserve_space(wanted, 2)
+    assert pieces
+    if how == "longer":
+        pieces[-1].len = len(pieces[-1].base) + 1
+    elif how == "negative":
+        pieces[0].len = -1
+    elif how == "elsewhere":
+        other = Evbuffer()
+        pieces = other.reserve_space(wanted, 2) or []
+    elif how == "twice":
+        pieces = [*pieces, pieces[0]]
+    elif how == "moved":
+        buffer.drain(size)
+        buffer.add(b"x")
+    else:
+        buffer.freeze(False)
+    before = bytes(buffer.copyout_from(None, 1 << 20))
+    assert buffer.commit_space(pieces) == -1
+    assert _content(buffer) == before

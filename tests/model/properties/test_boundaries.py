@@ -247,6 +247,20 @@ def test_of_a_real_network_the_last_moments_are_not_judged(
     assert ("L-2" in found) == (judged and ended and not size)
 
 
+# Connecting.
+
+
+@given(st.sampled_from((0, EV_READ, EV_WRITE, EV_READ | EV_WRITE)), st.booleans())
+def test_who_waits_for_the_outcome_of_a_connect(mask: int, told: bool) -> None:
+    """E-1: whoever has not disabled writing hard is told what the kernel told."""
+    tape = Tape(name="c0").connects().op("disable_hard", mask)
+    tape.enabled &= ~mask
+    tape.wait()
+    if told:
+        tape.add("so_error", FD, None)
+    assert ("E-1" in broken(tape.wait().add("quiet"))) == (told and not mask & EV_WRITE)
+
+
 # A run that was cut.
 
 

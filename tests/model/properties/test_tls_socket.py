@@ -1,0 +1,74 @@
+"""TLS on a descriptor of its own, when quiet: what it waits for it has asked the kernel for."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.kernel import EPOLLIN, EPOLLOUT
+from model.properties import check
+from model.subject import BEV_EVENT_EOF, BEV_EVENT_READING, EV_READ, EV_WRITE
+from model.tls import TlsResult
+from tests.model.properties.traces import FD, LISTENER_FD, RW, Tape
+
+MASKS = st.sampled_from((0, EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT))
+
+
+def _asleep(opened: bool, enabled: int, polled: int, written: int, foreign: bool) -> list[str]:
+    """The properties that break when nothing more happens to such a bufferevent."""
+    tape = Tape(name="s0").add("accept", LISTENER_FD, FD, 40_001)
+    tape.add("new", "s0", "ssl-socket", 1, FD).op("enable", RW).op("setcb", 1, 1, 1)
+    if opened:
+        tape.add("tls", "s0", "handshake", 0, 0).wait().event(0x80)
+    if enabled != RW:
+        tape.op("disable", RW & ~enabled)
+    if written:
+        tape.write(written)
+    tape.poll(polled)
+    tape.wait().add("quiet")
+    verdicts = check(
+        tape.records, completion=False, simulated=True, close_tolerance_ns=0, foreign=foreign
+    )
+    return [each.property for each in verdicts.violations if each.property in PROPERTIES]
+
+
+PROPERTIES = {"E-1", "W-3", "L-4"}
+ENABLED = st.sampled_from((0, EV_READ, EV_WRITE, RW))
+
+
+@given(ENABLED, MASKS, st.integers(0, 9), st.booleans())
+def test_a_handshake_waits_for_the_kernel(
+    enabled: int, polled: int, written: int, foreign: bool
+) -> None:
+    """E-1: one way or the other. libevent's stands still where a direction is disabled."""
+    broken = _asleep(False, enabled, polled, written, foreign)
+    assert ("E-1" in broken) == (not polled and not (foreign and enabled != RW))
+
+
+@given(ENABLED, MASKS, st.integers(0, 9), st.booleans())
+def test_an_open_one_waits_for_what_it_may(
+    enabled: int, polled: int, written: int, foreign: bool
+) -> None:
+    """W-3, L-4: to read while it may read, and to write while it has something to write."""
+    broken = _asleep(True, enabled, polled, written, foreign)
+    assert ("W-3" in broken) == (enabled & EV_READ > 0 and not polled & EPOLLIN)
+    writes = enabled & EV_WRITE > 0 and written > 0
+    assert ("L-4" in broken) == (writes and not polled & EPOLLOUT)
+    assert "E-1" not in broken
+
+
+@given(ENABLED, st.booleans())
+def test_what_is_enabled_behind_the_end(enabled: int, foreign: bool) -> None:
+    """E-6: READ is taken away and WRITE stays; libevent stops both and leaves the mask alone."""
+    tape = Tape(name="s0").add("accept", LISTENER_FD, FD, 40_001)
+    tape.add("new", "s0", "ssl-socket", 1, FD).op("enable", RW).op("setcb", 1, 1, 1)
+    tape.enabled = RW
+    tape.add("tls", "s0", "handshake", 0, 0).wait().event(0x80).wait()
+    tape.add("tls", "s0", "read", 100, TlsResult.SSL_ERROR_ZERO_RETURN)
+    tape.enabled = enabled
+    tape.event(BEV_EVENT_READING | BEV_EVENT_EOF)
+    verdicts = check(
+        tape.records, completion=False, simulated=True, close_tolerance_ns=0, foreign=foreign
+    )
+    broken = "E-6" in [each.property for each in verdicts.violations]
+    assert broken == (not foreign and enabled != EV_WRITE)
