@@ -86,3 +86,11 @@ def test_hostile_names_raise_value_error_only(name: str) -> None:
     except ValueError:
         return
     assert isinstance(decoded, bytes)
+
+
+@given(st.integers(0, 9), st.integers(0, 1 << 21), st.integers(0, 1 << 21), st.integers(0, 1 << 21))
+def test_a_long_stretch_is_its_parts(stream: int, offset: int, first: int, second: int) -> None:
+    """However often the table of bytes is gone through."""
+    whole = content(stream, offset, first + second)
+    assert whole == content(stream, offset, first) + content(stream, offset + first, second)
+    assert len(whole) == first + second

@@ -1,0 +1,51 @@
+"""Limits that libevent had no memory for: those before go on, and so does a group before."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.properties import check
+from model.subject import EV_READ
+from tests.model.properties.pairs_rates import LIMITS, one_read
+from tests.model.properties.traces import MS, Tape
+
+SMALL = (10, 10, 10, 10, MS)
+
+
+def _broken(tape: Tape) -> list[str]:
+    verdicts = check(
+        tape.records, completion=False, simulated=True, close_tolerance_ns=0, foreign=True
+    )
+    assert not verdicts.unreadable
+    return [each.property for each in verdicts.violations]
+
+
+@given(st.booleans(), st.integers(1, 400))
+def test_a_limit_that_was_refused_does_not_hold(refused: bool, size: int) -> None:
+    """R-4, R-1: of the two limits the one that was set."""
+    tape = Tape().accepted().op("set_rate_limit", *LIMITS).op("set_rate_limit", *SMALL)
+    if refused:
+        tape.add("ret", "s0", "set_rate_limit", -1)
+    rate = LIMITS[0] if refused else SMALL[0]
+    assert ("R-4" in _broken(one_read(tape.wait(), size))) == (size > rate)
+
+
+@given(st.booleans(), st.booleans(), st.integers(1, 400))
+def test_a_group_that_was_refused_is_not_joined(before: bool, refused: bool, size: int) -> None:
+    """R-4: whoever could not join stays where it was, in another group or in none."""
+    tape = Tape().accepted(EV_READ)
+    tape.add("op", "g0", "rate_limit_group_new", LIMITS)
+    tape.add("op", "g1", "rate_limit_group_new", SMALL)
+    if before:
+        tape.op("add_to_rate_limit_group", 0)
+    tape.op("add_to_rate_limit_group", 1)
+    if refused:
+        tape.add("ret", "s0", "add_to_rate_limit_group", -1)
+    broken = _broken(one_read(tape.wait(), size))
+    if refused and not before:
+        assert "R-4" not in broken
+    else:
+        limits = LIMITS if refused else SMALL
+        most = limits[0] + limits[0]  # and a tick's rate, by which libevent's timer may be ahead
+        assert ("R-4" in broken) == (size > most)
