@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from model.properties.harness_records import STRIDE  # L-5 looks back as far
 from model.trace import Record, Trace
 
-STRIDE = 1_000
 _PROGRESS = frozenset({"op", "peer", "socket", "step", "write", "read", "echo", "quiet"})
 
 

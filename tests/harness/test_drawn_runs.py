@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from harness.noise import FOCUSES, scenario_of, tape_of
 from harness.run import run
-from model.trace import encode_trace
 
 WORLDS = ("sim-epoll", "sim-iocp")
 SIZES = (24, 60, 120, 240)  # bytes of noise
@@ -33,4 +32,3 @@ def test_no_property_breaks(
     tape = tape_of(random.randbytes(40)) if taped else ()
     outcome = run(scenario, world, tape=tape)
     assert outcome.verdicts.violations == ()
-    assert list(encode_trace(outcome.records))
