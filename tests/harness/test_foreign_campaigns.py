@@ -11,9 +11,10 @@ from harness.motifs import MOTIFS, with_motif
 from harness.scenario import Scenario
 from harness.scenario_json import from_json, to_json, validate
 from harness.signature import signature
-from harness.spins import STRIDE, SpinTrace
+from harness.spins import SpinTrace
 from harness.strategies import scenarios
 from model.properties import Violation
+from model.properties.harness_records import STRIDE
 from model.trace import BudgetExceeded, Record
 from tests.harness.foreign import needs_libevent
 
