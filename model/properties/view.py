@@ -55,21 +55,21 @@ class View:
 
     __slots__ = (
         "above", "again", "allowed", "begun", "below", "broken", "closed", "completion",
-        "connect_events", "connect_result", "connected", "connecting", "crossed_in",
-        "crossed_out", "dead", "deaf", "deferred", "depth", "direct_injected", "direct_triggers",
-        "disable_index", "enable_read_pass", "enable_write_pass", "enabled", "end_mark",
-        "eof_seen", "eofs", "errors", "eventcb", "ever_connects", "ever_disabled", "failed", "fd",
-        "finishing", "flushed", "forced", "freed", "freed_by", "fresh_in", "fresh_in_pass",
-        "fresh_out", "fresh_out_pass", "generic", "given_up", "grown", "handed", "held", "high",
-        "idle", "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections",
-        "is_listener", "kernel_connected", "low", "merges", "name", "numb", "out_stuck",
-        "outgoing", "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit",
-        "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout",
-        "read_touched", "readcb", "reads", "received", "received_count", "refused", "sent",
-        "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard",
-        "unlocked", "unoffered", "untold_write", "user_disabled", "write_armed", "write_credits",
-        "write_enable_credits", "write_high", "write_low", "write_ok", "write_operation",
-        "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb", "written",
+        "connect_events", "connect_result", "connected", "connecting", "crossed_in", "crossed_out",
+        "dead", "deaf", "deferred", "depth", "direct_injected", "direct_triggers", "disable_index",
+        "enable_read_pass", "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs",
+        "errors", "eventcb", "ever_connects", "ever_disabled", "failed", "fd", "finishing",
+        "flushed", "forced", "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out",
+        "fresh_out_pass", "generic", "given_up", "grown", "handed", "held", "high", "idle",
+        "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections", "is_listener",
+        "kernel_connected", "low", "merges", "name", "numb", "out_stuck", "outgoing", "owed",
+        "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
+        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb",
+        "reads", "received", "received_count", "refused", "sent", "shown", "shrunk", "stuck_mark",
+        "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered",
+        "untold_write", "user_disabled", "write_armed", "write_credits", "write_enable_credits",
+        "write_high", "write_low", "write_ok", "write_operation", "write_timed_out",
+        "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     encrypted = False  # it is a descriptor under TLS: see model.properties.tls_socket
@@ -182,6 +182,7 @@ class View:
         self.allowed = 0  # bytes that its high watermark lets the input hold; 0: any number
         self.forced = self.flushed = False  # a flush of it is running; was, ever
         self.in_stuck = self.out_stuck = False  # its function cannot go on with what there is
+        self.stuck_mark = -1  # bytes below, ever, when its function could not go on; -1: it could
         self.again = False  # input above its high watermark is to be told again
         self.shown = 0  # bytes of input when its last read callback began
         self.end_mark = 0  # bytes that the one below had received when it told an end
