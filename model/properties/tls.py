@@ -32,8 +32,8 @@ class TlsView:
     """What is known of the TLS in a view."""
 
     __slots__ = (
-        *("counts", "dirty", "foreign", "last", "over", "pass_number", "state", "stopped"),
-        "transport_ended",
+        *("counts", "dirty", "foreign", "last", "over", "state", "stopped"),
+        *("transport_ended", "turns"),
     )
 
     def __init__(self) -> None:
@@ -44,8 +44,8 @@ class TlsView:
         self.stopped = False  # libevent stops both directions behind either's end
         self.transport_ended = False
         self.last: object = None  # the engine's last answer
-        self.counts = {"read": 0, "write": 0}
-        self.pass_number = -1
+        self.turns: dict[str, int] = {}  # thread -> its pass (Run.turn)
+        self.counts: dict[str, dict[str, int]] = {}  # thread -> answers in that
 
 
 def begin(view: View) -> None:
@@ -154,17 +154,22 @@ def _count(run: Run, view: View, index: int, operation: str, most: int) -> None:
     direct = view.below is not None and view.below.encrypted
     if run.foreign and not direct and operation == "read":
         return
-    if state.pass_number != run.passes:
-        state.pass_number = run.passes
-        state.counts = {"read": 0, "write": 0}
-    state.counts[operation] += 1
+    turn = run.turn()
+    if turn is None:
+        return
+    thread, number = turn
+    if state.turns.get(thread) != number:
+        state.turns[thread] = number
+        state.counts[thread] = {"read": 0, "write": 0}
+    counts = state.counts[thread]
+    counts[operation] += 1
     run.checked["R-6"] += 1
-    if state.counts[operation] > most:
+    if counts[operation] > most:
         run.violate(
             "R-6",
             view.name,
             index,
-            f"{view.name} did {state.counts[operation]} {operation}s of its TLS engine in one pass"
+            f"{view.name} did {counts[operation]} {operation}s of its TLS engine in one pass"
             " of the loop",
         )
 

@@ -213,9 +213,9 @@ class Run:
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "foreign",
         "idle_waits", "interest", "last_pass_time", "loop_flags", "opened", "operations", "over",
-        "pass_mark", "pass_time", "passes", "peers", "ported", "rates", "records", "reported",
-        "simulated", "thread", "threaded", "tolerance", "views", "violations", "wait_index",
-        "workers",
+        "pass_mark", "pass_time", "passes", "peers", "pooled", "ported", "rates", "records",
+        "reported", "simulated", "thread", "threaded", "tolerance", "turns", "views", "violations",
+        "wait_index", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -258,6 +258,8 @@ class Run:
         self.threaded = False  # there are more
         self.ported = False  # a completion port was made
         self.workers = False  # and some take packets: what they took may be processed any time
+        self.pooled = False  # and call back what is deferred
+        self.turns: dict[str, int] = {}  # worker -> how often it has asked for a packet
         self.reported: set[tuple[str, str]] = set()
         self.checked: dict[str, int] = {}
 
@@ -266,6 +268,14 @@ class Run:
         if (name, who) not in self.reported:
             self.reported.add((name, who))
             self.violations.append(Violation(name, index, message))
+
+    def turn(self) -> tuple[str, int] | None:
+        """The pass of the running thread: the loop's, or what a worker does between two of its
+        waits. None: other threads of the application have none."""
+        if self.thread == MAIN:
+            return MAIN, self.passes
+        number = self.turns.get(self.thread)
+        return None if number is None else (self.thread, number)
 
     def view(self, name: str, time: int) -> View:
         """The view of a bufferevent, made when it is first named."""
