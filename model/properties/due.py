@@ -42,7 +42,7 @@ def known_to_the_loop(run: Run, view: View, index: int) -> bool:
     since = _moved(run, view, index, "recv", "input")
     thread = thread_of(run, since) if since >= 0 else MAIN
     if thread == MAIN:
-        return view.fresh_in_pass != UNCOUNTED
+        return view.unoffered == 2 and view.fresh_in_pass != UNCOUNTED
     looked = taken(run, "base", MAIN, since, index)
     while looked < index and (later := taken(run, "base", MAIN, looked, index)) < index:
         looked = later

@@ -89,12 +89,12 @@ def judge_once(run: Run, index: int) -> None:
     """
     for name, view in run.views.items():
         if (
-            view.unoffered == 2
+            view.unoffered
             and view.deferred
             and view.readcb
             and not view.freed
             and not view.timed_out_unheard()  # so that the bytes came while reading was disabled
-            and (not run.threaded or known_to_the_loop(run, view, index))
+            and _due_in_loop(run, view, index)
         ):
             length = view.received_count - view.taken
             if length >= view.low:
@@ -105,6 +105,12 @@ def judge_once(run: Run, index: int) -> None:
                     f"a loop with EVLOOP_ONCE has returned, and {name} holds {length} bytes whose"
                     " read callback was due in it",
                 )
+
+
+def _due_in_loop(run: Run, view: View, index: int) -> bool:
+    if run.threaded:
+        return known_to_the_loop(run, view, index)
+    return view.unoffered == 2
 
 
 def loop_ended(run: Run, index: int, result: int) -> None:
