@@ -147,6 +147,19 @@ def _write(run: Run, view: View, index: int, result: object) -> None:
         _owe(view, index, eof=False)
 
 
+def counts_of(run: Run, view: View) -> dict[str, int] | None:
+    """The engine's answers in the pass of the running thread (`Run.turn`), if it has any."""
+    state, turn = view.tls, run.turn()
+    if state is None or turn is None:
+        return None
+    thread, number = turn
+    if state.turns.get(thread) != number:
+        state.turns[thread] = number
+        state.counts[thread] = {"read": 0, "write": 0}
+    counts: dict[str, int] = state.counts[thread]
+    return counts
+
+
 def _count(run: Run, view: View, index: int, operation: str, most: int) -> None:
     """R-6. libevent's TLS over another bufferevent reads until nothing is left below."""
     state = view.tls
@@ -154,14 +167,9 @@ def _count(run: Run, view: View, index: int, operation: str, most: int) -> None:
     direct = view.below is not None and view.below.encrypted
     if run.foreign and not direct and operation == "read":
         return
-    turn = run.turn()
-    if turn is None:
+    counts = counts_of(run, view)
+    if counts is None:
         return
-    thread, number = turn
-    if state.turns.get(thread) != number:
-        state.turns[thread] = number
-        state.counts[thread] = {"read": 0, "write": 0}
-    counts = state.counts[thread]
     counts[operation] += 1
     run.checked["R-6"] += 1
     if counts[operation] > most:
