@@ -46,14 +46,20 @@ def known_to_the_loop(run: Run, view: View, index: int) -> bool:
     looked = taken(run, "base", MAIN, since, index)
     while looked < index and (later := taken(run, "base", MAIN, looked, index)) < index:
         looked = later
-    name = _lock_taken(run, thread, since, index)
+    name = _lock_of(run, view, index)
     return looked < index and _processed(run, view, name, since, looked)
 
 
-def _lock_taken(run: Run, thread: str, since: int, until: int) -> str:
-    """The lock that a thread takes, or gives back, first between two records."""
-    for place in range(since + 1, until):
-        record = run.records[place]
+def _lock_of(run: Run, view: View, index: int) -> str:
+    """The lock of `view`: it was taken for its last call or callback, and the record of that."""
+    place = index - 1
+    while place >= 0 and not (
+        run.records[place][1] in ("op", "cb") and run.records[place][2] == view.name
+    ):
+        place -= 1
+    thread = thread_of(run, max(place, 0))
+    for before in range(place - 1, -1, -1):
+        record = run.records[before]
         if record[1] == "lock" and record[4] == thread:
             return str(record[2])
     return ""
