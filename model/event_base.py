@@ -250,11 +250,12 @@ class EventBase:
         """
         self._break = self._exit = False
         while not (self._break or self._exit):
-            busy = self.active or self.later
-            empty = not (self.event_count or self.virtual_events or busy)
-            if empty and not flags & EVLOOP_NO_EXIT_ON_EMPTY:
+            if self.active or self.later:
+                ran = self._pass(0)
+            elif self.event_count or self.virtual_events or flags & EVLOOP_NO_EXIT_ON_EMPTY:
+                ran = self._pass(0 if flags & EVLOOP_NONBLOCK else self._wait_ns())
+            else:
                 return 1
-            ran = self._pass(0 if busy or flags & EVLOOP_NONBLOCK else self._wait_ns())
             if flags and self._is_done(flags, ran):
                 return 0
         return 0
