@@ -103,7 +103,7 @@ CONTESTS: dict[str, Contest] = {
         ),
         (
             Wanted("bufferevent", None, 5_000),
-            Wanted("bufferevent", "detangle", 1.0),
+            Wanted("buffer", "detangle", 1.0),
         ),
         (
             "detangle 0.1.0: three tasks of asyncio and an asyncio.Lock, as many switch points.",
