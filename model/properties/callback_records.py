@@ -247,7 +247,7 @@ def _directions(what: int) -> int:
 def _judge_order(run: Run, view: View, index: int, what: int) -> None:
     if what & BEV_EVENT_EOF and view.connecting:
         order.before_connected(run, view, index, "EOF")
-    if what & BEV_EVENT_READING and what & _ENDS:
+    if what & BEV_EVENT_READING and what & _ENDS and not tls.may_overtake(run, view, what):
         order.end_before_data(run, view, index, what)
         if view.below is not None:
             layers.end_before_bytes_below(run, view, index, what)

@@ -32,8 +32,8 @@ class TlsView:
     """What is known of the TLS in a view."""
 
     __slots__ = (
-        *("counts", "dirty", "foreign", "last", "over", "pass_number", "state", "stopped"),
-        "transport_ended",
+        *("again", "counts", "dirty", "foreign", "last", "over", "pass_number", "state"),
+        *("stopped", "transport_ended"),
     )
 
     def __init__(self) -> None:
@@ -41,6 +41,7 @@ class TlsView:
         self.foreign = False  # of a subject that is not ours
         self.dirty = False  # an end without close_notify is EOF
         self.over = False  # the engine gives no more plaintext
+        self.again = 0  # ends of what is below behind the outcome: libevent's passes them on
         self.stopped = False  # libevent stops both directions behind either's end
         self.transport_ended = False
         self.last: object = None  # the engine's last answer
@@ -182,13 +183,15 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
         view.kernel_connected = view.ever_connects = True  # no handshake will tell it
         if view.connect_result is None:
             view.connect_result = 0
-        if not view.eventcb:
+        if not view.eventcb or state.foreign:  # libevent's swallows what only a handshake tells
             view.connecting = False
             view.connected = view.unheard = True
-    if not what & _ENDS or state.state == "failed":
+    if not what & _ENDS:
         return
-    if state.foreign and what & BEV_EVENT_EOF and not what & BEV_EVENT_WRITING:
-        _ended_below(view)
+    if state.foreign:
+        _passed_on(view, what, error)
+    if state.state == "failed":
+        return
     if what & BEV_EVENT_ERROR:
         view.errors += [error] * (2 if what & _DIRECTIONS == _DIRECTIONS else 1)
     if state.state == "open" and view.connecting and not what & _DIRECTIONS:
@@ -208,9 +211,17 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
             _owe(view, index, eof=not what & BEV_EVENT_ERROR)
 
 
-def _ended_below(view: View) -> None:
-    """libevent passes on the end of what is below, without asking its engine."""
-    if view.tls.dirty:
+def _passed_on(view: View, what: int, error: object) -> None:
+    """libevent passes on each end of what is below, without asking its engine, and whatever it has
+    told before."""
+    state = view.tls
+    assert state is not None
+    state.again += view.connect_events > 0
+    if state.state == "failed" and what & BEV_EVENT_ERROR:
+        view.errors.append(error)
+    if not what & BEV_EVENT_EOF or what & _DIRECTIONS == BEV_EVENT_WRITING:
+        return
+    if state.dirty:
         view.eofs = 1
         view.eof_seen = True
     else:
@@ -219,11 +230,27 @@ def _ended_below(view: View) -> None:
 
 def with_direction(run: Run, view: View, what: int) -> int:
     """An event of TLS. libevent tells an end of the one below without a direction: EOF if that is
-    no error (allow_dirty_shutdown), else ERROR. It is the end of reading."""
+    no error (allow_dirty_shutdown), else ERROR. It is the end of reading, and in a handshake an
+    ERROR is its outcome."""
     state = view.tls
-    if not run.foreign or state is None or state.state != "open" or what & _DIRECTIONS:
+    if not run.foreign or state is None or what & _DIRECTIONS:
         return what
-    return what | BEV_EVENT_READING if what & _ENDS else what
+    ends = _ENDS if state.state == "open" else BEV_EVENT_EOF
+    return what | BEV_EVENT_READING if what & ends else what
+
+
+def told_again(view: View) -> bool:
+    """Whether a further outcome is an end of what is below, which libevent's may pass on."""
+    state = view.tls
+    if state is None or not state.foreign or not state.again:
+        return False
+    state.again -= 1
+    return True
+
+
+def may_overtake(run: Run, view: View, what: int) -> bool:
+    """Whether an end may come before data: EOF of libevent's."""
+    return run.foreign and view.tls is not None and bool(what & BEV_EVENT_EOF)
 
 
 def end_told(view: View, what: int) -> None:
