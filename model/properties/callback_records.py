@@ -170,7 +170,7 @@ def _event_callback(
     # Deferred, the ERROR of a connect may share its call with an end that reading met.
     # libevent names the direction in which it noticed that a handshake failed.
     merged = view.deferred or (run.foreign and view.tls is not None)
-    shared = merged and view.failed and not view.connect_events
+    shared = merged and view.failed and (not view.connect_events or tls.has_failed(run, view))
     if what & BEV_EVENT_ERROR and (view.connecting or shared or not what & _DIRECTIONS):
         events.outcome_of_connect(run, view, index, what)
     if run.threaded and what & BEV_EVENT_TIMEOUT:

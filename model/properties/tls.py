@@ -122,7 +122,7 @@ def _read(run: Run, view: View, index: int, time: int, result: object) -> None:
         return
     state.over = view.in_stuck = True
     state.stopped = run.foreign
-    if view.deferred:
+    if view.deferred and not run.foreign:  # libevent's leaves the mask as it is
         view.enabled &= ~EV_READ
     if result is TlsResult.SSL_ERROR_ZERO_RETURN or (
         result is TlsResult.SSL_ERROR_EOF and state.dirty
@@ -237,6 +237,11 @@ def with_direction(run: Run, view: View, what: int) -> int:
         return what
     ends = _ENDS if state.state == "open" else BEV_EVENT_EOF
     return what | BEV_EVENT_READING if what & ends else what
+
+
+def has_failed(run: Run, view: View) -> bool:
+    """Whether each further ERROR, of libevent's, is one more outcome of a handshake that failed."""
+    return run.foreign and view.tls is not None and view.tls.state == "failed"
 
 
 def told_again(view: View) -> bool:
