@@ -32,14 +32,15 @@ class TlsView:
     """What is known of the TLS in a view."""
 
     __slots__ = (
-        *("again", "counts", "dirty", "foreign", "last", "over", "pass_number", "state"),
-        *("stopped", "transport_ended"),
+        *("again", "counts", "dirty", "foreign", "last", "licit", "over", "pass_number"),
+        *("state", "stopped", "transport_ended"),
     )
 
     def __init__(self) -> None:
         self.state = "shaking"  # or open, or failed
         self.foreign = False  # of a subject that is not ours
         self.dirty = False  # an end without close_notify is EOF
+        self.licit = 0  # bytes that libevent's engine gave while reading was enabled
         self.over = False  # the engine gives no more plaintext
         self.again = 0  # ends of what is below behind the outcome: libevent's passes them on
         self.stopped = False  # libevent stops both directions behind either's end
@@ -114,6 +115,8 @@ def _read(run: Run, view: View, index: int, time: int, result: object) -> None:
     assert state is not None
     if isinstance(result, bytes):
         _count(run, view, index, "read", READS_MAX)
+        if view.enabled & EV_READ and not view.suspended:
+            state.licit += len(result)
         return
     view.read_touched = time  # records without plaintext may have put a timeout off
     if state.over and run.foreign and result not in RETRY:
@@ -274,6 +277,17 @@ def may_take(view: View) -> bool:
 def may_give(view: View) -> bool:
     """Whether plaintext could go, as far as the handshake is concerned."""
     return view.tls is None or (view.tls.state == "open" and not view.tls.stopped)
+
+
+def given_before(view: View, size: int) -> int:
+    """Of `size` bytes that come into the input, those that libevent's engine gave while reading was
+    enabled: callbacks may run between the two."""
+    state = view.tls
+    if state is None or not state.foreign:
+        return 0
+    given: int = min(size, state.licit)
+    state.licit -= given
+    return given
 
 
 def judge_rest(run: Run, view: View, index: int, rest: int) -> None:
