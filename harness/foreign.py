@@ -3,15 +3,15 @@
 Threads of the application need locks, which only the subject libevent-pthreads has; workers are a
 completion kernel's. Small chains that share a record (`tls-batch`) are a setting of later versions
 of libevent, so such a layer is plain TLS. A stack of several layers with TLS among them, of which
-libevent's breaks more than has been told apart (findings/README.md), becomes TLS on a descriptor of
-its own; TLS alone, over a socket's bufferevent or an end of a pair, stays.
+libevent's breaks more than has been told apart (findings/README.md), becomes TLS alone: of two
+layers on a descriptor of its own, of more over the socket's bufferevent or the end of a pair.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.scenario import TLS_LAYERS, Connection, Layer, Scenario
+from harness.scenario import TLS_LAYERS, Connection, Scenario
 
 UNBOUND_LAYERS = {"tls-batch": "tls"}  # and what is drawn in their place
 
@@ -23,13 +23,11 @@ def within(scenario: Scenario) -> Scenario:
 
 
 def _bound(connection: Connection) -> Connection:
-    layers = connection.layers
-    if not any(layer.kind in TLS_LAYERS for layer in layers):
+    encrypted = [layer for layer in connection.layers if layer.kind in TLS_LAYERS]
+    if not encrypted:
         return connection
-    if len(layers) > 1 or connection.transport == "tls":
+    if len(connection.layers) == 2 or connection.transport == "tls":
         return replace(connection, transport="tls", layers=())
-    return replace(connection, layers=(_known(layers[0]),))
-
-
-def _known(layer: Layer) -> Layer:
-    return replace(layer, kind=UNBOUND_LAYERS.get(layer.kind, layer.kind))
+    kind = encrypted[0].kind
+    layer = replace(encrypted[0], kind=UNBOUND_LAYERS.get(kind, kind))
+    return replace(connection, layers=(layer,))

@@ -222,6 +222,8 @@ def _passed_on(view: View, what: int, error: object) -> None:
     state.again += view.connect_events > 0
     if state.state == "failed" and what & BEV_EVENT_ERROR:
         view.errors.append(error)
+    if state.state == "shaking" and (what & BEV_EVENT_ERROR or not state.dirty):
+        view.failed, view.connecting = True, False
     if not what & BEV_EVENT_EOF or what & _DIRECTIONS == BEV_EVENT_WRITING:
         return
     if state.dirty:
@@ -240,6 +242,12 @@ def with_direction(run: Run, view: View, what: int) -> int:
         return what
     ends = _ENDS if state.state == "open" else BEV_EVENT_EOF
     return what | BEV_EVENT_READING if what & ends else what
+
+
+def enabled_again(view: View) -> None:
+    """libevent asks its engine again then, also one whose handshake has failed."""
+    if view.tls.state == "failed":
+        view.tls.again += 1
 
 
 def has_failed(run: Run, view: View) -> bool:
