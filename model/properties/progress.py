@@ -5,7 +5,7 @@ ends, an operation fails, a connect has an outcome. Each brings the view up to d
 from __future__ import annotations
 
 from model.errors import Errno, NtStatus, Win32Error
-from model.properties import tls_socket, watermarks
+from model.properties import tls, tls_socket, watermarks
 from model.properties.view import Run, View
 from model.subject import BEV_EVENT_READING, BEV_EVENT_WRITING, EV_READ
 from model.threads import MAIN
@@ -61,8 +61,9 @@ def moved_in(run: Run, view: View, index: int, time: int, size: int) -> None:
     view.received_count += size
     if view.high and not view.forced:
         watermarks.check_growth(run, view, index, before, length)
+    licit = 0 if view.tls is None else tls.given_before(view, size)
     if not view.forced and (not view.enabled & EV_READ or view.suspended):
-        view.illicit += size
+        view.illicit += size - licit
     if view.above is not None:
         view.above.in_stuck = False
     view.grown = True
