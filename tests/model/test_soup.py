@@ -262,8 +262,7 @@ def test_a_listener_hands_over_each_connection_once(
             nonlocal enabled, freed, clients
             if step == 0:
                 enabled = not freed
-                wanted = -1 if freed else 0
-                # What was accepted meanwhile is handed over at once, to who may free the listener.
+                wanted = -1 if freed else 0  # now: who is handed what was kept may free it
                 assert listener.enable() == wanted
             elif step == 1:
                 assert listener.disable() == 0
