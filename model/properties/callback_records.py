@@ -99,7 +99,8 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
         watermarks.read_below_low(run, view, index, length)
     if not more:
         # A trigger may be pending that met the watermark.
-        view.read_ok = view.read_credits > 0 or (view.read_ok and _picked_before(run, view))
+        again = view.unlocked and view.read_ok and _picked_before(run, view)
+        view.read_ok = again or view.read_credits > 0
         view.unoffered = 0
         view.held = False  # all there is has been offered
     else:

@@ -44,7 +44,7 @@ def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
         view.read_ok = True
         if certain >= view.low and view.readcb and not view.dead:
             if view.enabled & EV_READ or not view.completion:
-                view.unoffered = 1 if view.depth or crossed(run, view) else 2
+                view.unoffered = 1 if view.depth or (view.unlocked and crossed(run, view)) else 2
             else:
                 view.held = True
     view.read_armed = run.pass_time
@@ -89,7 +89,7 @@ def left(run: Run, view: View, time: int, size: int) -> None:
         view.write_ok = True
         if view.deferred and view.writecb and pending >= 0 and not view.dead:
             view.untold_write = 1 if view.depth or crossed(run, view) else 2
-    if crossed(run, view):
+    if view.unlocked and crossed(run, view):
         view.crossed_out = run.passes
     if view.completion:
         view.fresh_out = size
