@@ -23,7 +23,7 @@ from tests.harness.foreign import needs_libevent
 
 ROOT = Path(__file__).resolve().parents[2] / "findings"
 NAMES = sorted(path.name for path in ROOT.iterdir() if path.is_dir())
-BESIDE_THREADS = {"disabled-beside-the-loop"}  # no tape decides where threads stand: a program alone
+BESIDE_THREADS = {"disabled-beside-the-loop"}  # no tape decides where they stand: no file
 FILED = [name for name in NAMES if name not in BESIDE_THREADS]
 STATES = ("new", "known and open", "known and fixed after this version")
 TRIES = 3  # the machine may be slow: the programs wait for tens of milliseconds
