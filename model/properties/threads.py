@@ -249,7 +249,9 @@ class _Judge:
             merge(self.current.clock, clock)
             return
         for other in self.threads.values():  # told before the record of its submission
-            merge(self.current.clock, other.clock)
+            if other is not self.current:
+                merge(self.current.clock, other.clock)
+                self._tick(other)  # what it does from here on is not known
 
     def loop(self, index: int, record: Record) -> None:
         self.looper = self.current.name

@@ -252,6 +252,23 @@ def test_a_violation_says_who_and_where() -> None:
     assert "a waits for lock y, held by b, holds x, at record 7" in hang.message
 
 
+def test_what_is_told_before_its_submission_orders_what_came_before_it_and_no_more() -> None:
+    """K-2: who is told so knows what others have done until then, not what they do later."""
+    begun = [*lock("a", "+z", "-z"), *lock("b", "+z", "-z"), *lock("c", "+z", "-z")]
+    untold = ("completion", *COMPLETED)
+    handed_on = [
+        ("c", *untold),
+        *lock("a", "+y", "-y"),
+        ("b", *untold),
+        *lock("a", "+x", "w:n", "-x"),
+        *lock("b", "+x", "-x"),
+        *lock("c", "+x", "w:n", "-x"),
+    ]
+    assert "K-2" not in broken([*begun, *handed_on])
+    assert "K-2" not in broken([*begun, *lock("a", "w:n"), ("b", *untold), *lock("b", "w:n")])
+    assert "K-2" in broken([*begun, ("b", *untold), *lock("a", "w:n"), *lock("b", "w:n")])
+
+
 def test_one_thread_says_nothing_about_threads() -> None:
     alone = trace(lock("main", "+x", "w:n", "-x") + [callback("main"), callback_end("main")])
     verdicts = check_threads(alone)
