@@ -108,7 +108,8 @@ def _cell(each: Found) -> str:
         told = f"not in {each.runs} runs, {each.seconds:.0f} s"
     counts = each.counts
     if counts.seen >= 0:
-        told += f"  {counts.scope} scenarios seen whole with {counts.seen} preemptions"
+        most = f"{counts.seen} preemption{'s' * (counts.seen != 1)}"
+        told += f"  {counts.scope} scenarios seen whole with {most}"
     elif counts.scope:
         told += f"  {counts.scenarios} of {counts.scope} scenarios"
     return told
