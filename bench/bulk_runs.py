@@ -39,7 +39,7 @@ def of_a_processor(jobs: int, runs: int) -> float:
 
 def play_here(runs: int) -> tuple[int, float]:
     """Short runs in this process: how many, and how much processor time they took."""
-    from harness.bulk.collector import seldom
+    from harness.collector import seldom
     from harness.run import run
 
     short = scenario()

@@ -1,12 +1,14 @@
-"""Contenders for schedules: three threads and one buffer that a lock guards, and three tasks.
+"""Contenders for schedules: three threads and what they share, and three tasks.
 
-A schedule is a complete run: a world, three threads, nine locked changes of the buffer, the end.
-Every contender draws each of its switches at random from a seed of its own.
+A schedule is a complete run: a world, three threads, nine changes of what they share (a buffer that
+a lock guards, or a bufferevent), the end. Every contender draws each of its switches at random from
+a seed of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -46,6 +48,46 @@ def _buffer_program(world: Any) -> None:
     assert buffer.length + sum(drained) == 2 * _CHANGES * _SIZE
 
 
+def _bufferevent_program(world: Any, connected: bool) -> None:
+    """Three threads call one bufferevent, three times each; with `connected` the loop of a fourth
+    connects it meanwhile, and sends what there is to send.
+    """
+    from model.bases import new_base
+    from model.subject import BEV_OPT_THREADSAFE, EV_READ, EV_WRITE
+    from model.threads import switching
+
+    threads = world.threads
+    world.readiness = switching(world.readiness, threads)
+    base = new_base(world, threads)
+    bev = base.bufferevent_socket_new(None, BEV_OPT_THREADSAFE)
+    if connected:
+        bev.setcb(None, None, lambda _bev, _what: base.loopbreak())
+        bev.socket_connect(world.raw_listen(1).port)
+    data = bytes(_SIZE)
+
+    def write() -> None:
+        for _ in range(_CHANGES):
+            assert bev.write(data) == 0
+
+    def drain() -> None:
+        for _ in range(_CHANGES):
+            bev.drain_output()
+
+    def set_up() -> None:
+        bev.disable(EV_WRITE)
+        bev.setwatermark(EV_READ, 0, _SIZE)
+        bev.enable(EV_READ | EV_WRITE)
+
+    threads.spawn("a", write)
+    threads.spawn("b", drain)
+    threads.spawn("c", set_up)
+    if connected:
+        base.loop()
+    threads.join()
+    assert bev.output_length() in range(0, _CHANGES * _SIZE + 1, _SIZE)
+    assert bev.get_enabled() == EV_READ | EV_WRITE
+
+
 def bare(schedules: int) -> float:
     """Schedules a second, no records."""
     from harness.schedules import RandomWalk
@@ -63,10 +105,24 @@ def bare(schedules: int) -> float:
 
 def judged(schedules: int) -> float:
     """Schedules a second, recorded, and held to the properties of threads."""
+    return _judged(schedules, _buffer_program)
+
+
+def bufferevent(schedules: int) -> float:
+    """The same of three threads that share a bufferevent, which has no connection yet."""
+    return _judged(schedules, lambda world: _bufferevent_program(world, connected=False))
+
+
+def connected(schedules: int) -> float:
+    """The same of one that connects meanwhile, in the loop of a fourth thread."""
+    return _judged(schedules, lambda world: _bufferevent_program(world, connected=True))
+
+
+def _judged(schedules: int, program: Callable[[Any], None]) -> float:
     from harness.schedules import RandomWalk, search
     from harness.thread_run import player
 
-    found = search(RandomWalk(1), player(_buffer_program), schedules)
+    found = search(RandomWalk(1), player(program), schedules)
     assert found.failure is None and found.runs == schedules, found
     return schedules / found.seconds
 

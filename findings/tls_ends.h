@@ -38,4 +38,14 @@ tls_on(struct event_base *base, int fd, int server)
 	return bufferevent_openssl_socket_new(base, fd, server ? server_ssl() : client_ssl(),
 	    server ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
 }
+
+/* TLS over a socket's bufferevent, on one of two connected descriptors. */
+static inline struct bufferevent *
+tls_over(struct event_base *base, int fd, int server)
+{
+	evutil_make_socket_nonblocking(fd);
+	return bufferevent_openssl_filter_new(base, bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE),
+	    server ? server_ssl() : client_ssl(),
+	    server ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+}
 #endif

@@ -8,7 +8,7 @@ that run's trace: a failure with its scenario and tape, and the campaign goes on
 
     parent                               cage (python -m harness.cage FD)
     Job ------------------------------->  harness.run.play
-    <--- ("record", r) ("choice", c) ...  only if the job is told to stream
+    <--- ("record", r) ("filled", i, r) ("choice", c) ...  only if the job is told to stream
     <--- ("played", Played) or ("error", type, message)
 """
 
@@ -139,6 +139,8 @@ class Cage:
                 kind, *fields = pickle.loads(connection.recv_bytes())
                 if kind == "record":
                     records.append(fields[0])
+                elif kind == "filled":
+                    records[fields[0]] = fields[1]
                 elif kind == "choice":
                     decisions.append(Decision(*fields[0]))
                 elif kind == "error":
@@ -275,7 +277,8 @@ def watched(
 
 
 class _Told(list[Any]):
-    """A list that also sends what is appended to it."""
+    """A list that also sends what is appended to it, and what takes the place of that: a record
+    made before its call, whose result is known behind it."""
 
     def __init__(self, connection: Connection[Any, Any], kind: str) -> None:
         super().__init__()
@@ -286,6 +289,10 @@ class _Told(list[Any]):
         super().append(item)
         plain = tuple(item) if self._kind == "choice" else item
         self._connection.send_bytes(pickle.dumps((self._kind, plain), -1))
+
+    def __setitem__(self, place: Any, item: Any) -> None:
+        super().__setitem__(place, item)
+        self._connection.send_bytes(pickle.dumps(("filled", place, item), -1))
 
 
 def _answer(connection: Connection[Any, Any], job: Job) -> tuple[Any, ...]:

@@ -206,12 +206,13 @@ def _write(end: Live, size: int) -> None:
 
 
 def _write_next(end: Live, size: int) -> None:
-    if _bev(end).write(content(end.index, end.written, size)) == 0:
+    bev = end.bev or _bev(end)
+    if bev.write(content(end.index, end.written, size)) == 0:
         end.written += size
 
 
 def _read(end: Live, size: int) -> None:
-    bev = _bev(end)
+    bev = end.bev or _bev(end)
     if size or (size := bev.input_length()):
         bev.read(size)
 
@@ -224,7 +225,8 @@ def _read_all(end: Live) -> None:
 
 
 def _echo(end: Live) -> None:
-    _bev(end).write_input()
+    bev = end.bev or _bev(end)
+    bev.write_input()
 
 
 def _leave(end: Live) -> None:

@@ -88,8 +88,8 @@ class KernelOf:
     are a simulated world's."""
 
     __slots__ = (
-        *("_injector", "_trace", "choices", "completion", "now_ns", "readiness", "threads"),
-        "workers",
+        *("_injector", "_trace", "choices", "clock", "completion", "now_ns", "readiness"),
+        *("threads", "workers"),
     )
 
     def __init__(
@@ -102,6 +102,7 @@ class KernelOf:
         self.threads = threads
         self.workers = workers
         self.now_ns = world.now_ns
+        self.clock = trace.clock
         self.choices = world.choices if isinstance(world, SimWorld) else None
         self._trace = trace
         self._injector = world.injector if isinstance(world, SimWorld) else None
@@ -347,6 +348,8 @@ def play(
     many = threaded(scenario, world.completion is not None)
     budget = record_budget * (RECORDS_OF_THREADS if many else 1)
     trace = (SpinTrace if entry.caged else Trace)(world.now_ns, budget)
+    if isinstance(world, SimWorld):
+        trace.clock = world.scheduler
     if into is not None:
         trace.records, trace.append = into, into.append
     records: list[Record] = []

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeAlias
 
+from harness.collector import seldom
 from model.choices import Choices, Decision
 
 _new = tuple.__new__
@@ -250,6 +251,17 @@ def search(
     strategy: Strategy, play: Play, runs_max: int = 100_000, seconds_max: float | None = None
 ) -> Search:
     """Runs `play` until a run fails, nothing is left to try, or the bounds are reached."""
+    with seldom() as after_run:
+        return _search(strategy, play, runs_max, seconds_max, after_run)
+
+
+def _search(
+    strategy: Strategy,
+    play: Play,
+    runs_max: int,
+    seconds_max: float | None,
+    after_run: Callable[[], None],
+) -> Search:
     started = perf_counter()
     runs = 0
     while runs < runs_max and (seconds_max is None or perf_counter() - started < seconds_max):
@@ -259,6 +271,7 @@ def search(
         failure = play(source)
         strategy.ended(source)
         runs += 1
+        after_run()
         if failure is not None:
             seconds = perf_counter() - started
             return Search(strategy.name, runs, seconds, failure, source.recorded())

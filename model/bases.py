@@ -34,13 +34,15 @@ def new_base(
     """An event base on the world's kernel, readiness or completion; for `threads`, if active, and
     over completion with a pool of `workers`.
 
-    A simulated world brings its `choices`, and the base's free decisions come from there.
+    A simulated world brings its `choices`, and the base's free decisions come from there; what
+    records a run brings its `clock`.
     """
     choices = getattr(world, "choices", None)
     pick = choices.draw if isinstance(choices, Choices) else None
     if threads.active:
         return _threaded_base(world, pick, threads, workers)
     base = EventBase(world.now_ns, pick)
+    base.clock = getattr(world, "clock", base.clock)
     if world.readiness is not None:
         base.poller = ReadinessPoller(base, world.readiness)
     elif world.completion is not None:

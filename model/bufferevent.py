@@ -287,21 +287,25 @@ class Bufferevent(RateLimited, Transport):
 
     def trigger_nolock(self, iotype: int, options: int) -> None:
         """bufferevent_trigger_nolock_: calls back where the watermarks let it."""
-        free = options & BEV_TRIG_IGNORE_WATERMARKS
-        if iotype & EV_READ and (free or self.input.length >= self.wm_read_low):
+        free = BEV_TRIG_IGNORE_WATERMARKS
+        if iotype & EV_READ and (self.input.length >= self.wm_read_low or options & free):
             self.run_readcb(options)
-        if iotype & EV_WRITE and (free or self.output.length <= self.wm_write_low):
+        if iotype & EV_WRITE and (self.output.length <= self.wm_write_low or options & free):
             self.run_writecb(options)
 
     def run_readcb(self, options: int) -> None:
         """bufferevent_run_readcb_. A missing callback is dropped, and nothing is remembered."""
-        if self.readcb is None:
+        readcb = self.readcb
+        if readcb is None:
             return
         if (options | self.options) & BEV_OPT_DEFER_CALLBACKS:
             self.pending |= EV_READ
             self._schedule_deferred()
-        else:
-            self._call_readcb()
+        else:  # as `_call_readcb` does
+            before = self.input.length
+            readcb(self)
+            if self.wm_read_high:
+                self._after_readcb(before)
 
     def _call_readcb(self) -> None:
         readcb = self.readcb

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
+from model.asked import AskedClock, Clock
 from model.event import Event, Finalizer, Runnable, TimerEvent
 from model.subject import (
     EV_TIMEOUT,
@@ -76,6 +77,7 @@ class EventBase:
         self, now_ns: Callable[[], int], pick: Callable[[str, int], int] | None = None
     ) -> None:
         self.now_ns = now_ns
+        self.clock: Clock = AskedClock(now_ns)
         self.npriorities = 1
         self.active: list[Runnable] = []  # of all priorities, in the order of activation
         self.pick = pick  # the world's choices: a name and a bound; None in a real world
@@ -156,8 +158,7 @@ class EventBase:
         ran = False
         self.running = True
         try:
-            while count < len(active):
-                item = active[count]
+            for item in active:  # also what is added behind meanwhile
                 count += 1
                 if item.run() is not False:
                     ran = True
@@ -249,11 +250,12 @@ class EventBase:
         """
         self._break = self._exit = False
         while not (self._break or self._exit):
-            busy = self.active or self.later
-            empty = not (self.event_count or self.virtual_events or busy)
-            if empty and not flags & EVLOOP_NO_EXIT_ON_EMPTY:
+            if self.active or self.later:
+                ran = self._pass(0)
+            elif self.event_count or self.virtual_events or flags & EVLOOP_NO_EXIT_ON_EMPTY:
+                ran = self._pass(0 if flags & EVLOOP_NONBLOCK else self._wait_ns())
+            else:
                 return 1
-            ran = self._pass(0 if busy or flags & EVLOOP_NONBLOCK else self._wait_ns())
             if flags and self._is_done(flags, ran):
                 return 0
         return 0
@@ -273,7 +275,7 @@ class EventBase:
             if nearest is None:
                 return None
             deadline = nearest
-        wait_ns = deadline - self.now_ns()
+        wait_ns = deadline - self.clock.now
         return wait_ns if wait_ns > 0 else 0
 
     def _pass(self, timeout_ns: int | None) -> bool:
@@ -285,7 +287,7 @@ class EventBase:
             self.later.clear()
         self.poller.poll(timeout_ns)
         timers = self._timers
-        if timers and timers[0][0] <= self.now_ns():
+        if timers and timers[0][0] <= self.clock.now:
             self._run_timers()
         return self._run_active() if self.npriorities == 1 else self._run_highest()
 

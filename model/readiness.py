@@ -109,6 +109,10 @@ class ReadinessPoller:
             watch = watches.get(fd)
             if watch is None:
                 continue  # EPOLL_CTL_DEL came between the kernel's answer and now
+            if mask == EPOLLIN:  # which is most of what comes
+                if watch.read is not None:
+                    activate(watch.read, EV_READ)
+                continue
             broken = mask & EPOLLERR or mask & (EPOLLHUP | EPOLLRDHUP) == EPOLLHUP
             if (mask & EPOLLOUT or broken) and watch.write is not None:
                 activate(watch.write, EV_WRITE)

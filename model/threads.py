@@ -109,8 +109,8 @@ class Threads(Protocol):
     def active(self) -> bool:
         """Whether there can be more than one thread."""
 
-    def lock(self, name: str, recursive: bool = True) -> Lock:
-        """A new lock."""
+    def lock(self, name: str, recursive: bool = True, nested: bool = True) -> Lock:
+        """A new lock. `nested`: records tell also when its owner takes it again."""
 
     def condition(self, lock: Lock, name: str) -> Condition:
         """A new condition variable that goes with `lock`."""
@@ -168,7 +168,7 @@ class NoThreads:
     __slots__ = ()
     active = False
 
-    def lock(self, name: str, recursive: bool = True) -> Lock:
+    def lock(self, name: str, recursive: bool = True, nested: bool = True) -> Lock:
         """Nothing to lock out."""
         return NO_LOCK
 
@@ -211,11 +211,16 @@ class _Switching:
     """A kernel whose calls are switch points. It has the calls of the kernel that it wraps."""
 
     def __init__(self, kernel: Any, point: Callable[[str], None]) -> None:
-        for name in dir(kernel):
-            call = getattr(kernel, name)
-            if name.startswith("_") or not callable(call):
-                continue
-            setattr(self, name, call if name in _NOT_SWITCH_POINTS else _after(point, name, call))
+        self._kernel = kernel
+        self._point = point
+
+    def __getattr__(self, name: str) -> Any:
+        """Made when it is first asked for: a run uses few of them."""
+        call = getattr(self._kernel, name)
+        if callable(call) and name not in _NOT_SWITCH_POINTS:
+            call = _after(self._point, name, call)
+        setattr(self, name, call)
+        return call
 
 
 def _after(

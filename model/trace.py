@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from model.asked import AskedClock, Clock
 from model.content import ContentEncoder, decode_content
 from model.errors import Errno, NtStatus, UsageError, Win32Error
 from model.tls import TlsResult
@@ -142,18 +143,19 @@ class Trace:
     kernel's vocabulary have zeros of the same length.
     """
 
-    __slots__ = ("append", "budget", "now_ns", "opaque", "records")
+    __slots__ = ("append", "budget", "clock", "now_ns", "opaque", "records")
 
     def __init__(self, now_ns: Callable[[], int], budget: int = 50_000) -> None:
         self.records: list[Record] = []
         self.append = self.records.append
         self.now_ns = now_ns
+        self.clock: Clock = AskedClock(now_ns)
         self.budget = budget
         self.opaque: set[int] = set()
 
     def emit(self, kind: str, *fields: object) -> None:
         """Writes one record, stamped with the world's time."""
-        self.append((self.now_ns(), kind, *fields))
+        self.append((self.clock.now, kind, *fields))
 
     def check_budget(self) -> None:
         """Raises `BudgetExceeded`; called where a run could go on for ever."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from model.asked import AskedBufferevent
+from model.bufferevent import Bufferevent as ModelBufferevent
 from model.errors import Errno, Win32Error
 from model.rate_limit import RateLimitConfig
 from model.subject import (
@@ -50,7 +52,7 @@ class TracedBufferevent(TracedRates):
     __slots__ = (
         "_append",
         "_callbacks",
-        "_now",
+        "_clock",
         "freed",
         "get_enabled",
         "getfd",
@@ -64,7 +66,7 @@ class TracedBufferevent(TracedRates):
         self._inner = inner
         self._callbacks: Callbacks = (None, None, None)
         self._append = trace.append
-        self._now = trace.now_ns
+        self._clock = trace.clock
         self._trace = trace
         self.name = name
         self.freed = False
@@ -77,10 +79,10 @@ class TracedBufferevent(TracedRates):
         self._init_rates(inner)
 
     def _call(self, name: str, call: Callable[..., int | None], *args: Any) -> int:
-        self._append((self._now(), "op", self.name, name, args))
+        self._append((self._clock.now, "op", self.name, name, args))
         result = call(*args)
         if result:
-            self._append((self._now(), "ret", self.name, name, result))
+            self._append((self._clock.now, "ret", self.name, name, result))
         return result or 0
 
     def enable(self, mask: int) -> int:
@@ -131,9 +133,9 @@ class TracedBufferevent(TracedRates):
 
     def socket_connect(self, port: int) -> int:
         """Its result is always written, and the descriptor that it made."""
-        self._append((self._now(), "op", self.name, "connect", (port,)))
+        self._append((self._clock.now, "op", self.name, "connect", (port,)))
         result = self._inner.socket_connect(port)
-        now = self._now()
+        now = self._clock.now
         self._append((now, "ret", self.name, "connect", result))
         fd = self._inner.getfd()
         if fd is not None:
@@ -146,22 +148,22 @@ class TracedBufferevent(TracedRates):
 
     def write(self, data: bytes) -> int:
         result = self._inner.write(data)
-        self._append((self._now(), "write", self.name, data, result))
+        self._append((self._clock.now, "write", self.name, data, result))
         return result
 
     def read(self, size: int) -> bytes:
         result = self._inner.read(size)
-        self._append((self._now(), "read", self.name, size, result))
+        self._append((self._clock.now, "read", self.name, size, result))
         return result
 
     def drain_output(self) -> int:
         result = self._inner.drain_output()
-        self._append((self._now(), "drain", self.name, result))
+        self._append((self._clock.now, "drain", self.name, result))
         return result
 
     def write_input(self) -> int:
         result = self._inner.write_input()
-        self._append((self._now(), "echo", self.name, result))
+        self._append((self._clock.now, "echo", self.name, result))
         return result
 
     # Callbacks.
@@ -173,7 +175,7 @@ class TracedBufferevent(TracedRates):
         eventcb: EventCallback | None,
     ) -> None:
         given = (int(readcb is not None), int(writecb is not None), int(eventcb is not None))
-        self._append((self._now(), "op", self.name, "setcb", given))
+        self._append((self._clock.now, "op", self.name, "setcb", given))
         self._callbacks = readcb, writecb, eventcb
         self._inner.setcb(
             None if readcb is None else self._traced_data("read", readcb),
@@ -190,30 +192,35 @@ class TracedBufferevent(TracedRates):
             self._buckets()
         inside, outside = self.input_length(), self.output_length()
         enabled = self.get_enabled()
-        self._append((self._now(), "cb", self.name, which, what, error, inside, outside, enabled))
+        self._append(
+            (self._clock.now, "cb", self.name, which, what, error, inside, outside, enabled)
+        )
 
     def _end(self, which: str) -> None:
         if self.freed:  # its lengths are nobody's business any more
-            self._append((self._now(), "cb_end", self.name, which, None, None))
+            self._append((self._clock.now, "cb_end", self.name, which, None, None))
         else:
             inside, outside = self.input_length(), self.output_length()
-            self._append((self._now(), "cb_end", self.name, which, inside, outside))
+            self._append((self._clock.now, "cb_end", self.name, which, inside, outside))
 
     def _traced_data(self, which: str, callback: DataCallback) -> DataCallback:
-        append, now, name, trace = self._append, self._now, self.name, self._trace
-        get_enabled, inside, outside = self.get_enabled, self.input_length, self.output_length
+        append, clock, name, trace = self._append, self._clock, self.name, self._trace
+        inner = self._inner
+        seen = inner if isinstance(inner, ModelBufferevent) else AskedBufferevent(inner)
 
         def traced(_: Bufferevent) -> None:  # the hot one: what _begin and _end do, in one place
             if len(trace.records) > trace.budget:
                 trace.check_budget()
             if self.limited:
                 self._buckets()
-            append((now(), "cb", name, which, 0, None, inside(), outside(), get_enabled()))
+            inside, outside = seen.input.length, seen.output.length
+            append((clock.now, "cb", name, which, 0, None, inside, outside, seen.enabled))
             callback(self)
             if self.freed:
                 self._end(which)
             else:
-                append((now(), "cb_end", name, which, inside(), outside()))
+                inside, outside = seen.input.length, seen.output.length
+                append((clock.now, "cb_end", name, which, inside, outside))
 
         return traced
 

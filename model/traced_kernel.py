@@ -24,7 +24,7 @@ class TracedReadiness:
     def __init__(self, kernel: ReadinessKernel, trace: Trace) -> None:
         self._kernel = kernel
         self._append = trace.append
-        self._now = trace.now_ns
+        self._clock = trace.clock
         self._trace = trace
         self._opaque = trace.opaque
         self.getsockname = kernel.getsockname  # tells nothing about the run
@@ -32,38 +32,41 @@ class TracedReadiness:
 
     def socket(self) -> int | Errno:
         result = self._kernel.socket()
-        self._append((self._now(), "socket", result))
+        self._append((self._clock.now, "socket", result))
         return result
 
     def connect(self, fd: int, port: int) -> Errno | None:
         result = self._kernel.connect(fd, port)
-        self._append((self._now(), "connect", fd, port, result))
+        self._append((self._clock.now, "connect", fd, port, result))
         return result
 
     def listen(self, fd: int, port: int, backlog: int) -> int | Errno:
         result = self._kernel.listen(fd, port, backlog)
-        self._append((self._now(), "listen", fd, port, backlog, result))
+        self._append((self._clock.now, "listen", fd, port, backlog, result))
         return result
 
     def accept(self, fd: int) -> Accepted | Errno:
         result = self._kernel.accept(fd)
         told = (result, None) if isinstance(result, Errno) else result
-        self._append((self._now(), "accept", fd, *told))
+        self._append((self._clock.now, "accept", fd, *told))
         return result
 
     def recv(self, fd: int, size: int) -> bytes | Errno:
         result = self._kernel.recv(fd, size)
         told = bytes(len(result)) if fd in self._opaque and isinstance(result, bytes) else result
-        self._append((self._now(), "recv", fd, size, told))
+        self._append((self._clock.now, "recv", fd, size, told))
         return result
 
     def send(self, fd: int, chunks: Sequence[Buffer]) -> int | Errno:
         result = self._kernel.send(fd, chunks)
-        data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if data.__class__ is not bytes:
+            data = bytes(data)
+        size = len(data)
         if fd in self._opaque:
-            data = bytes(len(data))
-        taken = data[:result] if isinstance(result, int) else result
-        self._append((self._now(), "send", fd, len(data), taken))
+            data = bytes(size)
+        taken = data if result == size else data[:result] if isinstance(result, int) else result
+        self._append((self._clock.now, "send", fd, size, taken))
         return result
 
     def readv(self, fd: int, buffers: Sequence[memoryview]) -> int | Errno:
@@ -71,55 +74,55 @@ class TracedReadiness:
         result = self._kernel.readv(fd, buffers)
         size = sum(len(buffer) for buffer in buffers)
         got = b"".join(buffers)[:result] if isinstance(result, int) else result
-        self._append((self._now(), "recv", fd, size, got))
+        self._append((self._clock.now, "recv", fd, size, got))
         return result
 
     def sendfile(self, fd: int, file: File, offset: int, size: int) -> int | Errno:
         """Written as a `send` of the file's bytes."""
         result = self._kernel.sendfile(fd, file, offset, size)
         taken = file.read(offset, result) if isinstance(result, int) else result
-        self._append((self._now(), "send", fd, size, taken))
+        self._append((self._clock.now, "send", fd, size, taken))
         return result
 
     def so_error(self, fd: int) -> Errno | None:
         result = self._kernel.so_error(fd)
-        self._append((self._now(), "so_error", fd, result))
+        self._append((self._clock.now, "so_error", fd, result))
         return result
 
     def shutdown(self, fd: int, how: Shutdown) -> Errno | None:
         result = self._kernel.shutdown(fd, how)
-        self._append((self._now(), "shutdown", fd, how, result))
+        self._append((self._clock.now, "shutdown", fd, how, result))
         return result
 
     def close(self, fd: int) -> Errno | None:
         result = self._kernel.close(fd)
         self._opaque.discard(fd)
-        self._append((self._now(), "close", fd, result))
+        self._append((self._clock.now, "close", fd, result))
         return result
 
     def eventfd(self) -> int | Errno:
         result = self._kernel.eventfd()
-        self._append((self._now(), "eventfd", result))
+        self._append((self._clock.now, "eventfd", result))
         return result
 
     def eventfd_write(self, fd: int) -> Errno | None:
         result = self._kernel.eventfd_write(fd)
-        self._append((self._now(), "eventfd_write", fd, result))
+        self._append((self._clock.now, "eventfd_write", fd, result))
         return result
 
     def eventfd_read(self, fd: int) -> int | Errno:
         result = self._kernel.eventfd_read(fd)
-        self._append((self._now(), "eventfd_read", fd, result))
+        self._append((self._clock.now, "eventfd_read", fd, result))
         return result
 
     def epoll_create(self) -> int | Errno:
         result = self._kernel.epoll_create()
-        self._append((self._now(), "epoll_create", result))
+        self._append((self._clock.now, "epoll_create", result))
         return result
 
     def epoll_ctl(self, epfd: int, op: int, fd: int, mask: int) -> Errno | None:
         result = self._kernel.epoll_ctl(epfd, op, fd, mask)
-        self._append((self._now(), "epoll_ctl", epfd, op, fd, mask, result))
+        self._append((self._clock.now, "epoll_ctl", epfd, op, fd, mask, result))
         return result
 
     def epoll_wait(
@@ -129,7 +132,7 @@ class TracedReadiness:
         if len(trace.records) > trace.budget:
             trace.check_budget()
         result = self._kernel.epoll_wait(epfd, maxevents, timeout_ns)
-        self._append((self._now(), "epoll_wait", epfd, timeout_ns, result))
+        self._append((self._clock.now, "epoll_wait", epfd, timeout_ns, result))
         return result
 
 
@@ -144,7 +147,7 @@ class TracedCompletion:
         self._kernel = kernel
         self._take = kernel.get_queued_completion_status
         self._append = trace.append
-        self._now = trace.now_ns
+        self._clock = trace.clock
         self._check_budget = trace.check_budget
         self._opaque = trace.opaque
         self._skips: set[int] = set()
@@ -155,103 +158,103 @@ class TracedCompletion:
 
     def socket(self) -> int | Win32Error:
         result = self._kernel.socket()
-        self._append((self._now(), "socket", result))
+        self._append((self._clock.now, "socket", result))
         return result
 
     def bind(self, handle: int, port: int) -> int | Win32Error:
         result = self._kernel.bind(handle, port)
-        self._append((self._now(), "bind", handle, port, result))
+        self._append((self._clock.now, "bind", handle, port, result))
         return result
 
     def listen(self, handle: int, backlog: int) -> Win32Error | None:
         result = self._kernel.listen(handle, backlog)
-        self._append((self._now(), "listen", handle, None, backlog, result))
+        self._append((self._clock.now, "listen", handle, None, backlog, result))
         return result
 
     def shutdown(self, handle: int, how: Shutdown) -> Win32Error | None:
         result = self._kernel.shutdown(handle, how)
-        self._append((self._now(), "shutdown", handle, how, result))
+        self._append((self._clock.now, "shutdown", handle, how, result))
         return result
 
     def set_send_buffer(self, handle: int, size: int) -> Win32Error | None:
         result = self._kernel.set_send_buffer(handle, size)
-        self._append((self._now(), "set_send_buffer", handle, size, result))
+        self._append((self._clock.now, "set_send_buffer", handle, size, result))
         return result
 
     def closesocket(self, handle: int) -> Win32Error | None:
         result = self._kernel.closesocket(handle)
         self._skips.discard(handle)
         self._opaque.discard(handle)
-        self._append((self._now(), "close", handle, result))
+        self._append((self._clock.now, "close", handle, result))
         return result
 
     def create_port(self, concurrency: int) -> int | Win32Error:
         result = self._kernel.create_port(concurrency)
-        self._append((self._now(), "create_port", result))
+        self._append((self._clock.now, "create_port", result))
         return result
 
     def close_port(self, port: int) -> Win32Error | None:
         result = self._kernel.close_port(port)
-        self._append((self._now(), "close_port", port, result))
+        self._append((self._clock.now, "close_port", port, result))
         return result
 
     def associate(self, handle: int, port: int, key: int) -> Win32Error | None:
         result = self._kernel.associate(handle, port, key)
-        self._append((self._now(), "associate", handle, port, key, result))
+        self._append((self._clock.now, "associate", handle, port, key, result))
         return result
 
     def set_skip_on_success(self, handle: int) -> Win32Error | None:
         result = self._kernel.set_skip_on_success(handle)
         if result is None:
             self._skips.add(handle)
-        self._append((self._now(), "skip_on_success", handle, result))
+        self._append((self._clock.now, "skip_on_success", handle, result))
         return result
 
     def wsa_recv(self, handle: int, overlapped: int, buffer: memoryview) -> int | Win32Error:
         result = self._kernel.wsa_recv(handle, overlapped, buffer)
-        self._append((self._now(), "wsa_recv", handle, overlapped, len(buffer), result))
+        self._append((self._clock.now, "wsa_recv", handle, overlapped, len(buffer), result))
         self._submitted(handle, overlapped, "recv", buffer, result)
         return result
 
     def wsa_send(self, handle: int, overlapped: int, chunks: Sequence[Buffer]) -> int | Win32Error:
         data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
         result = self._kernel.wsa_send(handle, overlapped, chunks)
-        self._append((self._now(), "wsa_send", handle, overlapped, len(data), result))
+        self._append((self._clock.now, "wsa_send", handle, overlapped, len(data), result))
         self._submitted(handle, overlapped, "send", data, result)
         return result
 
     def accept_ex(self, listener: int, acceptor: int, overlapped: int) -> int | Win32Error:
         result = self._kernel.accept_ex(listener, acceptor, overlapped)
-        self._append((self._now(), "accept_ex", listener, acceptor, overlapped, result))
+        self._append((self._clock.now, "accept_ex", listener, acceptor, overlapped, result))
         self._submitted(listener, overlapped, "accept", None, result)
         return result
 
     def update_accept_context(self, acceptor: int, listener: int) -> Win32Error | None:
         result = self._kernel.update_accept_context(acceptor, listener)
-        self._append((self._now(), "update_context", acceptor, result))
+        self._append((self._clock.now, "update_context", acceptor, result))
         return result
 
     def connect_ex(self, handle: int, port: int, overlapped: int) -> int | Win32Error:
         result = self._kernel.connect_ex(handle, port, overlapped)
-        self._append((self._now(), "connect_ex", handle, port, overlapped, result))
+        self._append((self._clock.now, "connect_ex", handle, port, overlapped, result))
         self._submitted(handle, overlapped, "connect", None, result)
         return result
 
     def update_connect_context(self, handle: int) -> Win32Error | None:
         result = self._kernel.update_connect_context(handle)
-        self._append((self._now(), "update_context", handle, result))
+        self._append((self._clock.now, "update_context", handle, result))
         return result
 
     def cancel_io_ex(self, handle: int, overlapped: int | None) -> Win32Error | None:
         result = self._kernel.cancel_io_ex(handle, overlapped)
-        self._append((self._now(), "cancel_io_ex", handle, overlapped, result))
+        self._append((self._clock.now, "cancel_io_ex", handle, overlapped, result))
         return result
 
     def post_queued_completion_status(
         self, port: int, nbytes: int, key: int, overlapped: int | None
     ) -> Win32Error | None:
         result = self._kernel.post_queued_completion_status(port, nbytes, key, overlapped)
-        self._append((self._now(), "post", port, key, overlapped, result))
+        self._append((self._clock.now, "post", port, key, overlapped, result))
         return result
 
     def get_queued_completion_status(
@@ -260,9 +263,9 @@ class TracedCompletion:
         self._check_budget()
         result = self._take(port, max_entries, timeout_ns)
         if isinstance(result, Win32Error):
-            self._append((self._now(), "gqcs", port, timeout_ns, result))
+            self._append((self._clock.now, "gqcs", port, timeout_ns, result))
             return result
-        now = self._now()
+        now = self._clock.now
         self._append((now, "gqcs", port, timeout_ns, len(result)))
         for _, overlapped, nbytes, status in result:
             self._completed(now, overlapped, nbytes, status)
@@ -273,7 +276,7 @@ class TracedCompletion:
     ) -> None:
         if isinstance(result, int) and fd in self._skips:
             self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
-            self._completed(self._now(), overlapped, result, NtStatus.SUCCESS)
+            self._completed(self._clock.now, overlapped, result, NtStatus.SUCCESS)
         elif isinstance(result, int) or result is Win32Error.WSA_IO_PENDING:
             self._flights[overlapped] = (fd, operation, buffer, fd in self._opaque)
 

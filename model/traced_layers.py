@@ -43,13 +43,13 @@ class TracedLayer(TracedBufferevent):
         added = 0 if self.socket else change.n_added
         deleted = change.n_deleted if self.above else 0
         if added or deleted:
-            self._append((self._now(), "buffer", self.name, "input", added, deleted))
+            self._append((self._clock.now, "buffer", self.name, "input", added, deleted))
 
     def _output_changed(self, _: Evbuffer, change: Change) -> None:
         added = change.n_added if self.above else 0
         deleted = 0 if self.socket else change.n_deleted
         if added or deleted:
-            self._append((self._now(), "buffer", self.name, "output", added, deleted))
+            self._append((self._clock.now, "buffer", self.name, "output", added, deleted))
 
     def conceal(self) -> None:
         """What goes through here is encrypted: no record shows it."""
@@ -95,17 +95,17 @@ class TracedLayer(TracedBufferevent):
 
     def flush(self, iotype: int, mode: int) -> int:
         """Its result is always written."""
-        self._append((self._now(), "op", self.name, "flush", (iotype, mode)))
+        self._append((self._clock.now, "op", self.name, "flush", (iotype, mode)))
         result = self._inner.flush(iotype, mode)
-        self._append((self._now(), "ret", self.name, "flush", result))
+        self._append((self._clock.now, "ret", self.name, "flush", result))
         return result
 
     def socket_connect(self, port: int) -> int:
         if self.socket:
             return super().socket_connect(port)
-        self._append((self._now(), "op", self.name, "connect", (port,)))
+        self._append((self._clock.now, "op", self.name, "connect", (port,)))
         result = self._inner.socket_connect(port)
-        self._append((self._now(), "ret", self.name, "connect", result))
+        self._append((self._clock.now, "ret", self.name, "connect", result))
         return result
 
     def write(self, data: bytes) -> int:
@@ -128,7 +128,7 @@ class TracedLayer(TracedBufferevent):
         return result
 
     def _reserve(self, kind: str, *fields: Any) -> int:
-        record = (self._now(), kind, self.name, *fields)
+        record = (self._clock.now, kind, self.name, *fields)
         self._append(record)
         records = self._trace.records
         place = len(records) - 1
@@ -153,7 +153,7 @@ class TracedLayer(TracedBufferevent):
                 capacity += getattr(buffer, "capacity", buffer.length)
                 pinned += getattr(buffer, "pinned", 0)
             member = member.below
-        self._append((self._now(), "memory", self.name, length, capacity, pinned))
+        self._append((self._clock.now, "memory", self.name, length, capacity, pinned))
 
     def _begin(self, which: str, what: int, error: Any) -> None:
         if which == "read" and self.below is not None and not self.above:

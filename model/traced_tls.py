@@ -53,14 +53,14 @@ class TracedEngine:
     """A TLS engine that writes what is asked of it, as a kernel's wrapper does."""
 
     __slots__ = (
-        "_append", "_check_budget", "_engine", "_name", "_now", "clear", "errors", "feed",
+        "_append", "_check_budget", "_clock", "_engine", "_name", "clear", "errors", "feed",
         "feed_eof", "opaque", "pending", "take", "wanted",
     )  # fmt: skip
 
     def __init__(self, engine: TlsEngine, trace: Trace, name: str) -> None:
         self._engine = engine
         self._append = trace.append
-        self._now = trace.now_ns
+        self._clock = trace.clock
         self._check_budget = trace.check_budget
         self._name = name
         self.opaque = False
@@ -79,23 +79,23 @@ class TracedEngine:
     def do_handshake(self) -> TlsOutcome:
         self._check_budget()
         result = self._engine.do_handshake()
-        self._append((self._now(), "tls", self._name, "handshake", 0, result or 0))
+        self._append((self._clock.now, "tls", self._name, "handshake", 0, result or 0))
         return result
 
     def read(self, size: int) -> bytes | TlsResult:
         self._check_budget()
         result = self._engine.read(size)
         told = bytes(len(result)) if self.opaque and isinstance(result, bytes) else result
-        self._append((self._now(), "tls", self._name, "read", size, told))
+        self._append((self._clock.now, "tls", self._name, "read", size, told))
         return result
 
     def write(self, data: Buffer) -> int | TlsResult:
         self._check_budget()
         result = self._engine.write(data)
-        self._append((self._now(), "tls", self._name, "write", len(data), result))
+        self._append((self._clock.now, "tls", self._name, "write", len(data), result))
         return result
 
     def shutdown(self) -> TlsOutcome:
         result = self._engine.shutdown()
-        self._append((self._now(), "tls", self._name, "shutdown", 0, result or 0))
+        self._append((self._clock.now, "tls", self._name, "shutdown", 0, result or 0))
         return result

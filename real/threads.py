@@ -25,12 +25,13 @@ LIMIT_NS = 20_000_000_000  # longer than any wait of a run that gets anywhere
 class RealLock:
     """model.threads.Lock over threading.Lock; who has it is kept here, for reports."""
 
-    __slots__ = ("_threads", "depth", "inner", "name", "owner", "recursive")
+    __slots__ = ("_threads", "depth", "inner", "name", "nested", "owner", "recursive")
 
-    def __init__(self, threads: RealThreads, name: str, recursive: bool) -> None:
+    def __init__(self, threads: RealThreads, name: str, recursive: bool, nested: bool) -> None:
         self._threads = threads
         self.name = name
         self.recursive = recursive
+        self.nested = nested
         self.inner = threading.Lock()
         self.owner: _State | None = None
         self.depth = 0
@@ -44,6 +45,8 @@ class RealLock:
         state = threads.state()
         if self.owner is state and self.recursive:
             self.depth += 1
+            if not self.nested:
+                return
         else:
             state.begin(self, self.name, threads.position())
             if not self.inner.acquire(timeout=threads.limit_ns / 1e9):
@@ -59,6 +62,8 @@ class RealLock:
         state = threads.state()
         if self.owner is state and self.recursive:
             self.depth += 1
+            if not self.nested:
+                return True
             taken = True
         elif taken := self.inner.acquire(blocking=False):
             self.taken(state, 1)
@@ -71,7 +76,8 @@ class RealLock:
         state = threads.state()
         if self.owner is not state:
             raise RuntimeError(f"{state.name} releases {self}")
-        threads.write("lock", self.name, "release", state.name)
+        if self.nested or self.depth == 1:
+            threads.write("lock", self.name, "release", state.name)
         self.depth -= 1
         if not self.depth:
             self.gone(state)
@@ -265,9 +271,9 @@ class RealThreads:
 
     # -- locks and shared state -----------------------------------------------------------------
 
-    def lock(self, name: str, recursive: bool = True) -> RealLock:
+    def lock(self, name: str, recursive: bool = True, nested: bool = True) -> RealLock:
         """A new lock."""
-        return RealLock(self, name, recursive)
+        return RealLock(self, name, recursive, nested)
 
     def condition(self, lock: Lock, name: str) -> Condition:
         """A new condition variable of `lock`."""

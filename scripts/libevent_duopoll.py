@@ -1,8 +1,8 @@
 """What duopoll does to libevent for a while, in one process: fuzzing and sweeps.
 
 `libevent_coverage` starts several with different seeds. Of the seconds given, five in eight go to
-`sim-epoll`, one to the real `epoll`, one to TLS over other bufferevents, which the fuzzer does not
-draw for libevent, and one to sweeps, in which each call of a kind fails in turn.
+`sim-epoll`, one to the real `epoll`, one to TLS over any stack, of which the fuzzer draws the
+smallest for libevent, and one to sweeps, in which each call of a kind fails in turn.
 The last line printed is a JSON object: runs, what the failures say, seconds of processor time.
 """
 

@@ -127,7 +127,8 @@ class Epoll(File):
         """At most `maxevents` of (data, events), off the ready list: ep_send_events."""
         ready = self.ready
         events: list[tuple[int, int]] = []
-        for _ in range(len(ready)):
+        linked = len(ready)
+        for _ in range(linked):
             item = ready.popleft()
             mask = item.mask
             now = item.file.poll() & mask
@@ -141,7 +142,7 @@ class Epoll(File):
                 item.linked = False  # rule EP10
                 if mask & EPOLLONESHOT:
                     item.mask = mask & FLAGS  # rule EP11
-            if len(events) == maxevents:
+            if linked > maxevents and len(events) == maxevents:
                 break  # rule EP12
         if ready and self.waiters:
             self._wake_one()  # rule EP13

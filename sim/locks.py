@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 class SimLock:
     """model.threads.Lock. `depth` is how often its owner has taken it."""
 
-    __slots__ = ("_threads", "depth", "name", "owner", "recursive", "waiters")
+    __slots__ = ("_threads", "depth", "name", "nested", "owner", "recursive", "waiters")
 
-    def __init__(self, threads: SimThreads, name: str, recursive: bool) -> None:
+    def __init__(self, threads: SimThreads, name: str, recursive: bool, nested: bool) -> None:
         self._threads = threads
         self.name = name
         self.recursive = recursive
+        self.nested = nested
         self.owner: Task | None = None
         self.depth = 0
         self.waiters: list[Task] = []
@@ -37,22 +38,33 @@ class SimLock:
     def acquire(self) -> None:
         """Blocks until it is ours."""
         threads = self._threads
-        task = cast(Task, threads.scheduler.current)
+        scheduler = threads.scheduler
+        task: Task = scheduler.current  # type: ignore[assignment]  # cast() costs a call
         if self.owner is None:
             task.waits = self  # as `want` does
-            self.waiters.append(task)
+            waiters = self.waiters
+            waiters.append(task)
             threads.point(self.name)
-            self.take(task, 1)
+            if len(waiters) == 1 and not self.depth:  # as `take` does
+                waiters.clear()
+                task.waits = None
+                self.owner = task
+                self.depth = 1
+                task.held.append(self)
+            else:
+                self.take(task, 1)
         elif self.owner is not task:
             self.want(task)
             threads.note(self.name, task)
             self.take(task, 1)
         elif self.recursive:
             self.depth += 1
+            if not self.nested:
+                return
         else:
             threads.hang("deadlock", task, self)
         if threads.append is not None:
-            threads.append((threads.now_ns(), "lock", self.name, "acquire", task.name))
+            threads.append((scheduler.now, "lock", self.name, "acquire", task.name))
 
     __enter__ = acquire
 
@@ -64,34 +76,43 @@ class SimLock:
         taken = self.owner is None or (self.owner is task and self.recursive)
         if taken and self.owner is task:
             self.depth += 1
+            if not self.nested:
+                return True
         elif taken:
             self.want(task)
             self.take(task, 1)
         if threads.append is not None:
             operation = "try" if taken else "refused"
-            threads.append((threads.now_ns(), "lock", self.name, operation, task.name))
+            threads.append((threads.scheduler.now, "lock", self.name, operation, task.name))
         return taken
 
-    def release(self) -> None:
+    def release(self, *exception: object) -> None:
         """Gives it back once; the last time, those that wait become runnable."""
         threads = self._threads
         scheduler = threads.scheduler
         task = scheduler.current
         if scheduler.ending:
             return self._release_at_end(task)
-        if self.depth <= 1:
+        depth = self.depth
+        if depth <= 1:
             threads.point(self.name)
         if self.owner is not task or task is None:
             raise RuntimeError(f"{task and task.name} releases {self}")
+        if depth > 1:
+            self.depth = depth - 1
+            if not self.nested:
+                return None
         if threads.append is not None:
-            threads.append((threads.now_ns(), "lock", self.name, "release", task.name))
-        self.depth -= 1
-        if not self.depth:
-            self.let_go(task)
+            threads.append((scheduler.now, "lock", self.name, "release", task.name))
+        if depth == 1:  # as `let_go` does
+            self.owner = None
+            self.depth = 0
+            task.held.remove(self)
+            for other in self.waiters:
+                scheduler.unpark(other)
         return None
 
-    def __exit__(self, *exception: object) -> None:
-        self.release()
+    __exit__ = release
 
     def _release_at_end(self, task: Task | None) -> None:
         """Unwinding a thread that the end of the run has ended."""
@@ -225,7 +246,7 @@ class SimCondition:
         if threads.append is not None:
             threads.append(
                 (
-                    threads.now_ns(),
+                    threads.scheduler.now,
                     "condition",
                     self.name,
                     self._lock.name,

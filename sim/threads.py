@@ -41,8 +41,8 @@ POINTS_MAX = 100_000
 
 
 class SimThreads:
-    """model.threads.Threads of one run. `append` and `now_ns` write records, if anybody asked;
-    after `points_left` more switch points the run is a livelock.
+    """model.threads.Threads of one run. `append` writes records, if anybody asked; after
+    `points_left` more switch points the run is a livelock.
     """
 
     __slots__ = (
@@ -55,7 +55,6 @@ class SimThreads:
         "_tasks",
         "_turn",
         "append",
-        "now_ns",
         "points_left",
         "scheduler",
     )
@@ -65,7 +64,6 @@ class SimThreads:
     def __init__(self, scheduler: Scheduler, points_max: int = POINTS_MAX) -> None:
         self.scheduler = scheduler
         self.append: Callable[[Record], object] | None = None
-        self.now_ns: Callable[[], int] = lambda: scheduler.now
         self._records: list[Record] = []  # for positions only
         self._tasks: dict[str, Task] = {}
         self._ended: set[str] = set()
@@ -82,7 +80,7 @@ class SimThreads:
     def point(self, name: str) -> None:
         """Another thread may go on here: "thread.next"."""
         scheduler = self.scheduler
-        task = cast(Task, scheduler.current)
+        task: Task = scheduler.current  # type: ignore[assignment]  # cast() costs a call
         task.at = name
         task.position = len(self._records)
         if not self._tasks:
@@ -195,9 +193,9 @@ class SimThreads:
 
     # -- locks and shared state -----------------------------------------------------------------
 
-    def lock(self, name: str, recursive: bool = True) -> SimLock:
+    def lock(self, name: str, recursive: bool = True, nested: bool = True) -> SimLock:
         """A new lock."""
-        return SimLock(self, name, recursive)
+        return SimLock(self, name, recursive, nested)
 
     def condition(self, lock: Lock, name: str) -> Condition:
         """A new condition variable of `lock`."""
@@ -209,14 +207,13 @@ class SimThreads:
         """An access to shared state."""
         self.point(name)
         if self.append is not None:
-            self.append((self.now_ns(), "touch", name, "write" if write else "read"))
+            self.append((self.scheduler.now, "touch", name, "write" if write else "read"))
 
     # -- records --------------------------------------------------------------------------------
 
     def record_to(self, append: Callable[[Record], object], now_ns: Callable[[], int]) -> None:
-        """Operations write their records with `append` from here on."""
+        """Operations write their records with `append` from here on, at the scheduler's time."""
         self.append = append
-        self.now_ns = now_ns
 
     def attributed(self, records: list[Record]) -> Callable[[Record], None]:
         """An append to `records` that writes `on` where another task begins to write."""
@@ -238,7 +235,7 @@ class SimThreads:
 
     def _write(self, operation: str, name: str) -> None:
         if self.append is not None:
-            self.append((self.now_ns(), "thread", name, operation))
+            self.append((self.scheduler.now, "thread", name, operation))
 
     # -- hangs ----------------------------------------------------------------------------------
 
@@ -258,7 +255,7 @@ class SimThreads:
         tasks += [each for each in self.scheduler.tasks if each.name == MAIN]
         blocked = [_blocked(task) for task in tasks if task.alive]
         if self.append is not None:
-            now = self.now_ns()
+            now = self.scheduler.now
             self.append((now, "hang", how))
             for each in blocked:
                 holds = ", ".join(each.holds)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from random import Random
 from time import monotonic
 
-from harness.bulk.collector import seldom
 from harness.bulk.novelty import Key, keys_of
 from harness.bulk.search import Search
+from harness.collector import seldom
 from harness.mutation import FOREVER_S, WORLDS, Hunt, focus_of, hunt_threads
 from model.mutants import Mutant
 

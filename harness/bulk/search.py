@@ -15,11 +15,11 @@ from random import Random
 from time import monotonic
 from typing import Any
 
-from harness.bulk.collector import seldom
 from harness.bulk.corpus import Entry
 from harness.bulk.generator import Case, fresh, mutated, scenario_and_tape
 from harness.bulk.novelty import Key, keys_of, text_of
 from harness.bulk.sample import how_observed, observed
+from harness.collector import seldom
 from harness.compare import compare
 from harness.conform.rules import watching
 from harness.failure import FailureFile, encode

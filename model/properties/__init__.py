@@ -54,9 +54,21 @@ PROPERTIES: tuple[Property, ...] = (
 )
 PROPERTY: dict[str, Property] = {each.id: each for each in PROPERTIES}
 
+
+class _Handlers(dict[str, Handler]):
+    """Of kinds of records; most of those that have none are the harness's and the threads'."""
+
+    def __missing__(self, kind: str) -> Handler:
+        return _pass_over
+
+
+def _pass_over(run: Run, index: int, record: Record) -> None:
+    """A record that nothing is judged by here."""
+
+
 _ALWAYS = kernel_records.HANDLERS | layer_records.HANDLERS | tls.HANDLERS
-_HANDLERS = _ALWAYS | application_records.HANDLERS
-_TEARDOWN_HANDLERS = _ALWAYS | application_records.TEARDOWN_HANDLERS
+_HANDLERS = _Handlers(_ALWAYS | application_records.HANDLERS)
+_TEARDOWN_HANDLERS = _Handlers(_ALWAYS | application_records.TEARDOWN_HANDLERS)
 #: what the waits of a busy loop take in virtual time (`sim.epoll`), with some to spare
 WAKE_NS = 100_000
 _NONE_CHECKED = dict.fromkeys(PROPERTY, 0)
@@ -115,8 +127,7 @@ def _walk(
     index = -1
     try:
         for index, record in numbered:
-            handler = handlers.get(record[1])
-            if handler is not None and handler(run, index, record):
+            if handlers[record[1]](run, index, record):
                 run.over = True
                 return False
     except _DAMAGED:

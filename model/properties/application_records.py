@@ -32,6 +32,8 @@ def _enable(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) 
     mask = args[0]
     view.enabled |= mask
     view.user_disabled &= ~mask
+    if view.tls is not None:
+        tls.enabled_again(view)
     if mask == EV_READ | EV_WRITE:
         view.numb = False
     if mask & EV_READ:

@@ -99,7 +99,8 @@ def _read_callback(run: Run, view: View, index: int, length: int, more: bool) ->
         watermarks.read_below_low(run, view, index, length)
     if not more:
         # A trigger may be pending that met the watermark.
-        view.read_ok = view.read_credits > 0 or (view.read_ok and _picked_before(run, view))
+        again = view.unlocked and view.read_ok and _picked_before(run, view)
+        view.read_ok = again or view.read_credits > 0
         view.unoffered = 0
         view.held = False  # all there is has been offered
     else:
@@ -170,7 +171,7 @@ def _event_callback(
     # Deferred, the ERROR of a connect may share its call with an end that reading met.
     # libevent names the direction in which it noticed that a handshake failed.
     merged = view.deferred or (run.foreign and view.tls is not None)
-    shared = merged and view.failed and not view.connect_events
+    shared = merged and view.failed and (not view.connect_events or tls.has_failed(run, view))
     if what & BEV_EVENT_ERROR and (view.connecting or shared or not what & _DIRECTIONS):
         events.outcome_of_connect(run, view, index, what)
     if run.threaded and what & BEV_EVENT_TIMEOUT:
@@ -247,7 +248,7 @@ def _directions(what: int) -> int:
 def _judge_order(run: Run, view: View, index: int, what: int) -> None:
     if what & BEV_EVENT_EOF and view.connecting:
         order.before_connected(run, view, index, "EOF")
-    if what & BEV_EVENT_READING and what & _ENDS:
+    if what & BEV_EVENT_READING and what & _ENDS and not tls.may_overtake(run, view, what):
         order.end_before_data(run, view, index, what)
         if view.below is not None:
             layers.end_before_bytes_below(run, view, index, what)

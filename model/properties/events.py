@@ -9,6 +9,7 @@ failure, of the other direction, is silent.
 from __future__ import annotations
 
 from model.errors import WSA_ERROR_OF_STATUS, Errno, NtStatus, Win32Error
+from model.properties import tls
 from model.properties.catalogue import Property
 from model.properties.view import Run, View
 from model.subject import (
@@ -127,7 +128,7 @@ def outcome_of_connect(run: Run, view: View, index: int, what: int) -> None:
         problem = "though it never called connect"
     elif view.connect_result == -1:
         problem = "though its connect returned -1"
-    elif view.connect_events > 1:
+    elif view.connect_events > 1 and not tls.told_again(view):
         problem = "as a second outcome of one connect"
     else:
         return

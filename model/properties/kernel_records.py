@@ -17,6 +17,8 @@ from model.properties.view import Handler, Peer, Run, as_bytes, as_name
 from model.threads import MAIN
 from model.trace import Record
 
+_ERRORS = frozenset({Errno, Win32Error})
+
 
 def wait(run: Run, index: int, record: Record) -> None:
     """`epoll_wait`, `gqcs`: a pass begins, unless it is a worker's."""
@@ -32,7 +34,7 @@ def wait(run: Run, index: int, record: Record) -> None:
         rate_records.waited(run, index, record[0])
     if run.idle_waits > liveness.WAITS_MAX:
         liveness.idle_waits(run, index)
-    if isinstance(record[4], (Errno, Win32Error)):
+    if record[4].__class__ in _ERRORS:
         resources.failed_call(run, index, record, record[4])
 
 

@@ -5,7 +5,7 @@ ends, an operation fails, a connect has an outcome. Each brings the view up to d
 from __future__ import annotations
 
 from model.errors import Errno, NtStatus, Win32Error
-from model.properties import tls_socket, watermarks
+from model.properties import tls, tls_socket, watermarks
 from model.properties.view import Run, View
 from model.subject import BEV_EVENT_READING, BEV_EVENT_WRITING, EV_READ
 from model.threads import MAIN
@@ -44,7 +44,7 @@ def arrived(run: Run, view: View, index: int, time: int, data: bytes) -> None:
         view.read_ok = True
         if certain >= view.low and view.readcb and not view.dead:
             if view.enabled & EV_READ or not view.completion:
-                view.unoffered = 1 if view.depth or crossed(run, view) else 2
+                view.unoffered = 1 if view.depth or (view.unlocked and crossed(run, view)) else 2
             else:
                 view.held = True
     view.read_armed = run.pass_time
@@ -61,8 +61,9 @@ def moved_in(run: Run, view: View, index: int, time: int, size: int) -> None:
     view.received_count += size
     if view.high and not view.forced:
         watermarks.check_growth(run, view, index, before, length)
+    licit = 0 if view.tls is None else tls.given_before(view, size)
     if not view.forced and (not view.enabled & EV_READ or view.suspended):
-        view.illicit += size
+        view.illicit += size - licit
     if view.above is not None:
         view.above.in_stuck = False
     view.grown = True
@@ -88,7 +89,7 @@ def left(run: Run, view: View, time: int, size: int) -> None:
         view.write_ok = True
         if view.deferred and view.writecb and pending >= 0 and not view.dead:
             view.untold_write = 1 if view.depth or crossed(run, view) else 2
-    if crossed(run, view):
+    if view.unlocked and crossed(run, view):
         view.crossed_out = run.passes
     if view.completion:
         view.fresh_out = size

@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from model.properties.accesses import Access, race
 from model.properties.catalogue import Property, Verdicts, Violation
 from model.properties.lock_order import Clock, Edge, circles
+from model.properties.thread_callbacks import ThreadCallbacks
 from model.properties.thread_views import ThreadView, merge
-from model.subject import BEV_OPT_UNLOCK_CALLBACKS
 from model.threads import BASE_ACTIVE, MAIN
 from model.trace import Record
+
+_new_tuple = tuple.__new__  # a NamedTuple's own takes twice as long
 
 PROPERTIES = (
     Property(
@@ -75,8 +77,9 @@ class _Judge:
         self.checked = {each.id: 0 for each in PROPERTIES}
         self.threads: dict[str, ThreadView] = {}
         self.current = self.thread(MAIN)
-        self.locks: dict[str, Clock] = {}
+        self.locks: dict[str, tuple[str, Clock]] = {}  # who gave it back last, and its clock
         self.edges: dict[tuple[str, str], list[Edge]] = {}
+        self.known: set[tuple[str, str, tuple[str, ...]]] = set()  # edges since the last fork, join
         self.writes: dict[str, Access] = {}
         self.reads: dict[str, dict[str, Access]] = {}
         self.raced: set[str] = set()
@@ -84,10 +87,7 @@ class _Judge:
         self.posts: Clock = {}  # of packets without an overlapped
         self.eventfds: dict[int, Clock] = {}
         self.notified: dict[str, int] = {}  # condition -> the last notify that woke nobody
-        self.callbacks: dict[str, list[tuple[str, int]]] = {}  # those that run: thread, record
-        self.unlocked: set[str] = set()  # bufferevents with UNLOCK_CALLBACKS
-        self.lock_of: dict[str, str] = {}  # of those that share the lock of another
-        self.first: str | None = None  # the end of a pair whose partner is to be made next
+        self.callbacks = ThreadCallbacks(self.checked)
         self.asked: tuple[str, int, int] | None = None  # what the loop is to do: by whom, when
         self.asking = False  # it is still about to ask
         self.looper = MAIN  # whose loop waits
@@ -113,6 +113,7 @@ class _Judge:
     def thread_record(self, index: int, record: Record) -> None:
         name, operation = record[2], record[3]
         mine = self.current
+        self.known.clear()
         if operation == "spawn":
             self.threads[name] = ThreadView(name, mine.clock, mine.forks)
             self._tick(mine)
@@ -130,8 +131,11 @@ class _Judge:
 
     def lock(self, index: int, record: Record) -> None:
         _, _, lock, operation, thread = record
-        lock = str(lock)  # whatever a damaged trace has there
-        mine = self.thread(thread)
+        if type(lock) is not str:
+            lock = str(lock)  # whatever a damaged trace has there
+        mine = self.current
+        if thread != mine.name:
+            mine = self.thread(thread)
         depth = mine.depths.get(lock, 0)
         if operation in {"acquire", "try"}:
             if not depth:
@@ -148,14 +152,22 @@ class _Judge:
                 mine.depths[lock] = depth - 1
 
     def _take(self, mine: ThreadView, lock: str, index: int, depth: int, blocking: bool) -> None:
-        for held in mine.held if blocking else ():
-            self._edge(mine, held, lock, index)
+        if blocking and mine.held:
+            self.checked["K-1"] += len(mine.held)
+            known = (mine.name, lock, tuple(mine.held))
+            if known not in self.known:
+                self.known.add(known)
+                for held in mine.held:
+                    self._edge(mine, held, lock, index)
         mine.depths[lock] = depth
         mine.held.append(lock)
-        merge(mine.clock, self.locks.get(lock, {}))
+        released = self.locks.get(lock)
+        if released is not None:
+            last, clock = released
+            if mine.clock.get(last, 0) < clock[last]:  # who knows of that moment knows the rest
+                merge(mine.clock, clock)
 
     def _edge(self, mine: ThreadView, held: str, lock: str, index: int) -> None:
-        self.checked["K-1"] += 1
         edges = self.edges.setdefault((held, lock), [])
         gates = frozenset(mine.held) - {held}
         forks = mine.forks
@@ -168,8 +180,9 @@ class _Judge:
         mine.depths[lock] = 0
         if lock in mine.held:
             mine.held.remove(lock)
-        self.locks[lock] = dict(mine.clock)
-        self._tick(mine)
+        clock, name = mine.clock, mine.name
+        self.locks[lock] = (name, clock.copy())
+        clock[name] += 1
 
     @staticmethod
     def _tick(thread: ThreadView) -> None:
@@ -200,18 +213,24 @@ class _Judge:
         if name == BASE_ACTIVE and self.asked is None and mine.name != self.looper:
             self.asked, self.asking = (mine.name, record[0], index), True
         self.checked["K-2"] += 1
-        access = Access(mine.name, mine.clock[mine.name], index, tuple(mine.held))
-        earlier = [self.writes[name]] if name in self.writes else []
+        clock, thread = mine.clock, mine.name
+        access = _new_tuple(Access, (thread, clock[thread], index, tuple(mine.held)))
+        written = self.writes.get(name)
+        if written is not None and clock.get(written.thread, 0) < written.moment:
+            self._race(name, operation, access, written)
         if operation == "write":
-            earlier += self.reads.get(name, {}).values()
+            for read in self.reads.pop(name).values() if name in self.reads else ():
+                if clock.get(read.thread, 0) < read.moment:
+                    self._race(name, operation, access, read)
             self.writes[name] = access
-            self.reads.pop(name, None)
         else:
-            self.reads.setdefault(name, {})[mine.name] = access
-        for other in earlier:
-            if mine.clock.get(other.thread, 0) < other.moment and name not in self.raced:
-                self.raced.add(name)
-                self.violate("K-2", index, race(name, operation, access, other))
+            self.reads.setdefault(name, {})[thread] = access
+
+    def _race(self, name: str, operation: str, access: Access, other: Access) -> None:
+        """Once for each name."""
+        if name not in self.raced:
+            self.raced.add(name)
+            self.violate("K-2", access.record, race(name, operation, access, other))
 
     def submission(self, index: int, record: Record) -> None:
         """wsa_recv, wsa_send, accept_ex, connect_ex, post: what comes of it comes later."""
@@ -260,44 +279,19 @@ class _Judge:
     # -- callbacks and hangs ----------------------------------------------------------------------
 
     def callback(self, index: int, record: Record) -> None:
-        bev, mine = str(record[2]), self.current.name
-        running = self.callbacks.setdefault(bev, [])
-        if bev in self.unlocked:
-            self.checked["K-6"] += 1
-            if self.current.depths.get(self.lock_of.get(bev, bev), 0) > 1:
-                self.violate("K-6", index, f"a {record[3]} callback of {bev} runs under its lock")
-        if len(self.threads) > 1:
-            self.checked["C-3"] += 1
-        for thread, since in running:
-            if thread != mine:
-                self.violate(
-                    "C-3",
-                    index,
-                    f"a {record[3]} callback of {bev} begins in {mine} while the one of record"
-                    f" {since} still runs in {thread}",
-                )
-                break
-        running.append((mine, index))
+        threads = len(self.threads)
+        broken = self.callbacks.begin(self.current, threads, index, str(record[2]), record[3])
+        for property_id, message in broken:
+            self.violate(property_id, index, message)
 
     def new(self, index: int, record: Record) -> None:
-        if isinstance(record[4], int) and record[4] & BEV_OPT_UNLOCK_CALLBACKS:
-            self.unlocked.add(record[2])
-        if record[3] == "pair":
-            if self.first is None:
-                self.first = str(record[2])
-            else:
-                self.lock_of[record[2]] = self.first
-                self.first = None
+        self.callbacks.new(record[2], record[3], record[4])
 
     def layer(self, index: int, record: Record) -> None:
-        self.lock_of[record[2]] = self.lock_of.get(record[3], str(record[3]))
+        self.callbacks.layer(record[2], str(record[3]))
 
     def callback_end(self, index: int, record: Record) -> None:
-        running = self.callbacks.get(record[2], [])
-        for place in range(len(running) - 1, -1, -1):
-            if running[place][0] == self.current.name:
-                del running[place]
-                return
+        self.callbacks.end(self.current.name, record[2])
 
     def hang(self, index: int, record: Record) -> None:
         self.checked["K-3"] = 1
@@ -365,10 +359,13 @@ def check_threads(records: Sequence[Record], tolerance_ns: int = 0, turn_ns: int
     """
     judge = _Judge(tolerance_ns, turn_ns)
     unreadable = []
+    handlers = _HANDLERS
     for index, record in enumerate(records):
-        handler = _HANDLERS.get(record[1])
-        if judge.asked and judge.current.name == judge.looper and handler is not _Judge.wait:
-            judge.asked = None if record[1] != "on" else judge.asked  # it was not waiting
+        kind = record[1]
+        handler = handlers.get(kind)
+        if judge.asked is not None and judge.current.name == judge.looper:
+            if kind != "on" and handler is not _Judge.wait:
+                judge.asked = None  # it was not waiting
         if handler is not None:
             try:
                 handler(judge, index, record)

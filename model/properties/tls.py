@@ -32,15 +32,17 @@ class TlsView:
     """What is known of the TLS in a view."""
 
     __slots__ = (
-        *("counts", "dirty", "foreign", "last", "over", "pass_number", "state", "stopped"),
-        "transport_ended",
+        *("again", "counts", "dirty", "foreign", "last", "licit", "over", "pass_number"),
+        *("state", "stopped", "transport_ended"),
     )
 
     def __init__(self) -> None:
         self.state = "shaking"  # or open, or failed
         self.foreign = False  # of a subject that is not ours
         self.dirty = False  # an end without close_notify is EOF
+        self.licit = 0  # bytes that libevent's engine gave while reading was enabled
         self.over = False  # the engine gives no more plaintext
+        self.again = 0  # ends of what is below behind the outcome: libevent's passes them on
         self.stopped = False  # libevent stops both directions behind either's end
         self.transport_ended = False
         self.last: object = None  # the engine's last answer
@@ -113,6 +115,8 @@ def _read(run: Run, view: View, index: int, time: int, result: object) -> None:
     assert state is not None
     if isinstance(result, bytes):
         _count(run, view, index, "read", READS_MAX)
+        if view.enabled & EV_READ and not view.suspended:
+            state.licit += len(result)
         return
     view.read_touched = time  # records without plaintext may have put a timeout off
     if state.over and run.foreign and result not in RETRY:
@@ -121,7 +125,7 @@ def _read(run: Run, view: View, index: int, time: int, result: object) -> None:
         return
     state.over = view.in_stuck = True
     state.stopped = run.foreign
-    if view.deferred:
+    if view.deferred and not run.foreign:  # libevent's leaves the mask as it is
         view.enabled &= ~EV_READ
     if result is TlsResult.SSL_ERROR_ZERO_RETURN or (
         result is TlsResult.SSL_ERROR_EOF and state.dirty
@@ -182,13 +186,15 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
         view.kernel_connected = view.ever_connects = True  # no handshake will tell it
         if view.connect_result is None:
             view.connect_result = 0
-        if not view.eventcb:
+        if not view.eventcb or state.foreign:  # libevent's swallows what only a handshake tells
             view.connecting = False
             view.connected = view.unheard = True
-    if not what & _ENDS or state.state == "failed":
+    if not what & _ENDS:
         return
-    if state.foreign and what & BEV_EVENT_EOF and not what & BEV_EVENT_WRITING:
-        _ended_below(view)
+    if state.foreign:
+        _passed_on(view, what, error)
+    if state.state == "failed":
+        return
     if what & BEV_EVENT_ERROR:
         view.errors += [error] * (2 if what & _DIRECTIONS == _DIRECTIONS else 1)
     if state.state == "open" and view.connecting and not what & _DIRECTIONS:
@@ -208,9 +214,19 @@ def told_from_below(view: View, index: int, what: int, error: object) -> None:
             _owe(view, index, eof=not what & BEV_EVENT_ERROR)
 
 
-def _ended_below(view: View) -> None:
-    """libevent passes on the end of what is below, without asking its engine."""
-    if view.tls.dirty:
+def _passed_on(view: View, what: int, error: object) -> None:
+    """libevent passes on each end of what is below, without asking its engine, and whatever it has
+    told before."""
+    state = view.tls
+    assert state is not None
+    state.again += view.connect_events > 0
+    if state.state == "failed" and what & BEV_EVENT_ERROR:
+        view.errors.append(error)
+    if state.state == "shaking" and (what & BEV_EVENT_ERROR or not state.dirty):
+        view.failed, view.connecting = True, False
+    if not what & BEV_EVENT_EOF or what & _DIRECTIONS == BEV_EVENT_WRITING:
+        return
+    if state.dirty:
         view.eofs = 1
         view.eof_seen = True
     else:
@@ -219,11 +235,38 @@ def _ended_below(view: View) -> None:
 
 def with_direction(run: Run, view: View, what: int) -> int:
     """An event of TLS. libevent tells an end of the one below without a direction: EOF if that is
-    no error (allow_dirty_shutdown), else ERROR. It is the end of reading."""
+    no error (allow_dirty_shutdown), else ERROR. It is the end of reading, and in a handshake an
+    ERROR is its outcome."""
     state = view.tls
-    if not run.foreign or state is None or state.state != "open" or what & _DIRECTIONS:
+    if not run.foreign or state is None or what & _DIRECTIONS:
         return what
-    return what | BEV_EVENT_READING if what & _ENDS else what
+    ends = _ENDS if state.state == "open" else BEV_EVENT_EOF
+    return what | BEV_EVENT_READING if what & ends else what
+
+
+def enabled_again(view: View) -> None:
+    """libevent asks its engine again then, also one whose handshake has failed."""
+    if view.tls.state == "failed":
+        view.tls.again += 1
+
+
+def has_failed(run: Run, view: View) -> bool:
+    """Whether each further ERROR, of libevent's, is one more outcome of a handshake that failed."""
+    return run.foreign and view.tls is not None and view.tls.state == "failed"
+
+
+def told_again(view: View) -> bool:
+    """Whether a further outcome is an end of what is below, which libevent's may pass on."""
+    state = view.tls
+    if state is None or not state.foreign or not state.again:
+        return False
+    state.again -= 1
+    return True
+
+
+def may_overtake(run: Run, view: View, what: int) -> bool:
+    """Whether an end may come before data: EOF of libevent's."""
+    return run.foreign and view.tls is not None and bool(what & BEV_EVENT_EOF)
 
 
 def end_told(view: View, what: int) -> None:
@@ -242,6 +285,17 @@ def may_take(view: View) -> bool:
 def may_give(view: View) -> bool:
     """Whether plaintext could go, as far as the handshake is concerned."""
     return view.tls is None or (view.tls.state == "open" and not view.tls.stopped)
+
+
+def given_before(view: View, size: int) -> int:
+    """Of `size` bytes that come into the input, those that libevent's engine gave while reading was
+    enabled: callbacks may run between the two."""
+    state = view.tls
+    if state is None or not state.foreign:
+        return 0
+    given: int = min(size, state.licit)
+    state.licit -= given
+    return given
 
 
 def judge_rest(run: Run, view: View, index: int, rest: int) -> None:

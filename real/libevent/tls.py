@@ -37,6 +37,7 @@ _PEM = 1  # SSL_FILETYPE_PEM
 _VERIFY_PEER = 1
 _OPTIONS = (1 << 14) | (1 << 17) | (1 << 30)  # no tickets, no compression, no renegotiation
 _CACHE_MODE, _HOST_NAME, _GROUPS, _LEAST, _MOST = 44, 55, 92, 123, 124  # SSL_CTRL_*
+_ENDS = BEV_EVENT_EOF | BEV_EVENT_ERROR
 _VERSIONS = {"1.2": 0x0303, "1.3": 0x0304}
 
 _SSL: dict[str, tuple[Any, ...]] = {
@@ -337,9 +338,9 @@ class LibeventTls(Layer, TlsCalls):
         super().__init__(base, underlying, options, pointer)
 
     def failure(self, what: int, error: Failure | None) -> Failure | None:
-        """The same; of an end below, which has no errno, that it was one."""
+        """The same; of an end below, which alone has no errno, that it was one."""
         told = super().failure(what, error)
-        ended = self.lower.what & BEV_EVENT_EOF and told is error
+        ended = self.lower.what & _ENDS == BEV_EVENT_EOF and told is error
         return TlsResult.SSL_ERROR_EOF if ended and what & BEV_EVENT_ERROR else told
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterator
+from multiprocessing import Pipe
 
 import pytest
 
-from harness.cage import Cage, Job
+from harness.cage import Cage, Job, _Told
 from harness.run import Played, judge, run
 from harness.scenario import BuffereventEnd, Connection, Scenario
 from model.errors import UsageError
@@ -63,6 +65,18 @@ def test_a_death_is_a_crash_behind_what_was_recorded(cage: Cage, subject: str, h
     assert [v.property for v in judge(played.records, "sim-epoll").violations] == ["S-1"]
     assert play(cage, "whole") == whole  # and the campaign goes on
     assert cage.starts == starts + 2  # the second try, and the run after it
+
+
+def test_what_is_known_behind_a_call_is_sent_then() -> None:
+    """A stack's record of a read is made before the read, so that what it causes stands behind."""
+    ours, theirs = Pipe()
+    records = _Told(theirs, "record")
+    records.append((0, "read", "c0", 5, b""))
+    records.append((0, "quiet"))
+    records[0] = (0, "read", "c0", 5, b"bytes")
+    sent = [pickle.loads(ours.recv_bytes()) for _ in range(3)]
+    assert sent[0] == ("record", (0, "read", "c0", 5, b""))
+    assert sent[2] == ("filled", 0, records[0])
 
 
 def test_the_place_is_named(cage: Cage) -> None:

@@ -225,3 +225,18 @@ def test_without_memory_for_a_pair_there_is_none() -> None:
 def test_what_is_not_bound_is_one_line() -> None:
     with pytest.raises(UsageError, match=r"^small chains that share a record .*not bound"):
         libevent(echo("socket", ("tls-batch",)))
+
+
+def test_what_was_read_before_a_death_is_recorded() -> None:
+    """filter-freed-in-callback, behind a callback that reads."""
+    watermark = Step("setwatermark", ("R", 0, 64))
+    server = BuffereventEnd(
+        setup=(Step("enable", ("RW",)), watermark),
+        on_read=((Step("read", (5,)),), (Step("free"),)),
+    )
+    connection = Connection(BuffereventEnd(), server, "socket", (Layer("copy"),))
+    app = [AppStep("write", "c0", (5,)), AppStep("wait", None, (1_000_000,))]
+    outcome = libevent(Scenario((connection,), (*app, AppStep("write", "c0", (64,)))))
+    assert outcome.records[-1][1] == "crash"
+    assert [len(each[4]) for each in outcome.records if each[1] == "read"] == [5]
+    assert [each.property for each in outcome.verdicts.violations] == ["S-1"]

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from harness.bulk.collector import PERIOD, seldom
 from harness.bulk.hunt import hunt
 from harness.cli import main
+from harness.collector import PERIOD, seldom
 from model.mutants import MUTANTS
 
 #: one or two of each family; the whole list is `duopoll mutants --find --search both`

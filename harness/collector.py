@@ -16,8 +16,10 @@ PERIOD = 64  # runs, of some thousand objects each
 @contextmanager
 def seldom() -> Iterator[Callable[[], None]]:
     """Within the block objects are collected only every `PERIOD` calls of what it gives: call it
-    after each run."""
-    collecting = gc.isenabled()
+    after each run. A block within another one leaves that to the outer."""
+    if not gc.isenabled():
+        yield lambda: None
+        return
     gc.freeze()
     gc.disable()
     runs = 0
@@ -32,5 +34,4 @@ def seldom() -> Iterator[Callable[[], None]]:
         yield after_run
     finally:
         gc.unfreeze()
-        if collecting:
-            gc.enable()
+        gc.enable()
