@@ -156,3 +156,36 @@ def test_tls_on_another_descriptor_moves_what_waits(written: int, below: int) ->
     tape.op("enable", RW).event(BEV_EVENT_CONNECTED).add("quiet")
     found = [each.message for each in tape.verdicts().violations if each.property == "L-3"]
     assert any(each.startswith("c0 ") for each in found) == (written > 0 or below > 0)
+
+
+# Other threads.
+
+
+@given(
+    st.integers(1, 120),
+    st.lists(st.sampled_from(("step", "gqcs", "op")), max_size=3),
+    st.booleans(),
+)
+@example(100, ["op"], True)
+def test_a_drain_that_another_thread_s_records_interrupt(
+    taken: int, others: list[str], elsewhere: bool
+) -> None:
+    """W-1: what a read brings while the application drains its input has the room of what it took,
+    whatever other threads do before the drain is recorded; its own next record ends it."""
+    tape = Tape(completion=True).accepted(EV_WRITE).add("thread", "t0", "spawn")
+    tape.op("setwatermark", EV_READ, 0, 100).op("enable", EV_READ).ask(100).wait().arrive(100)
+    tape.callback("read").add("on", "t0").add("on", "main").ask(100).arrive(100)
+    if elsewhere:
+        tape.add("on", "t0")
+    for each in others:
+        if each == "step":
+            tape.add("step", 0, "wait")
+        elif each == "gqcs":
+            tape.add("gqcs", 300, None, 1)
+        else:
+            tape.op("trigger", 0, 0)
+    if elsewhere:
+        tape.add("on", "main")
+    tape.read(taken).end("read")
+    interrupted = bool(others) and not elsewhere
+    assert ("W-1" in broken(tape)) == (interrupted or taken < 100)
