@@ -321,10 +321,14 @@ class Driver:
                 self.orphans.append(fd)
 
     def give_up(self, end: Live) -> None:
-        """Frees what there is of a stack whose top could not be made. CLOSE_ON_FREE goes down."""
+        """Frees what there is of a stack whose top could not be made. CLOSE_ON_FREE goes down;
+        without it the descriptor is ours."""
         owned = end.options & BEV_OPT_CLOSE_ON_FREE
+        fd = None if owned else end.lower[0].getfd()
         for lower in end.lower[-1:] if owned else reversed(end.lower):
             lower.free()
+        if fd is not None:
+            self.orphans.append(fd)
 
     def _tear_down(self) -> None:
         self.trace.budget = len(self.trace.records) + TEARDOWN_BUDGET

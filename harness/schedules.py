@@ -275,7 +275,7 @@ def _search(
         if failure is not None:
             seconds = perf_counter() - started
             return Search(strategy.name, runs, seconds, failure, source.recorded())
-    complete = isinstance(strategy, Exhaustive) and strategy.complete
-    unbounded = isinstance(strategy, Exhaustive) and strategy.unbounded
+    complete = getattr(strategy, "complete", False)
+    unbounded = getattr(strategy, "unbounded", False)
     seconds = perf_counter() - started
     return Search(strategy.name, runs, seconds, complete=complete, unbounded=unbounded)

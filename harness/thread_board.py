@@ -1,9 +1,9 @@
 """`duopoll mutants --find --search schedules`: how soon each strategy finds the bugs of threads.
 
 Each mutant is hunted with each strategy from the same seed, in runs of whole scenarios
-(`harness.thread_hunt`). Random walk and PCT meet the same scenarios; the exhaustive search takes
-small ones, and counts those of which it has seen every schedule within its bound. Seconds are of
-processor time.
+(`harness.thread_hunt`). Random walk and PCT meet the same scenarios; the exhaustive search goes
+through all small ones in rounds, and tells with how many preemptions it has seen every schedule of
+all. Seconds are of processor time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -47,8 +47,8 @@ class Row:
 
 
 def _as_json(each: Found) -> dict[str, Any]:
-    names = ("runs", "seconds", "scenarios", "whole")
-    return {"found": each.outcome is not None, **{name: getattr(each, name) for name in names}}
+    told = {"found": each.outcome is not None, "runs": each.runs, "seconds": each.seconds}
+    return {**told, **asdict(each.counts)}
 
 
 def board(options: argparse.Namespace) -> int:
@@ -65,7 +65,7 @@ def board(options: argparse.Namespace) -> int:
             for row in play(mutants, options, interrupt.check):
                 rows.append(row)
                 if not options.json:
-                    cells = [_cell(row.found[name], name) for name in STRATEGIES]
+                    cells = [_cell(row.found[name]) for name in STRATEGIES]
                     print(_line(row.mutant.name, row.mutant.breaks, cells), flush=True)
         finally:
             if rows and not options.json:
@@ -102,12 +102,15 @@ def _line(name: str, breaks: str, cells: list[str]) -> str:
     return "  ".join([f"{name:<24} {breaks:<3}", *(f"{cell:<22}" for cell in cells)]).rstrip()
 
 
-def _cell(each: Found, name: str) -> str:
+def _cell(each: Found) -> str:
     told = f"{each.runs:>5} runs {each.seconds:>5.1f} s"
     if each.outcome is None:
         told = f"not in {each.runs} runs, {each.seconds:.0f} s"
-    if name == "exhaustive":
-        told += f"  {each.whole} of {each.scenarios} seen whole"
+    counts = each.counts
+    if counts.seen >= 0:
+        told += f"  {counts.scope} scenarios seen whole with {counts.seen} preemptions"
+    elif counts.scope:
+        told += f"  {counts.scenarios} of {counts.scope} scenarios"
     return told
 
 

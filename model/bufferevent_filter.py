@@ -12,7 +12,8 @@ What libevent leaves to luck is one rule here:
   the functions for input run from the loop, and never inside that call. What is left below is moved
   first, and only then does the one below read again.
 * An end or an error of reading is told when what was received before it was moved: it waits
-  (`held`) while bytes lie below that the function could still take.
+  (`held`) while bytes lie below that the function could still take. One that was put off because
+  the function could not go on is held again when it goes on after all, and leaves some.
 * Callbacks that follow from the application's own call are deferred, so callbacks never nest.
 * The output goes on as soon as the one below has room under its high watermark, not only when that
   fell to its low one.
@@ -46,6 +47,7 @@ class FilterBufferevent(GenericBufferevent):
 
     __slots__ = (
         "continuing",
+        "despaired",
         "held",
         "held_error",
         "process_in",
@@ -70,6 +72,7 @@ class FilterBufferevent(GenericBufferevent):
         self.stuck = False  # the input function cannot go on with what lies below
         self.held = 0  # BEV_EVENT_*: an end of reading that waits for the bytes before it
         self.held_error: Failure | None = None
+        self.despaired = 0  # the same, put off to be told in front of bytes that it is stuck with
         underlying.incref()
         underlying.setcb(*self._callbacks())
         underlying.output.add_cb(self._lower_output_changed)
@@ -121,12 +124,20 @@ class FilterBufferevent(GenericBufferevent):
         if what & BEV_EVENT_READING and what & (BEV_EVENT_EOF | BEV_EVENT_ERROR):
             self.refcnt += 1
             self._process_input(BEV_NORMAL, 0)
-            if self.underlying.input.length and not self.stuck:
+            if self.held or (self.underlying.input.length and not self.stuck):
                 self._hold(what, error)
+                self._tell_held()
             else:
                 self._forward(what, error)
             self.decref()
         else:
+            self._forward(what, error)
+
+    def _tell_held(self) -> None:
+        """What was held is told, unless bytes lie before it that the function could still take."""
+        if self.held and (self.stuck or not self.underlying.input.length):
+            what, error = self.held, self.held_error
+            self.held, self.held_error = 0, None
             self._forward(what, error)
 
     def _hold(self, what: int, error: Failure | None) -> None:
@@ -138,11 +149,13 @@ class FilterBufferevent(GenericBufferevent):
             self.pending_events &= BEV_EVENT_CONNECTED
             self.pending_error = None
         self.held |= what
-        self.held_error = error
+        self.held_error = self.held_error if error is None else error
+        self.despaired = 0
 
     def _forward(self, what: int, error: Failure | None) -> None:
         """Tells an event, behind the callbacks that were put off; CONNECTED comes before those."""
         waits = (self.pending or self.pending_events) and what != BEV_EVENT_CONNECTED
+        self.despaired = what if self.stuck and self.underlying.input.length else 0
         self.run_eventcb(what, error, BEV_TRIG_DEFER_CALLBACKS if waits else 0)
 
     def _lower_output_changed(self, output: Evbuffer, change: Change) -> None:
@@ -163,6 +176,8 @@ class FilterBufferevent(GenericBufferevent):
             return False
         self.refcnt += 1
         processed = self._run_input(mode)
+        if self.despaired & self.pending_events and not self.stuck and self.underlying.input.length:
+            self._hold(0, None)
         if processed:
             self._restart_read_timer()
             self.trigger_nolock(EV_READ, options)
@@ -197,10 +212,7 @@ class FilterBufferevent(GenericBufferevent):
     def _go_on_reading(self) -> None:
         """From the loop."""
         self._process_input(BEV_NORMAL, 0)
-        if self.held and (self.stuck or not self.underlying.input.length):
-            what, error = self.held, self.held_error
-            self.held, self.held_error = 0, None
-            self._forward(what, error)
+        self._tell_held()
         if self.reads:  # still: neither full again nor disabled nor freed
             self.underlying.unsuspend_read(SUSPEND_FILT_READ)
 

@@ -83,7 +83,8 @@ class Behead:
         header = min(self.left, source.length)
         source.drain_frozen(header)
         self.left -= header
-        moved = move(source, destination, _allowed(source, limit))
+        # A source that is a pair's has more of the header as soon as some was drained.
+        moved = 0 if self.left else move(source, destination, _allowed(source, limit))
         return OK if header or moved else NEED_MORE
 
 

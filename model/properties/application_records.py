@@ -211,8 +211,9 @@ def _allow_dirty_shutdown(
 
 def _tls_shutdown(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     if view.tls is not None:
-        view.tls.pass_number = run.passes
-        view.tls.counts["write"] = -len(run.records)  # it writes all it can first
+        counts = tls.counts_of(run, view)
+        if counts is not None:
+            counts["write"] = -len(run.records)  # it writes all it can first
 
 
 def _flush(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:

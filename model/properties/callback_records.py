@@ -23,6 +23,7 @@ from model.properties import (
     tls,
     watermarks,
 )
+from model.properties.due import read_was_due, write_was_due
 from model.properties.meanwhile import picked
 from model.properties.view import UNCOUNTED, Handler, Run, View
 from model.subject import (
@@ -127,7 +128,7 @@ def _write_callback(run: Run, view: View, index: int, length: int, more: bool) -
         watermarks.write_above_low(run, view, index, length)
     if view.deferred:
         run.checked["O-3"] += 1
-        if view.unoffered == 2 and not _picked_before(run, view):
+        if _read_was_due(run, view, index):
             order.late_read(run, view, index, "write")
     view.untold_write = 0
     if not more:
@@ -249,17 +250,29 @@ def _judge_order(run: Run, view: View, index: int, what: int) -> None:
     if what & BEV_EVENT_EOF and view.connecting:
         order.before_connected(run, view, index, "EOF")
     if what & BEV_EVENT_READING and what & _ENDS and not tls.may_overtake(run, view, what):
-        order.end_before_data(run, view, index, what)
+        order.end_before_data(run, view, index, what, _read_was_due(run, view, index))
         if view.below is not None:
             layers.end_before_bytes_below(run, view, index, what)
     if view.deferred:
         run.checked["O-3"] += 1
-        if _picked_before(run, view):
-            return
-        if view.unoffered == 2:
+        if _read_was_due(run, view, index):
             order.late_read(run, view, index, "event")
-        elif view.untold_write == 2 and not _refilled(view):
+        elif not _refilled(view) and _write_was_due(run, view, index):
             order.late_write(run, view, index)
+
+
+def _read_was_due(run: Run, view: View, index: int) -> bool:
+    """Whether a read callback had to come before this one."""
+    if _picked_before(run, view):
+        return view.unoffered > 0 and read_was_due(run, view, index)
+    return view.unoffered == 2
+
+
+def _write_was_due(run: Run, view: View, index: int) -> bool:
+    """Whether a write callback had to."""
+    if _picked_before(run, view):
+        return view.untold_write > 0 and write_was_due(run, view, index)
+    return view.untold_write == 2
 
 
 def _refilled(view: View) -> bool:

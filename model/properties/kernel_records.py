@@ -21,9 +21,10 @@ _ERRORS = frozenset({Errno, Win32Error})
 
 
 def wait(run: Run, index: int, record: Record) -> None:
-    """`epoll_wait`, `gqcs`: a pass begins, unless it is a worker's."""
+    """`epoll_wait`, `gqcs`: a pass of the loop begins, or of a worker."""
     if run.thread != MAIN:
         run.workers = True
+        run.turns[run.thread] = run.turns.get(run.thread, 0) + 1
         return
     run.last_pass_time, run.pass_time = run.pass_time, record[0]
     run.wait_index = index
@@ -64,6 +65,13 @@ def other_call(run: Run, index: int, record: Record) -> None:
     """A call of which only a bad descriptor matters; its result comes last."""
     if record[-1] is not None:
         resources.failed_call(run, index, record, record[-1])
+
+
+def post(run: Run, index: int, record: Record) -> None:
+    """`post`: a packet that is nobody's wakes the loop, one that is somebody's has a pool call
+    back."""
+    run.pooled |= record[4] is not None
+    other_call(run, index, record)
 
 
 def peer(run: Run, index: int, record: Record) -> None:
@@ -119,8 +127,8 @@ HANDLERS: dict[str, Handler] = {
             "set_send_buffer",
             "update_context",
             "cancel_io_ex",
-            "post",
         ),
         other_call,
     ),
+    "post": post,
 }

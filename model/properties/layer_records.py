@@ -47,6 +47,7 @@ def filter_call(run: Run, index: int, record: Record) -> None:
     fine = result == FilterResult.OK
     if direction == "read":
         view.in_stuck = not fine
+        view.stuck_mark = -1 if fine or view.below is None else view.below.received_count
         if fine:
             view.read_armed, view.read_touched = run.pass_time, time
             view.read_timed_out = False

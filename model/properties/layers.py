@@ -157,11 +157,13 @@ def handed_down(run: Run, view: View, index: int) -> None:
 
 
 def end_before_bytes_below(run: Run, view: View, index: int, what: int) -> None:
-    """O-2 across levels: an end of reading before bytes that lie below."""
+    """O-2 across levels: an end of reading before bytes that lie below, unless the function was
+    offered them and could not go on. What came behind the end excuses nothing, nor is it waited
+    for, though with it the function may go on."""
     below = view.below
     assert below is not None
     rest = view.end_mark - below.taken  # a pair goes on after its EOF
-    if rest > 0 and not view.in_stuck:
+    if rest > 0 and not view.in_stuck and view.stuck_mark < view.end_mark:
         run.violate(
             "O-2",
             view.name,

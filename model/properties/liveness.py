@@ -14,7 +14,8 @@ from __future__ import annotations
 from model.kernel import EPOLLOUT
 from model.properties import layers, rate_records, timeouts, tls_socket, watermarks
 from model.properties.catalogue import Property
-from model.properties.view import UNCOUNTED, Peer, Run, View
+from model.properties.due import known_to_the_loop
+from model.properties.view import Peer, Run, View
 from model.subject import EV_READ, EV_WRITE, EVLOOP_NONBLOCK
 
 PROPERTIES = (
@@ -84,19 +85,16 @@ def idle_waits(run: Run, index: int) -> None:
 def judge_once(run: Run, index: int) -> None:
     """L-1 behind a loop with EVLOOP_ONCE: deferred callbacks are active, and it left none.
 
-    Where workers process what has ended, or another thread than the loop's has recorded its end
-    (an operation that succeeded at once), nobody can tell whether that was before the loop left.
+    What other threads do may come too late for it: see `known_to_the_loop`.
     """
-    if run.workers:
-        return
     for name, view in run.views.items():
         if (
-            view.unoffered == 2
-            and view.fresh_in_pass != UNCOUNTED
+            view.unoffered
             and view.deferred
             and view.readcb
             and not view.freed
             and not view.timed_out_unheard()  # so that the bytes came while reading was disabled
+            and _due_in_loop(run, view, index)
         ):
             length = view.received_count - view.taken
             if length >= view.low:
@@ -107,6 +105,12 @@ def judge_once(run: Run, index: int) -> None:
                     f"a loop with EVLOOP_ONCE has returned, and {name} holds {length} bytes whose"
                     " read callback was due in it",
                 )
+
+
+def _due_in_loop(run: Run, view: View, index: int) -> bool:
+    if run.threaded:
+        return known_to_the_loop(run, view, index)
+    return view.unoffered == 2
 
 
 def loop_ended(run: Run, index: int, result: int) -> None:

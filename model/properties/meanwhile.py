@@ -22,7 +22,7 @@ def uncharged(run: Run, group: Group, name: str, index: int) -> list[int]:
     charged to the group: their threads have not taken its lock since."""
     sums = [0, 0]
     for thread, (since, way, size) in group.acts.items():
-        if size and _taken(run, name, thread, since, index) == index:
+        if size and taken(run, name, thread, since, index) == index:
             sums[way] += size
     return sums
 
@@ -36,13 +36,13 @@ def crossed(run: Run, group: Group, name: str, index: int) -> bool:
         if record[1] == "lock" and record[2:5] == (name, "acquire", run.thread):
             break
     return any(
-        _taken(run, name, thread, since, index) > asked
+        taken(run, name, thread, since, index) > asked
         for thread, (since, _, _) in group.acts.items()
         if thread != run.thread
     )
 
 
-def _taken(run: Run, name: str, thread: str, since: int, until: int) -> int:
+def taken(run: Run, name: str, thread: str, since: int, until: int) -> int:
     """The record between two others with which a thread first takes a lock; `until`: none."""
     wanted = (name, "acquire", thread)
     for index in range(since + 1, until):

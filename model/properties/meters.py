@@ -121,9 +121,9 @@ class Limited:
     """One bufferevent of a run with limits; most of them may have none themselves."""
 
     __slots__ = (
-        "before", "flight", "freed", "group", "group_name", "largest", "name", "operations",
-        "operations_pass", "own", "pending", "pending_pass", "ready_at", "reasons", "single",
-        "strikes", "suspended_pass",
+        "before", "flight", "freed", "group", "group_name", "largest", "name", "operations", "own",
+        "pending", "pending_pass", "ready_at", "reasons", "single", "strikes", "suspended_pass",
+        "turns",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -139,8 +139,8 @@ class Limited:
         self.pending: list[Charge] = [NOTHING, NOTHING]  # ended, and perhaps not given back yet
         self.pending_pass = [-9, -9]
         self.largest = [0, 0]  # bytes of one operation, ever
-        self.operations = [0, 0]  # in this pass
-        self.operations_pass = -1
+        self.turns: dict[str, int] = {}  # thread -> the pass in which it asked last (Run.turn)
+        self.operations: dict[str, list[int]] = {}  # thread -> how often it asked in that
         self.reasons = [0, 0]  # SUSPEND_* bits
         self.suspended_pass = [-9, -9]
         self.ready_at = [0, 0]  # when a suspended direction has tokens again

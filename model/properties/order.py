@@ -49,10 +49,10 @@ def before_connected(run: Run, view: View, index: int, which: str) -> None:
     run.violate("O-1", view.name, index, f"{view.name} got a {which} callback before CONNECTED")
 
 
-def end_before_data(run: Run, view: View, index: int, what: int) -> None:
-    """READING|EOF or READING|ERROR: nothing may be waiting for a read callback."""
+def end_before_data(run: Run, view: View, index: int, what: int, due: bool) -> None:
+    """READING|EOF or READING|ERROR: nothing may be waiting for a read callback. `due`: one is."""
     run.checked["O-2"] += 1
-    if view.unoffered == 2 or (view.unoffered and not view.deferred):
+    if due or (view.unoffered and not view.deferred):
         run.violate(
             "O-2",
             view.name,

@@ -13,7 +13,6 @@ from model.properties.meanwhile import crossed, refused, uncharged
 from model.properties.meters import READ, WRITE, Group, Limited, Meter, Rates
 from model.properties.view import UNCOUNTED, Run, View
 from model.rate_limit import SUSPEND_BW, SUSPEND_BW_GROUP
-from model.threads import MAIN
 
 PROPERTIES = (
     Property(
@@ -58,11 +57,13 @@ PROPERTIES = (
     ),
     Property(
         "R-6",
-        "One pass of the loop does a bounded amount of work for one bufferevent.",
+        "One pass of the loop, and one packet of a completion worker, does a bounded amount of work"
+        " for one bufferevent.",
         "libevent: bufferevent_sock.c:bufferevent_readcb (one readv for one readiness);"
         " bufferevent_openssl.c:consider_reading (release-2.0.16)",
-        "operations of each direction between two waits, in runs with limits; successful reads and"
-        " writes of a TLS engine between two waits",
+        "operations of each direction between two waits of one thread, in runs with limits;"
+        " successful reads and writes of a TLS engine, likewise. Calls of other threads of the"
+        " application are in no pass",
     ),
 )
 
@@ -126,15 +127,17 @@ def _violate(run: Run, name: str, limited: Limited, index: int, what: str) -> No
 
 
 def _count(run: Run, limited: Limited, index: int, way: int) -> None:
-    """R-6. What other threads than the loop's do is in no pass."""
-    if run.thread != MAIN:
+    """R-6, of the loop's passes and of workers'. What other threads do is in no pass."""
+    turn = run.turn()
+    if turn is None:
         return
     run.checked["R-6"] += 1
-    if limited.operations_pass != run.passes:
-        limited.operations_pass = run.passes
-        limited.operations = [0, 0]
-    limited.operations[way] += 1
-    if limited.operations[way] > OPERATIONS_MAX:
+    if limited.turns.get(turn[0]) != turn[1]:
+        limited.turns[turn[0]] = turn[1]
+        limited.operations[turn[0]] = [0, 0]
+    operations = limited.operations[turn[0]]
+    operations[way] += 1
+    if operations[way] > OPERATIONS_MAX:
         _violate(run, "R-6", limited, index, f"asked {OPERATIONS_MAX + 1} times in one pass")
 
 

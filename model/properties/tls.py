@@ -32,8 +32,8 @@ class TlsView:
     """What is known of the TLS in a view."""
 
     __slots__ = (
-        *("again", "counts", "dirty", "foreign", "last", "licit", "over", "pass_number"),
-        *("state", "stopped", "transport_ended"),
+        *("again", "counts", "dirty", "foreign", "last", "licit", "over", "state", "stopped"),
+        *("transport_ended", "turns"),
     )
 
     def __init__(self) -> None:
@@ -46,8 +46,8 @@ class TlsView:
         self.stopped = False  # libevent stops both directions behind either's end
         self.transport_ended = False
         self.last: object = None  # the engine's last answer
-        self.counts = {"read": 0, "write": 0}
-        self.pass_number = -1
+        self.turns: dict[str, int] = {}  # thread -> its pass (Run.turn)
+        self.counts: dict[str, dict[str, int]] = {}  # thread -> answers in that
 
 
 def begin(view: View) -> None:
@@ -151,6 +151,19 @@ def _write(run: Run, view: View, index: int, result: object) -> None:
         _owe(view, index, eof=False)
 
 
+def counts_of(run: Run, view: View) -> dict[str, int] | None:
+    """The engine's answers in the pass of the running thread (`Run.turn`), if it has any."""
+    state, turn = view.tls, run.turn()
+    if state is None or turn is None:
+        return None
+    thread, number = turn
+    if state.turns.get(thread) != number:
+        state.turns[thread] = number
+        state.counts[thread] = {"read": 0, "write": 0}
+    counts: dict[str, int] = state.counts[thread]
+    return counts
+
+
 def _count(run: Run, view: View, index: int, operation: str, most: int) -> None:
     """R-6. libevent's TLS over another bufferevent reads until nothing is left below."""
     state = view.tls
@@ -158,17 +171,17 @@ def _count(run: Run, view: View, index: int, operation: str, most: int) -> None:
     direct = view.below is not None and view.below.encrypted
     if run.foreign and not direct and operation == "read":
         return
-    if state.pass_number != run.passes:
-        state.pass_number = run.passes
-        state.counts = {"read": 0, "write": 0}
-    state.counts[operation] += 1
+    counts = counts_of(run, view)
+    if counts is None:
+        return
+    counts[operation] += 1
     run.checked["R-6"] += 1
-    if state.counts[operation] > most:
+    if counts[operation] > most:
         run.violate(
             "R-6",
             view.name,
             index,
-            f"{view.name} did {state.counts[operation]} {operation}s of its TLS engine in one pass"
+            f"{view.name} did {counts[operation]} {operation}s of its TLS engine in one pass"
             " of the loop",
         )
 

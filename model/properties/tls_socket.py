@@ -97,6 +97,8 @@ def judge(run: Run, view: View, index: int) -> None:
         return
     if state.state == "failed" or state.over or state.stopped:
         return
+    if run.foreign and view.failed:
+        return  # of a connect that failed libevent has told, and its engine was not asked
     mask = run.interest.get(view.fd, 0)
     if state.state == "shaking":
         stands = not run.foreign or view.enabled == EV_READ | EV_WRITE  # else libevent stops it

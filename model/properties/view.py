@@ -55,21 +55,21 @@ class View:
 
     __slots__ = (
         "above", "again", "allowed", "begun", "below", "broken", "closed", "completion",
-        "connect_events", "connect_result", "connected", "connecting", "crossed_in",
-        "crossed_out", "dead", "deaf", "deferred", "depth", "direct_injected", "direct_triggers",
-        "disable_index", "enable_read_pass", "enable_write_pass", "enabled", "end_mark",
-        "eof_seen", "eofs", "errors", "eventcb", "ever_connects", "ever_disabled", "failed", "fd",
-        "finishing", "flushed", "forced", "freed", "freed_by", "fresh_in", "fresh_in_pass",
-        "fresh_out", "fresh_out_pass", "generic", "given_up", "grown", "handed", "held", "high",
-        "idle", "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections",
-        "is_listener", "kernel_connected", "low", "merges", "name", "numb", "out_stuck",
-        "outgoing", "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit",
-        "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout",
-        "read_touched", "readcb", "reads", "received", "received_count", "refused", "sent",
-        "shown", "shrunk", "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard",
-        "unlocked", "unoffered", "untold_write", "user_disabled", "write_armed", "write_credits",
-        "write_enable_credits", "write_high", "write_low", "write_ok", "write_operation",
-        "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb", "written",
+        "connect_events", "connect_result", "connected", "connecting", "crossed_in", "crossed_out",
+        "dead", "deaf", "deferred", "depth", "direct_injected", "direct_triggers", "disable_index",
+        "enable_read_pass", "enable_write_pass", "enabled", "end_mark", "eof_seen", "eofs",
+        "errors", "eventcb", "ever_connects", "ever_disabled", "failed", "fd", "finishing",
+        "flushed", "forced", "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out",
+        "fresh_out_pass", "generic", "given_up", "grown", "handed", "held", "high", "idle",
+        "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections", "is_listener",
+        "kernel_connected", "low", "merges", "name", "numb", "out_stuck", "outgoing", "owed",
+        "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
+        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb",
+        "reads", "received", "received_count", "refused", "sent", "shown", "shrunk", "stuck_mark",
+        "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered",
+        "untold_write", "user_disabled", "write_armed", "write_credits", "write_enable_credits",
+        "write_high", "write_low", "write_ok", "write_operation", "write_timed_out",
+        "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     encrypted = False  # it is a descriptor under TLS: see model.properties.tls_socket
@@ -182,6 +182,7 @@ class View:
         self.allowed = 0  # bytes that its high watermark lets the input hold; 0: any number
         self.forced = self.flushed = False  # a flush of it is running; was, ever
         self.in_stuck = self.out_stuck = False  # its function cannot go on with what there is
+        self.stuck_mark = -1  # bytes below, ever, when its function could not go on; -1: it could
         self.again = False  # input above its high watermark is to be told again
         self.shown = 0  # bytes of input when its last read callback began
         self.end_mark = 0  # bytes that the one below had received when it told an end
@@ -212,9 +213,9 @@ class Run:
         "aborted", "accept_index", "accepted", "accepting", "base_freed", "by_fd", "callbacks",
         "checked", "closed", "completion", "connect_caller", "cut", "data_callbacks", "foreign",
         "idle_waits", "interest", "last_pass_time", "loop_flags", "opened", "operations", "over",
-        "pass_mark", "pass_time", "passes", "peers", "ported", "rates", "records", "reported",
-        "simulated", "thread", "threaded", "tolerance", "views", "violations", "wait_index",
-        "workers",
+        "pass_mark", "pass_time", "passes", "peers", "pooled", "ported", "rates", "records",
+        "reported", "simulated", "thread", "threaded", "tolerance", "turns", "views", "violations",
+        "wait_index", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -257,6 +258,8 @@ class Run:
         self.threaded = False  # there are more
         self.ported = False  # a completion port was made
         self.workers = False  # and some take packets: what they took may be processed any time
+        self.pooled = False  # and call back what is deferred
+        self.turns: dict[str, int] = {}  # worker -> how often it has asked for a packet
         self.reported: set[tuple[str, str]] = set()
         self.checked: dict[str, int] = {}
 
@@ -265,6 +268,14 @@ class Run:
         if (name, who) not in self.reported:
             self.reported.add((name, who))
             self.violations.append(Violation(name, index, message))
+
+    def turn(self) -> tuple[str, int] | None:
+        """The pass of the running thread: the loop's, or what a worker does between two of its
+        waits. None: other threads of the application have none."""
+        if self.thread == MAIN:
+            return MAIN, self.passes
+        number = self.turns.get(self.thread)
+        return None if number is None else (self.thread, number)
 
     def view(self, name: str, time: int) -> View:
         """The view of a bufferevent, made when it is first named."""

@@ -23,6 +23,8 @@ from tests.harness.foreign import needs_libevent
 
 ROOT = Path(__file__).resolve().parents[2] / "findings"
 NAMES = sorted(path.name for path in ROOT.iterdir() if path.is_dir())
+BESIDE_THREADS = {"disabled-beside-the-loop"}  # no tape decides where they stand: no file
+FILED = [name for name in NAMES if name not in BESIDE_THREADS]
 STATES = ("new", "known and open", "known and fixed after this version")
 TRIES = 3  # the machine may be slow: the programs wait for tens of milliseconds
 
@@ -40,16 +42,20 @@ def told(name: str, what: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_says_what_it_is(name: str) -> None:
-    failure = load(ROOT / name / "failure.jsonl")
-    assert told(name, "Property") == failure.broken
-    assert failure.broken in PROPERTY
+    assert told(name, "Property") in PROPERTY
     assert told(name, "State") in STATES
-    assert failure.subject_version.startswith(told(name, "Library").removeprefix("libevent "))
     assert f"[{name}]({name}/README.md)" in (ROOT / "README.md").read_text()
 
 
+@pytest.mark.parametrize("name", FILED)
+def test_its_file_is_of_what_it_says(name: str) -> None:
+    failure = load(ROOT / name / "failure.jsonl")
+    assert told(name, "Property") == failure.broken
+    assert failure.subject_version.startswith(told(name, "Library").removeprefix("libevent "))
+
+
 @needs_libevent
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FILED)
 def test_it_holds(name: str) -> None:
     failure = load(ROOT / name / "failure.jsonl")
     installed = shared("libevent").version("libevent")

@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.iterative import Iterative
 from harness.lanes import MarkedChoices, lanes, which_matter
 from harness.schedule_command import PROGRAMS
 from harness.schedules import (
     PCT,
+    PREEMPTION,
     Exhaustive,
+    Play,
     RandomWalk,
     Strategy,
     search,
@@ -72,6 +75,55 @@ def test_the_exhaustive_search_sees_that_the_twin_has_no_bug(each: Planted) -> N
 
 
 @planted
+def test_the_iterative_search_finds_each_bug_when_it_has_seen_all_with_fewer(each: Planted) -> None:
+    fewest = PREEMPTIONS[each.name]
+    strategy = Iterative(None)
+    found = search(strategy, player(each.broken, each.kind))
+    assert found.failure is not None and found.failure.startswith(each.finds), found
+    assert strategy.seen == fewest - 1
+
+
+@planted
+def test_both_searches_see_the_same_schedules_and_none_twice(each: Planted) -> None:
+    for bound in (0, 1, 2, None):
+        seen: list[set[tuple[int, ...]]] = []
+        for strategy in (Exhaustive(bound), Iterative(bound)):
+            tapes = schedules_of(strategy, player(each.fixed, each.kind))
+            assert len(set(tapes)) == len(tapes)
+            seen.append(set(tapes))
+            assert strategy.complete and strategy.runs == len(tapes)
+        assert seen[0] == seen[1]
+
+
+def schedules_of(strategy: Exhaustive | Iterative, play: Play) -> list[tuple[int, ...]]:
+    tapes = []
+    while (source := strategy.source()) is not None:
+        play(source)
+        strategy.ended(source)
+        tapes.append(source.recorded())
+    return tapes
+
+
+def test_the_iterative_search_stops_between_rounds_and_goes_on() -> None:
+    whole, rounds = Iterative(2), Iterative(2)
+    every = schedules_of(whole, player(touches))
+    tapes = []
+    for until in range(3):
+        rounds.until = until
+        more = schedules_of(rounds, player(touches))
+        assert {preemptions(Choices(tape)) for tape in more} == {until}
+        assert rounds.seen == until and rounds.complete == (until == 2)
+        tapes += more
+    assert tapes == every
+    assert not rounds.unbounded and rounds.runs < comb(6, 2) * comb(4, 2)
+
+
+def preemptions(choices: Choices) -> int:
+    run_threads(touches, choices)
+    return sum(name == PREEMPTION and value > 0 for name, _, value in choices.decisions)
+
+
+@planted
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_random_walk_finds_each_bug_soon(each: Planted, seed: int) -> None:
     found = search(RandomWalk(seed), player(each.broken, each.kind), runs_max=100)
@@ -99,7 +151,10 @@ def test_pct_of_depth_one_never_preempts() -> None:
             )
 
 
-@pytest.mark.parametrize("make", [RandomWalk, lambda seed: PCT(seed, 3), lambda _: Exhaustive(1)])
+@pytest.mark.parametrize(
+    "make",
+    [RandomWalk, lambda seed: PCT(seed, 3), lambda _: Exhaustive(1), lambda _: Iterative(1)],
+)
 @planted
 def test_the_tape_of_a_find_replays_it_and_the_same_seed_finds_the_same(
     each: Planted, make: type[RandomWalk]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.cli import main
-from harness.thread_hunt import STRATEGIES, find
+from harness.thread_hunt import STRATEGIES, find, replays
 from model.mutants import MUTANTS
 
 FIND = ["mutants", "--find", "--search", "schedules"]
@@ -38,17 +38,27 @@ def test_the_same_seed_finds_with_the_same_run() -> None:
     for name in STRATEGIES:
         first, again = (find(MUTANTS["callback-under-lock"], name, seed=3) for _ in range(2))
         assert first.outcome is not None
-        assert (first.runs, first.tape, first.scenarios) == (
-            again.runs,
-            again.tape,
-            again.scenarios,
-        )
+        assert (first.runs, first.tape, first.counts) == (again.runs, again.tape, again.counts)
 
 
-def test_the_exhaustive_search_counts_what_it_has_seen_whole() -> None:
-    found = find(MUTANTS["LE-136"], "exhaustive", runs=100)
-    assert found.outcome is None
-    assert 0 < found.whole < found.scenarios
+def test_the_exhaustive_search_tells_what_it_has_seen_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begun = find(MUTANTS["del-does-not-wait"], "exhaustive", runs=20)
+    assert begun.outcome is None and begun.counts.seen == -1
+    assert 0 < begun.counts.scenarios < begun.counts.scope
+    later = find(MUTANTS["del-does-not-wait"], "exhaustive", runs=400)
+    assert later.counts.seen == 0 and later.counts.scenarios == later.counts.scope
+    assert main([*FIND, "del-does-not-wait", "--runs", "400", "--seed", "2"]) in (0, 1)
+    row = capsys.readouterr().out.splitlines()[1]
+    assert f"{later.counts.scope} scenarios seen whole with 0 preemptions" in row
+
+
+@pytest.mark.parametrize("name", ["LE-137", "worker-serves-twice"])
+def test_what_is_one_preemption_away_is_found_in_small_scenarios(name: str) -> None:
+    found = find(MUTANTS[name], "exhaustive", runs=10_000)
+    assert found.outcome is not None and replays(found, MUTANTS[name])
+    assert found.counts.seen == 0
 
 
 def test_a_mutant_without_threads_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -240,3 +240,16 @@ def test_what_was_read_before_a_death_is_recorded() -> None:
     assert outcome.records[-1][1] == "crash"
     assert [len(each[4]) for each in outcome.records if each[1] == "read"] == [5]
     assert [each.property for each in outcome.verdicts.violations] == ["S-1"]
+
+
+@pytest.mark.parametrize("kind", ["copy", "tls"])
+def test_the_descriptor_of_a_stack_that_was_not_made_is_closed(kind: str) -> None:
+    """S-4, also without CLOSE_ON_FREE, whichever allocation fails."""
+    server = BuffereventEnd(options=("DEFER_CALLBACKS",), setup=())
+    connection = Connection(BuffereventEnd(), server, "socket", (Layer(kind),))
+    done = list(sweep(Scenario((connection,)), "sim-epoll", "malloc", "ENOMEM", subject="libevent"))
+    assert len(done) > 10
+    whole = [each for each in done if not any(r[1] == "crash" for r in each.records)]
+    assert len(whole) > 10
+    for outcome in whole:
+        assert "S-4" not in {each.property for each in outcome.verdicts.violations}

@@ -5,9 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.errors import Errno
 from model.kernel import EPOLLIN, EPOLLOUT
 from model.properties import check
-from model.subject import BEV_EVENT_EOF, BEV_EVENT_READING, EV_READ, EV_WRITE
+from model.subject import (
+    BEV_EVENT_EOF,
+    BEV_EVENT_ERROR,
+    BEV_EVENT_READING,
+    EV_READ,
+    EV_WRITE,
+)
 from model.tls import TlsResult
 from tests.model.properties.traces import FD, LISTENER_FD, RW, Tape
 
@@ -72,3 +79,19 @@ def test_what_is_enabled_behind_the_end(enabled: int, foreign: bool) -> None:
     )
     broken = "E-6" in [each.property for each in verdicts.violations]
     assert broken == (not foreign and enabled != EV_WRITE)
+
+
+@given(ENABLED)
+def test_a_connect_that_was_refused_waits_for_nothing(enabled: int) -> None:
+    """E-1: libevent has told it; its engine was never asked."""
+    tape = Tape(name="c0")
+    tape.add("new", "c0", "ssl-socket", 1, None).op("setcb", 1, 1, 1).op("enable", enabled)
+    tape.op("connect", 40_000).add("socket", FD)
+    tape.add("connect", FD, 40_000, Errno.ECONNREFUSED)
+    tape.add("ret", "c0", "connect", 0).add("attach", "c0", FD)
+    tape.wait().event(BEV_EVENT_ERROR, Errno.ECONNREFUSED)
+    tape.wait().add("quiet")
+    verdicts = check(
+        tape.records, completion=False, simulated=True, close_tolerance_ns=0, foreign=True
+    )
+    assert verdicts.violations == ()
