@@ -31,7 +31,6 @@ PAIRS = (
     | pairs_rates.PAIRS
     | pairs_liveness.PAIRS
     | pairs_layers.PAIRS
-    | pairs_tls.PAIRS
 )
 for _name, (_good, _bad) in (
     *pairs_layers.MORE.items(),

@@ -79,10 +79,9 @@ def s1_freed_twice() -> Tape:
     return Tls().add("op", "c0/0", "free", ()).add("op", "c0/0", "free", ())
 
 
-#: id -> (traces that keep it and where it is counted, traces that break it)
-PAIRS: dict[str, tuple[list[Builder], list[Builder]]] = {"R-6": ([r6_good], [r6_bad])}
 #: of properties that other modules pair too
 MORE: dict[str, tuple[list[Builder], list[Builder]]] = {
+    "R-6": ([r6_good], [r6_bad]),
     "W-1": ([w1_one_record_over], [w1_two_records_over]),
     "E-1": ([], [e1_told_without_handshake]),
     "E-3": ([], [e3_end_without_close_notify]),

@@ -137,14 +137,15 @@ def test_a_pass_has_its_share_of_records(passes: list[tuple[int, int]]) -> None:
     assert ("R-6" in broken(tape)) == over
 
 
-@given(st.integers(1, 400), st.integers(0, 3), st.booleans())
-def test_the_clock_of_a_pass_fills_buckets(size: int, late: int, foreign: bool) -> None:
+@given(st.integers(1, 900), st.integers(0, 3), st.integers(0, 5), st.booleans())
+@example(700, 1, 4, True)
+def test_the_clock_of_a_pass_fills_buckets(size: int, late: int, begun: int, foreign: bool) -> None:
     """R-4, of a group: libevent fills by a timer of every tick, behind what the descriptors told,
     and by the clock of the pass; so at the end of a pass of `late` ticks it may have filled more
     often than the records tell, by one tick and those."""
-    tape = grouped().wait().at(late)
+    tape = grouped().at(begun).wait().wait().at(begun + late)
     rate, burst = LIMITS[:2]
-    lacks = size > min(burst, rate * (1 + late)) + foreign * rate * (late + 1)
+    lacks = size > min(burst, rate * (1 + begun + late)) + foreign * rate * (late + 1)
     verdicts = check(
         one_read(tape, size).records,
         completion=False,
@@ -232,6 +233,9 @@ def test_a_deferred_timeout_may_be_of_the_pass_before_when_there_are_many(others
 
 
 @given(st.integers(0, 70_000), st.integers(0, 10 * MS), st.booleans(), st.booleans())
+@example(1, 5 * MS, True, False)
+@example(1, 5 * MS - 1, True, False)
+@example(1, 4 * MS, True, False)
 def test_of_a_real_network_the_last_moments_are_not_judged(
     size: int, since: int, ended: bool, simulated: bool
 ) -> None:
@@ -317,12 +321,14 @@ def test_names_of_threads_and_locks_do_not_matter(
     assert name in {each.property for each in check_threads(trace([*SPAWNED, *bad])).violations}
 
 
-@given(st.integers(0, 4 * MS), st.integers(0, 3 * MS))
-def test_how_late_a_loop_may_wake(late: int, tolerance: int) -> None:
+@given(st.integers(0, 4 * MS), st.integers(0, 3 * MS), EDGES)
+@example(0, MS, 0)
+def test_how_late_a_loop_may_wake(late: int, tolerance: int, edge: int) -> None:
     """K-4: what a thread gives to a loop that waits ends the wait; kernels wake within what
     `close_tolerance_ns` says, and a millisecond."""
     from model.properties import WAKE_NS
 
+    late = late if edge < 0 else tolerance + WAKE_NS + edge
     lines = [*SPAWNED, ("a", "touch", "base.active", "write"), ("main", "epoll_wait", 3, None, [])]
     records = [*trace(lines)]
     records[-1] = (records[-3][0] + late, *records[-1][1:])

@@ -5,20 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.properties import check
 from model.subject import EV_READ
 from tests.model.properties.pairs_rates import LIMITS, one_read
-from tests.model.properties.traces import MS, Tape
+from tests.model.properties.traces import MS, Tape, broken
 
 SMALL = (10, 10, 10, 10, MS)
-
-
-def _broken(tape: Tape) -> list[str]:
-    verdicts = check(
-        tape.records, completion=False, simulated=True, close_tolerance_ns=0, foreign=True
-    )
-    assert not verdicts.unreadable
-    return [each.property for each in verdicts.violations]
 
 
 @given(st.booleans(), st.integers(1, 400))
@@ -28,7 +19,7 @@ def test_a_limit_that_was_refused_does_not_hold(refused: bool, size: int) -> Non
     if refused:
         tape.add("ret", "s0", "set_rate_limit", -1)
     rate = LIMITS[0] if refused else SMALL[0]
-    assert ("R-4" in _broken(one_read(tape.wait(), size))) == (size > rate)
+    assert ("R-4" in broken(one_read(tape.wait(), size), foreign=True)) == (size > rate)
 
 
 @given(st.booleans(), st.booleans(), st.integers(1, 400))
@@ -42,10 +33,10 @@ def test_a_group_that_was_refused_is_not_joined(before: bool, refused: bool, siz
     tape.op("add_to_rate_limit_group", 1)
     if refused:
         tape.add("ret", "s0", "add_to_rate_limit_group", -1)
-    broken = _broken(one_read(tape.wait(), size))
+    found = broken(one_read(tape.wait(), size), foreign=True)
     if refused and not before:
-        assert "R-4" not in broken
+        assert "R-4" not in found
     else:
         limits = LIMITS if refused else SMALL
         most = limits[0] + limits[0]  # and a tick's rate, by which libevent's timer may be ahead
-        assert ("R-4" in broken) == (size > most)
+        assert ("R-4" in found) == (size > most)

@@ -189,20 +189,23 @@ class Tape:
 
     # The verdict.
 
-    def verdicts(self, *, simulated: bool = True, tolerance_ns: int = 0) -> Verdicts:
+    def verdicts(
+        self, *, simulated: bool = True, tolerance_ns: int = 0, foreign: bool = False
+    ) -> Verdicts:
         verdicts = check(
             self.records,
             completion=self.completion,
             simulated=simulated,
             close_tolerance_ns=tolerance_ns,
+            foreign=foreign,
         )
         assert not verdicts.unreadable
         return verdicts
 
 
-def broken(tape: Tape) -> list[str]:
+def broken(tape: Tape, *, foreign: bool = False) -> list[str]:
     """The ids of the properties that `tape` breaks."""
-    return [violation.property for violation in tape.verdicts().violations]
+    return [violation.property for violation in tape.verdicts(foreign=foreign).violations]
 
 
 Builder: TypeAlias = Callable[[], Tape]
