@@ -20,7 +20,7 @@ interpreter. Nothing of them is ended from here, because several processes may s
 An interpreter that comes while they leave is dropped without a word, with exit code 0: its
 connection to the server ends, and Wine's client takes that for the end of the session (Wine,
 dlls/ntdll/unix/server.c, read_reply_data). So they linger, and who starts an interpreter that must
-come up starts another when one ends like that (`harness.worker`).
+come up starts another when one ends like that (`run_interpreter`, `harness.worker`).
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ SETUP_REMEDY = "run `duopoll setup-wine`"
 _STOP_S = 10.0
 _BOOT_S = 120  # making a prefix takes 7 s on a quiet machine
 _LINGER_S = 5
+_STARTS = 3  # of an interpreter that is dropped without a word
 _LOADERS = ("/usr/lib/wine/wine64", "/opt/wine-stable/bin/wine64", "/usr/lib64/wine/wine64")
 
 _running: list[subprocess.Popen[str]] = []
@@ -207,7 +208,23 @@ def run_interpreter(
     env: Mapping[str, str] | None = None,
     interpreter: Interpreter | None = None,
 ) -> tuple[int, str]:
-    """Runs the Windows CPython to its end: exit code and output. Raises TimeoutExpired."""
+    """Runs the Windows CPython to its end: exit code and output. Raises TimeoutExpired.
+
+    One that was dropped without a word is started again: `args` must print something, then.
+    """
+    for _ in range(_STARTS - 1):
+        code, output = _run_once(args, timeout_s, env, interpreter)
+        if code or output:
+            return code, output
+    return _run_once(args, timeout_s, env, interpreter)
+
+
+def _run_once(
+    args: Sequence[str],
+    timeout_s: float,
+    env: Mapping[str, str] | None,
+    interpreter: Interpreter | None,
+) -> tuple[int, str]:
     process = start_interpreter(args, env=env, interpreter=interpreter)
     assert process.stdout is not None
     source = process.stdout.fileno()

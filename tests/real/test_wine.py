@@ -124,3 +124,18 @@ def test_the_interpreter_starts_and_ends() -> None:
     assert process.stdout.readline() == "up\n"
     assert wine.stop_interpreter(process) != 0
     assert process.poll() is not None
+
+
+@pytest.mark.parametrize(("silent", "starts", "told"), [(0, 1, "up\n"), (2, 3, "up\n"), (9, 3, "")])
+def test_what_is_dropped_without_a_word_is_started_again(
+    silent: int, starts: int, told: str, tmp_path: Path
+) -> None:
+    """Not for ever, and nothing that fails."""
+    count = tmp_path / "starts"
+    script = f"echo >> {count}; [ $(wc -l < {count}) -le {silent} ] || echo up"
+    shell = wine.Interpreter(("/bin/sh", "-c", script), {})
+    assert wine.run_interpreter([], timeout_s=60, interpreter=shell) == (0, told)
+    assert count.read_text().count("\n") == starts
+    fails = wine.Interpreter(("/bin/sh", "-c", f"echo >> {count}; exit 3"), {})
+    assert wine.run_interpreter([], timeout_s=60, interpreter=fails) == (3, "")
+    assert count.read_text().count("\n") == starts + 1
