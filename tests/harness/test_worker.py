@@ -135,7 +135,7 @@ def failing(after_connect: str) -> Worker:
 @pytest.mark.parametrize(
     ("program", "words"),
     [
-        ("print('last words'); os._exit(7)", ("died with exit code 7", "last words")),
+        ("print('last words', flush=True); os._exit(7)", ("died with exit code 7", "last words")),
         ("time.sleep(60)", ("hung", "ended")),
         ("connection.sendall(b'nonsense\\n'); time.sleep(60)", ("broke off", "ended")),
         ("os.kill(os.getpid(), 11)", ("died with exit code -11",)),
