@@ -3,7 +3,8 @@
 `Exhaustive` (`harness.schedules`) goes depth first: cut short, it has seen how a program ends in
 every order, and its beginning in one. Here all schedules without a preemption come first, then
 those with one, then with two (Musuvathi, Qadeer: Iterative Context Bounding, PLDI 2007). A search
-that is cut short has still seen all with so many preemptions (`seen`), and may go on later.
+that is cut short has still seen all with so many preemptions (`seen`), and may go on later. It
+keeps every schedule that may have children yet; `Exhaustive` keeps but the one it is at.
 
 Each schedule but the first has a parent: the same up to its last decision that is not dull, and
 dull there. So none comes twice.
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from harness.schedules import PREEMPTION, THREAD_DRAWS, Source, _Prefix
+from harness.schedules import PREEMPTION, THREAD_DRAWS, Prefix, Source
 
 ANY = 1 << 30  # preemptions: more than a run has switch points
 
@@ -64,7 +65,7 @@ class Iterative:
         if given is None:
             return None
         self._place = len(given)
-        return _Prefix(given)
+        return Prefix(given)
 
     def _next_given(self) -> list[int] | None:
         while (given := next(self._given, None)) is None:

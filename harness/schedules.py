@@ -168,7 +168,7 @@ class PCT:
         self._length = max(self._length, steps)
 
 
-class _Prefix(Source):
+class Prefix(Source):
     """Answers of an earlier run, and then the dull one."""
 
     __slots__ = ("_prefix",)
@@ -212,7 +212,7 @@ class Exhaustive:
 
     def source(self) -> Source | None:
         """The next schedule that has not been seen."""
-        return None if self._next is None else _Prefix(self._next)
+        return None if self._next is None else Prefix(self._next)
 
     def ended(self, source: Source) -> None:
         """Finds the next: the last decision that has an answer left."""
