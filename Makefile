@@ -6,6 +6,7 @@
 # make mutation  mutation score of model/ on a sample: make mutation SAMPLE=300 SEED=1
 # make demo    a planted bug found, shrunk, explained, and a page of it to look at
 # make libevent-coverage SECONDS_COVERAGE=3600  branches of libevent that duopoll reaches
+# make libevent-mended  libevent with a mend for each finding, to tell a failure's cause
 # make lint    format, lint, types, import contracts
 # make clean   removes what the above made here
 #
@@ -21,7 +22,7 @@ SEED ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo fuzz test hunt coverage mutation libevent-coverage bench bench-json lint format
+.PHONY: help demo fuzz test hunt coverage mutation libevent-coverage libevent-mended bench bench-json lint format
 .PHONY: pins readme picture clean system wine
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
@@ -38,7 +39,7 @@ DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 12
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 13
 
 # Two stamps: a first `make fuzz` need not fetch the tools of the tests.
 $(BIN)/python:
@@ -105,6 +106,10 @@ mutation: $(VENV)/.mutation
 libevent-coverage: $(CORE)
 	@scripts/system-packages.sh dpkg-dev gcc libc6-dev libssl-dev make zlib1g-dev
 	@$(BIN)/python scripts/libevent_coverage.py --seconds $(SECONDS_COVERAGE) --jobs $(JOBS)
+
+libevent-mended: $(CORE)
+	@scripts/system-packages.sh dpkg-dev gcc libc6-dev libssl-dev make zlib1g-dev
+	@$(BIN)/python scripts/libevent_mended.py --jobs $(JOBS)
 
 bench: $(DEV) wine
 	@$(BIN)/python -m bench

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
-from harness import commands, demo, emit_test, mutants_command
+from harness import causes_command, commands, demo, emit_test, mutants_command
 from harness.bulk import options as bulk
 from harness.explain import command as explain
 from harness.options import (
@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
         _run,
         shrink.add,
         explain.add,
+        causes_command.add,
         show_command.add,
         _conform,
         _beside,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import local
 from typing import NamedTuple
@@ -135,9 +135,10 @@ class SubjectEntry(NamedTuple):
     worlds: tuple[str, ...] = WORLDS
     settle: Callable[[bool], None] = lambda now: None  # called by its process between runs
     threads: bool = True  # its bufferevents have locks beside which the application's may run
+    mutant: Callable[[str], AbstractContextManager[None]] | None = None  # makes it one meanwhile
 
 
-def _libevent(debug: bool = False, pthreads: bool = False) -> SubjectEntry:
+def _libevent(debug: bool = False, pthreads: bool = False, mended: bool = False) -> SubjectEntry:
     """The shared library, which is loaded where it is first asked for something."""
 
     def base(world: KernelOf) -> Base:
@@ -152,8 +153,16 @@ def _libevent(debug: bool = False, pthreads: bool = False) -> SubjectEntry:
 
     def version() -> str:
         from real.libevent.library import load
+        from real.libevent.mends import names
 
+        if mended:
+            names()  # or there are none
         return load(debug, pthreads).version
+
+    def left_out(mutant: str) -> AbstractContextManager[None]:
+        from real.libevent.mends import left_out
+
+        return left_out(mutant)
 
     def settle(now: bool) -> None:
         from real.libevent.built import write_counters
@@ -162,7 +171,9 @@ def _libevent(debug: bool = False, pthreads: bool = False) -> SubjectEntry:
 
     if pthreads:
         return SubjectEntry(version, threaded_base, True, ("epoll",), settle)
-    return SubjectEntry(version, base, True, ("sim-epoll", "epoll"), settle, threads=False)
+    worlds = ("sim-epoll", "epoll")
+    mutant = left_out if mended else None
+    return SubjectEntry(version, base, True, worlds, settle, threads=False, mutant=mutant)
 
 
 def _new_base(kernel: KernelOf) -> Base:
@@ -170,10 +181,11 @@ def _new_base(kernel: KernelOf) -> Base:
 
 
 SUBJECTS: dict[str, SubjectEntry] = {
-    "model": SubjectEntry(lambda: "0.1.0", _new_base),
+    "model": SubjectEntry(lambda: "0.1.0", _new_base, mutant=mutants.active),
     "libevent": _libevent(),
     "libevent-debug": _libevent(debug=True),
     "libevent-pthreads": _libevent(pthreads=True),
+    "libevent-mended": _libevent(mended=True),
 }
 
 
@@ -255,10 +267,10 @@ def check_names(world: str, subject: str, mutant: str | None) -> None:
         raise UsageError(
             f"subject {subject} does not run in {world}: name one of {', '.join(worlds)}"
         )
-    if mutant is not None and SUBJECTS[subject].caged:
+    if mutant is not None and SUBJECTS[subject].mutant is None:
         raise UsageError(f"mutant {mutant[:40]!r} is of the model, not of {subject}: name one")
-    if mutant is not None:
-        mutants.find(mutant)
+    if mutant is not None and not SUBJECTS[subject].caged:
+        mutants.find(mutant)  # who knows a library's is the process that loads it
 
 
 def subject_version(subject: str) -> str:
@@ -362,7 +374,7 @@ def play(
         Driver(scenario, world, base, trace, threads).play()
         records.extend(trace.records)  # what peers record from here on is no part of the run
 
-    with nullcontext() if mutant is None else mutants.active(mutant):
+    with nullcontext() if mutant is None or entry.mutant is None else entry.mutant(mutant):
         try:
             _run_uncollected(world, main)
         except (Hang, BudgetExceeded):  # in a thread that is not ours; its records say so

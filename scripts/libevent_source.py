@@ -1,4 +1,5 @@
-"""The distribution's libevent, built from its source package with gcc's counters of branches.
+"""The distribution's libevent, built from its source package: with gcc's counters of branches, or
+with the mends of the findings.
 
 apt fetches the package in the version that is installed, from the mirrors that the system has; its
 lists and caches are folders of our own, so nothing of the system's changes, and no root is needed.
@@ -19,7 +20,7 @@ from real.libevent.built import BUILT_FROM
 from real.libevent.library import PACKAGE, SONAME
 
 SOURCE = "libevent"
-TOOLS = ("apt-get", "dpkg-source", "gcc", "gcov", "make")
+TOOLS = ("apt-get", "dpkg-source", "gcc", "make")
 SYSTEM_LISTS = Path("/etc/apt")
 #: -O0: an optimiser merges and splits branches. Each library needs all of libgcov: nothing in them
 #: calls what writes the counters, and what another library has writes the other's.
@@ -38,24 +39,38 @@ class Unbuildable(Exception):
 
 
 def built(folder: Path, jobs: int) -> Path:
-    """The tree of a built libevent below `folder`. Raises `Unbuildable`."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    """The tree of a libevent below `folder` that counts branches. Raises `Unbuildable`."""
+    tree = unpacked(folder, f"{CFLAGS}\n{LDFLAGS}", ("gcov",))
+    done = tree / ".libs" / BUILT_FROM
+    if not done.is_file():
+        _build(tree, jobs)
+        done.write_text(f"{name_of(tree)} with gcov\n", encoding="utf-8")
+    return tree
+
+
+def unpacked(folder: Path, recipe: str, tools: Sequence[str] = ()) -> Path:
+    """The tree of the source package below `folder`: a fresh one unless it was unpacked for this
+    recipe. Raises `Unbuildable`."""
+    missing = [tool for tool in (*TOOLS, *tools) if shutil.which(tool) is None]
     if missing:
         raise Unbuildable(
             f"{', '.join(missing)} not found: install dpkg-dev, gcc and make, on Debian or Ubuntu"
         )
     version = _installed()
     tree = folder / f"{SOURCE}-{version or 'newest'}"
-    done = tree / ".libs" / BUILT_FROM
-    recipe = "\n".join((str(tree), CFLAGS, LDFLAGS, *MAKE, ""))
+    recipe = "\n".join((str(tree), recipe, *MAKE, ""))
     noted = tree / "recipe"
-    if not (done.is_file() and noted.is_file() and noted.read_text(encoding="utf-8") == recipe):
+    if not (noted.is_file() and noted.read_text(encoding="utf-8") == recipe):
         shutil.rmtree(tree, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
         _unpack(folder, version, tree)
-        _build(tree, jobs)
         noted.write_text(recipe, encoding="utf-8")
-        done.write_text(f"{SOURCE} {version or 'source package'} with gcov\n", encoding="utf-8")
     return tree
+
+
+def name_of(tree: Path) -> str:
+    """`libevent 2.1.12-stable-8`: the package that a tree is of."""
+    return tree.name.replace("-", " ", 1).replace("newest", "source package")
 
 
 def _installed() -> str:
@@ -126,16 +141,25 @@ def _is_distribution(text: str) -> bool:
 
 def _build(tree: Path, jobs: int) -> None:
     """The shared libraries and the regress programme."""
-    flags = [f"CFLAGS={CFLAGS}", f"LDFLAGS={LDFLAGS}"]
-    options = ["--disable-static", "--disable-dependency-tracking", "--disable-samples"]
-    _run(["./configure", *options, *flags], tree, "configuring")
+    configure(tree, f"CFLAGS={CFLAGS}", f"LDFLAGS={LDFLAGS}")
     # The release has what rpcgen makes; whether it can be made again is no question here.
     (tree / "test" / "rpcgen-attempted").touch()
-    _run(["make", f"-j{jobs}", *MAKE], tree, "building")
+    make(tree, jobs)
     wanted = (tree / ".libs" / SONAME, tree / "test" / "regress")
     missing = [str(path) for path in wanted if not path.exists()]
     if missing:
         raise Unbuildable(f"the build made no {missing[0]}: see {tree / 'make.log'}")
+
+
+def configure(tree: Path, *flags: str) -> None:
+    """As the libraries here are built: shared, and without the samples. Raises `Unbuildable`."""
+    options = ["--disable-static", "--disable-dependency-tracking", "--disable-samples"]
+    _run(["./configure", *options, *flags], tree, "configuring")
+
+
+def make(tree: Path, jobs: int, *arguments: str) -> None:
+    """make(1) of targets or variables. Raises `Unbuildable`."""
+    _run(["make", f"-j{jobs}", *MAKE, *arguments], tree, "building")
 
 
 def _run(command: Sequence[str], folder: Path, what: str) -> None:

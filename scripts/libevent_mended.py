@@ -1,0 +1,129 @@
+"""libevent with a mend for each finding, of which any may be left out while it runs.
+
+`make libevent-mended` builds it from the distribution's source package, for the subject
+`libevent-mended` (real/libevent/mends.py) and `duopoll causes`. A finding's mend is an ed script
+for each source file, `findings/NAME/mend/FILE.ed`, whose lines ask `MEND(name)`. All of them are
+applied to a copy of the sources in `.cache/libevent-mended/`, where the libraries stay, in `libs`.
+Only what changed since the last time is compiled again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from libevent_source import Unbuildable, configure, make, name_of, unpacked
+
+from harness.ed_script import apply
+from model.errors import UsageError
+from real.libevent.built import BUILT_FROM, VARIABLE
+from real.libevent.mends import MENDS
+
+ROOT = Path(__file__).resolve().parent.parent
+FINDINGS = ROOT / "findings"
+CACHE = (ROOT / ".cache" / "libevent-mended").resolve()
+HEADER = "duopoll-mends.h"
+HOME = "log.c"  # of the switches: the library that all others need has it
+CFLAGS = "-O1 -g"
+LIBRARIES = ("core", "extra", "openssl", "pthreads")
+
+
+def main() -> int:
+    """Builds; 2 where that cannot be."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--jobs", type=int, default=2, help="of make (default: 2)")
+    options = parser.parse_args()
+    try:
+        libs = build(mends(), options.jobs)
+    except (Unbuildable, UsageError) as error:
+        print(f"libevent-mended: {error}", file=sys.stderr)
+        return 2
+    shown = libs.relative_to(ROOT) if libs.is_relative_to(ROOT) else libs
+    print(f"built: {VARIABLE}={shown} duopoll fuzz --subject libevent-mended --world sim-epoll")
+    return 0
+
+
+def mends() -> dict[str, dict[str, str]]:
+    """The ed scripts of each finding that has some, by the name of the source file."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(FINDINGS.glob("*/mend/*.ed")):
+        found.setdefault(path.parts[-3], {})[path.stem] = path.read_text(encoding="utf-8")
+    return found
+
+
+def build(scripts: Mapping[str, Mapping[str, str]], jobs: int) -> Path:
+    """The folder of the libraries with these mends. Raises `Unbuildable` and `UsageError`."""
+    tree = unpacked(CACHE, CFLAGS)
+    pristine = CACHE / "pristine"
+    if not (tree / "Makefile").is_file():
+        shutil.rmtree(pristine, ignore_errors=True)
+        configure(tree, f"CFLAGS={CFLAGS}")
+        pristine.mkdir()
+        for path in (*tree.glob("*.c"), *tree.glob("*-internal.h")):
+            shutil.copy(path, pristine)
+    _compose(tree, pristine, scripts)
+    header = (tree / HEADER).resolve()
+    targets = [f"libevent_{name}.la" for name in LIBRARIES]
+    make(tree, jobs, f"CFLAGS={CFLAGS} -include {header}", *targets)
+    libs = CACHE / "libs"
+    libs.unlink(missing_ok=True)
+    libs.symlink_to(tree / ".libs")
+    told = f"{name_of(tree)}, {len(scripts)} mends\n"
+    (libs / BUILT_FROM).write_text(told, encoding="utf-8")
+    (libs / MENDS).write_text("\n".join(scripts) + "\n", encoding="utf-8")
+    return libs
+
+
+def _compose(tree: Path, pristine: Path, scripts: Mapping[str, Mapping[str, str]]) -> None:
+    """Writes the sources that are not as they should be."""
+    changed = _write(tree / HEADER, header_of(list(scripts)))
+    for path in sorted(pristine.iterdir()):
+        source = path.read_text(encoding="utf-8")
+        own = {
+            f"findings/{name}/mend/{path.name}.ed": files[path.name]
+            for name, files in scripts.items()
+            if path.name in files
+        }
+        text = apply(source, own)
+        if path.name == HOME:
+            text += switches(list(scripts))
+        changed |= _write(tree / path.name, text) and path.suffix == ".h"
+    sources = {path.name for path in pristine.iterdir()}
+    unknown = {file for files in scripts.values() for file in files} - sources
+    if unknown:
+        raise UsageError(f"mends of {', '.join(sorted(unknown))}: libevent has no such file")
+    if changed:  # the build knows nothing of who includes what
+        for path in pristine.glob("*.c"):
+            (tree / path.name).touch()
+
+
+def _write(path: Path, text: str) -> bool:
+    """Whether the file had to be written."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
+def header_of(names: list[str]) -> str:
+    """What every source file includes first: whether a mend is in force."""
+    numbers = "".join(f"\tMEND_NR_{name.replace('-', '_')},\n" for name in names)
+    return (
+        "#ifndef DUOPOLL_MENDS_H\n#define DUOPOLL_MENDS_H\n"
+        f"enum {{\n{numbers}\tMEND_NR_END\n}};\n"
+        "extern volatile unsigned char event_mends_[];\n"
+        "#define MEND(name) (event_mends_[MEND_NR_##name])\n#endif\n"
+    )
+
+
+def switches(names: list[str]) -> str:
+    """All mends are in force until somebody says otherwise."""
+    on = ", ".join("1" for _ in names) or "0"
+    return f"\nvolatile unsigned char event_mends_[] = {{{on}}};\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
