@@ -185,7 +185,8 @@ def _event_callback(
         if unwatched:
             view.errors.append(error)
             view.unwatched = None
-        if unwatched or (error is Errno.ENOMEM and error in view.errors):
+        unwatched |= error is Errno.ENOMEM and error in view.errors
+        if unwatched and view.below is None:  # a layer passes it on, and leaves its own mask
             view.enabled &= ~_directions(what)  # no record of the kernel has taken it
         events.truth_of_error(run, view, index, error)
     tls.end_told(view, what)
