@@ -181,7 +181,11 @@ def _event_callback(
     if what & BEV_EVENT_EOF:
         events.truth_of_eof(run, view, index, what)
     if what & BEV_EVENT_ERROR:
-        if error is Errno.ENOMEM and error in view.errors:
+        unwatched = error is view.unwatched is not None
+        if unwatched:
+            view.errors.append(error)
+            view.unwatched = None
+        if unwatched or (error is Errno.ENOMEM and error in view.errors):
             view.enabled &= ~_directions(what)  # no record of the kernel has taken it
         events.truth_of_error(run, view, index, error)
     tls.end_told(view, what)

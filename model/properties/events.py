@@ -40,7 +40,7 @@ PROPERTIES = (
         "libevent: bufferevent.c:bufferevent_run_eventcb_; connect(2), recv(2), send(2),"
         " WSAGetOverlappedResult",
         "each ERROR event: against the failures that the kernel told since the previous one, and"
-        " allocations that failed",
+        " allocations that failed; a descriptor that could not be watched (epoll_ctl)",
     ),
     Property(
         "E-3",

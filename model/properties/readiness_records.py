@@ -120,6 +120,9 @@ def epoll_ctl(run: Run, index: int, record: Record) -> None:
     _, _, _, op, fd, mask, result = record
     if result is not None:
         resources.failed_call(run, index, record, result)
+        view = run.by_fd.get(fd)
+        if view is not None:
+            view.unwatched = result
     elif op == EPOLL_CTL_DEL:
         run.interest.pop(fd, None)
     else:

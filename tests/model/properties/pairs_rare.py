@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from model.errors import Errno, Win32Error
-from model.kernel import EPOLLERR, EPOLLIN, EPOLLOUT
+from model.kernel import EPOLL_CTL_ADD, EPOLLERR, EPOLLIN, EPOLLOUT
 from model.subject import EV_READ, EV_WRITE, EVLOOP_ONCE
 from model.tls import TlsResult
 from tests.model.properties.pairs_tls import Tls
@@ -177,6 +177,24 @@ def e2_allocation_failed() -> Tape:
 
 def e2_allocation_failed_otherwise() -> Tape:
     return _allocation_fails(Errno.EPIPE)
+
+
+def _unwatched(error: Errno, told: Errno) -> Tape:
+    tape = Tape().accepted().add("epoll_ctl", 3, EPOLL_CTL_ADD, FD, EPOLLOUT, error)
+    tape.enabled &= ~EV_WRITE
+    return tape.event(0x22, told)
+
+
+def e2_not_watched_and_told() -> Tape:
+    return _unwatched(Errno.ENOSPC, Errno.ENOSPC)
+
+
+def e3_not_watched_told_twice() -> Tape:
+    return e2_not_watched_and_told().event(0x22, Errno.ENOSPC)
+
+
+def e3_not_watched_told_otherwise() -> Tape:
+    return _unwatched(Errno.ENOSPC, Errno.EPIPE)
 
 
 def l2_end_told() -> Tape:
@@ -373,11 +391,17 @@ MORE: dict[str, tuple[list[Builder], list[Builder]]] = {
     "E-2": (
         [
             *(e2_refused_and_told, e2_allocation_failed, e2_refused_below_and_told),
-            *(e2_write_failure_told, e2_write_failure_below_told),
+            *(e2_write_failure_told, e2_write_failure_below_told, e2_not_watched_and_told),
         ],
         [e2_allocation_failed_otherwise],
     ),
-    "E-3": ([e3_send_gave_nothing], [e3_end_of_writing_from_nowhere]),
+    "E-3": (
+        [e3_send_gave_nothing, e2_not_watched_and_told],
+        [
+            *(e3_end_of_writing_from_nowhere, e3_not_watched_told_twice),
+            e3_not_watched_told_otherwise,
+        ],
+    ),
     "T-1": ([t1_soon_reading, t1_soon_writing], [t1_never_reading, t1_never_writing]),
     "T-2": ([t2_nothing_below, t2_bytes_that_wait_for_room], [t2_bytes_below]),
     "T-5": ([legal_full_in_the_same_pass, legal_called_in_the_same_pass], [t5_full_before]),
