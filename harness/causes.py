@@ -65,8 +65,10 @@ def cause_of(path: Path, bugs: Sequence[str]) -> Cause:
     mended = _run(failure, None)
     still = tuple([signature(each, mended.records) for each in mended.verdicts.violations])
     shown = _fails(failure, ALL, name)
-    alone = [bug for bug in bugs if shown and _fails(failure, bug, name)]
-    if alone or not shown:
+    if name in still or not shown:
+        return Cause(path, name, (), False, still, shown)
+    alone = [bug for bug in bugs if _fails(failure, bug, name)]
+    if alone:
         return Cause(path, name, tuple(alone), False, still, shown)
     return Cause(path, name, tuple(_fewest(failure, bugs, name)), True, still, shown)
 

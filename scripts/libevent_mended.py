@@ -66,8 +66,9 @@ def build(scripts: Mapping[str, Mapping[str, str]], jobs: int) -> Path:
             shutil.copy(path, pristine)
     _compose(tree, pristine, scripts)
     header = (tree / HEADER).resolve()
-    targets = [f"libevent_{name}.la" for name in LIBRARIES]
-    make(tree, jobs, f"CFLAGS={CFLAGS} -include {header}", *targets)
+    flags = f"CFLAGS={CFLAGS} -include {header}"
+    make(tree, jobs, flags, f"libevent_{LIBRARIES[0]}.la")  # the others are linked to it
+    make(tree, jobs, flags, *[f"libevent_{name}.la" for name in LIBRARIES[1:]])
     libs = CACHE / "libs"
     libs.unlink(missing_ok=True)
     libs.symlink_to(tree / ".libs")
