@@ -55,7 +55,7 @@ def both_directions_told() -> Tape:
 
 def triggered_before_it_is_told() -> Tape:
     """An event that the application triggers, deferred, is told in the same call."""
-    tape = _refused().op("trigger_event", 0x41, 0x10000)
+    tape = _refused().op("trigger_event", 0x41, 4)
     return tape.event(0x63, Errno.ENOSPC)
 
 
@@ -74,7 +74,7 @@ def not_told() -> Tape:
 def triggered_with_an_error_of_before() -> Tape:
     """errno is as an allocation that failed left it, when the application triggers an ERROR."""
     tape = Tape().accepted().wait().wait().add("fault", "malloc", 1)
-    return tape.op("trigger_event", 0x22, 0x10000).event(0x22, Errno.ENOMEM)
+    return tape.op("trigger_event", 0x22, 4).event(0x22, Errno.ENOMEM)
 
 
 def nobody_to_accept() -> Tape:
