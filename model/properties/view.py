@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from model.errors import Errno
 from model.properties.catalogue import Violation
 from model.properties.meters import Rates
 from model.subject import EV_WRITE
@@ -167,9 +168,11 @@ class View:
         self.read_timed_out = self.write_timed_out = False
 
     def timed_out_unheard(self) -> bool:
-        """Whether a timeout may have disabled a direction with nobody to tell."""
+        """Whether a timeout, or the want of memory or of a descriptor that is watched, may have
+        disabled a direction with nobody to tell."""
         timed = self.read_timeout is not None or self.write_timeout is not None
-        return self.numb or (timed and (self.deaf or not self.eventcb))
+        failed = self.unwatched is not None or Errno.ENOMEM in self.errors
+        return self.numb or ((timed or failed) and (self.deaf or not self.eventcb))
 
     def _stand_alone(self) -> None:
         """No stack and no pair, until a record says so."""

@@ -50,6 +50,7 @@ LEGAL: tuple[Builder, ...] = (
     l6_good,
     *(m1_flushed, r_waits, r_resumed_writing, r_async_in_flight),
     *pairs_rare.LEGAL,
+    *pairs_unwatched.LEGAL,
 )
 
 __all__ = ["LEGAL", "PAIRS", "Builder"]
