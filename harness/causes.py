@@ -102,7 +102,7 @@ def _fails(failure: FailureFile, bugs: str | None, name: str) -> bool:
 
 
 def moved_about(failure: FailureFile) -> Iterator[Case]:
-    """Its scenario and tape, and the same with faults and decisions a few calls before or behind."""
+    """Its scenario and tape, and the same with faults and decisions a few calls to and fro."""
     scenario, tape = failure.scenario, failure.tape
     yield scenario, tape
     calls = scenario.faults.calls
