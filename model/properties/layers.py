@@ -96,7 +96,7 @@ def tell_above(view: View, above: View, index: int, what: int, error: object) ->
     if what & BEV_EVENT_ERROR:
         above.errors.append(error)
         if error is view.unwatched is not None:
-            above.stuck_mark = above.end_mark  # no end of the stream, which may come when it likes
+            above.end_mark = 0  # of no stream: what comes before it does not matter
         if not what & _DIRECTIONS and (above.connecting or view.failed):
             above.failed = above.ever_connects = True
             above.connecting = False
