@@ -278,21 +278,32 @@ def watched(
 
 class _Told(list[Any]):
     """A list that also sends what is appended to it, and what takes the place of that: a record
-    made before its call, whose result is known behind it."""
+    made before its call, whose result is known behind it.
+
+    Sending leaves errno alone, which the interpreter sets to 0 before it writes: what is told is
+    made in the midst of the subject's code, and what it tells next may be errno.
+    """
 
     def __init__(self, connection: Connection[Any, Any], kind: str) -> None:
+        from real.libevent.system_calls import get_errno, set_errno  # there is none on Windows
+
         super().__init__()
         self._connection = connection
         self._kind = kind
+        self._get_errno, self._set_errno = get_errno, set_errno
 
     def append(self, item: Any) -> None:
         super().append(item)
-        plain = tuple(item) if self._kind == "choice" else item
-        self._connection.send_bytes(pickle.dumps((self._kind, plain), -1))
+        self._send((self._kind, tuple(item) if self._kind == "choice" else item))
 
     def __setitem__(self, place: Any, item: Any) -> None:
         super().__setitem__(place, item)
-        self._connection.send_bytes(pickle.dumps(("filled", place, item), -1))
+        self._send(("filled", place, item))
+
+    def _send(self, told: tuple[Any, ...]) -> None:
+        errno = self._get_errno()
+        self._connection.send_bytes(pickle.dumps(told, -1))
+        self._set_errno(errno)
 
 
 def _answer(connection: Connection[Any, Any], job: Job) -> tuple[Any, ...]:

@@ -140,8 +140,10 @@ class Connection(File):
         )
 
     def writable(self) -> bool:
-        """At most two thirds of the send buffer are queued: __sk_stream_is_writeable."""
-        return self.sndbuf - self.queued >= self.queued >> 1
+        """At most two thirds of the send buffer are queued: __sk_stream_is_writeable. A full buffer
+        has never room, not even one of a single byte, half of which is none: Linux counts what
+        segments cost."""
+        return not self.queued or self.sndbuf - self.queued >= (self.queued >> 1 or 1)
 
     def readable(self) -> bool:
         """Enough to read for SO_RCVLOWAT; an urgent byte that is next does not count: tcp_poll."""

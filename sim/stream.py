@@ -44,7 +44,7 @@ class Stream(Connection):
         """The current events: tcp_poll (net/ipv4/tcp.c). Notes when there is no send space."""
         if self.plain:
             queued = self.queued
-            if not queued or self.sndbuf - queued >= queued >> 1:
+            if not queued or self.sndbuf - queued >= (queued >> 1 or 1):
                 return MASK_IN | MASK_OUT if self.inbox_size else MASK_OUT  # rule TM1
             self.nospace = True  # rule TM2
             return MASK_IN if self.inbox_size else 0

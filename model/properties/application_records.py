@@ -268,6 +268,8 @@ def returned(run: Run, index: int, record: Record) -> None:
     view = run.views.get(record[2])
     if view is None and record[3] == "rate_limit_group_get_totals":
         rates.told_totals(run, record[2], index, record[4])
+    if view is None and record[3] == "rate_limit_group_set_cfg" and record[4] == -1:
+        rate_records.group_refused(run, record[2], record[0])
     if view is not None and record[4] == -1 and not view.completion:
         view.unable |= record[3] in ("enable", "set_timeouts", "setfd")
         rate_records.refused(run, view, record[0], record[3])

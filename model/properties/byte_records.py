@@ -20,9 +20,14 @@ def write(run: Run, index: int, record: Record) -> None:
     run.idle_waits = 0
 
 
+def _shakes_hands(view: View) -> bool:
+    """TLS on a descriptor of its own, whose timers run for its handshake."""
+    return view.connecting and view.below is not None and view.below.encrypted
+
+
 def output_grew(run: Run, view: View, time: int) -> None:
     waits = view.completion or view.connecting or view.write_enable_credits  # so it runs already
-    if view.written == view.sent and (not waits or view.generic):
+    if view.written == view.sent and (not waits or (view.generic and not _shakes_hands(view))):
         view.write_armed = run.pass_time  # bufferevent_sock.c: bufferevent_socket_outbuf_cb
     view.write_touched = time
     view.out_stuck = False

@@ -181,8 +181,7 @@ def _event_callback(
     if what & BEV_EVENT_EOF:
         events.truth_of_eof(run, view, index, what)
     if what & BEV_EVENT_ERROR:
-        if error is Errno.ENOMEM and error in view.errors:
-            view.enabled &= ~_directions(what)  # no record of the kernel has taken it
+        _failed_before_the_kernel(run, view, what, error, enabled)
         events.truth_of_error(run, view, index, error)
     tls.end_told(view, what)
     if what & BEV_EVENT_TIMEOUT:
@@ -192,6 +191,23 @@ def _event_callback(
     if what & _DIRECTIONS:
         events.mask_after(run, view, index, what, enabled)
         view.enabled = enabled
+
+
+def _failed_before_the_kernel(run: Run, view: View, what: int, error: object, enabled: int) -> None:
+    """An ERROR for want of memory, or of a descriptor that is watched: no record has taken the
+    direction, and the application may have enabled it again before it was told."""
+    refused = error is view.unwatched is not None
+    if refused:
+        view.errors.append(error)
+        view.unwatched = None
+    elif error is not Errno.ENOMEM or error not in view.errors:
+        return
+    if view.below is None:  # a layer passes it on, and leaves its own mask
+        view.enabled &= ~_directions(what)
+        if run.passes - view.enable_read_pass <= 1:
+            view.enabled |= enabled & _directions(what) & EV_READ
+        if run.passes - view.enable_write_pass <= 1:
+            view.enabled |= enabled & _directions(what) & EV_WRITE
 
 
 def _timed_out_first(view: View, what: int, enabled: int) -> None:
@@ -206,12 +222,14 @@ def _timed_out_first(view: View, what: int, enabled: int) -> None:
 def _timed_out(view: View, enabled: int) -> bool:
     """Whether it is a real timeout, told at once: that has disabled its direction, as a connect
     that was refused at once has, whose ERROR is deferred and joins what was triggered."""
-    return not view.deferred and not view.refused and bool(view.enabled & ~enabled)
+    late = view.refused or view.unwatched is not None
+    return not view.deferred and not late and bool(view.enabled & ~enabled)
 
 
 def _failed(view: View, what: int, error: object) -> bool:
-    """Whether it is a real failure, told at once: what was triggered comes later, without error."""
-    direct = not view.merges and not view.refused
+    """Whether it is a real failure, told at once: what was triggered comes later, without error,
+    or with the one that errno was left with by an allocation that failed."""
+    direct = not (view.merges or view.refused or error is Errno.ENOMEM or view.unwatched)
     return direct and bool(what & BEV_EVENT_ERROR) and error in view.errors
 
 
@@ -235,6 +253,7 @@ def _injected_callback(
         view.owed = -1
     if what & BEV_EVENT_ERROR:
         if rest & BEV_EVENT_ERROR:
+            view.unwatched = None
             view.connect_events = max(view.connect_events, int(view.ever_connects))
         view.unheard |= view.failed or view.refused  # whose ERROR it was nobody can tell
     view.enabled = enabled

@@ -40,7 +40,7 @@ PROPERTIES = (
         "libevent: bufferevent.c:bufferevent_run_eventcb_; connect(2), recv(2), send(2),"
         " WSAGetOverlappedResult",
         "each ERROR event: against the failures that the kernel told since the previous one, and"
-        " allocations that failed",
+        " allocations that failed; a descriptor that could not be watched (epoll_ctl)",
     ),
     Property(
         "E-3",
@@ -94,15 +94,16 @@ def shape(run: Run, view: View, index: int, what: int) -> None:
     """E-5, of an event that the application did not trigger itself."""
     run.checked["E-5"] += 1
     cause = what & _CAUSES
+    merges = view.merges or view.unwatched is not None  # told later: nobody can hear of it at once
     problem = ""
     if what & ~(_CAUSES | _DIRECTIONS) or not cause:
         problem = "which is no event"
     elif what & BEV_EVENT_CONNECTED:
         if what != BEV_EVENT_CONNECTED:
             problem = "where CONNECTED must come alone"
-    elif cause & (cause - 1) and not view.merges:
+    elif cause & (cause - 1) and not merges:
         problem = "two causes in one call, though its callbacks are not deferred"
-    elif what & _DIRECTIONS == _DIRECTIONS and not view.merges:
+    elif what & _DIRECTIONS == _DIRECTIONS and not merges:
         problem = "both directions in one call, though its callbacks are not deferred"
     elif not what & _DIRECTIONS and not _may_lack_direction(view, cause):
         problem = "without the direction it concerns"
@@ -222,8 +223,8 @@ def mask_after(run: Run, view: View, index: int, what: int, enabled: int) -> Non
             free |= EV_READ | EV_WRITE  # which direction timed out is not told
     if view.below is not None and view.below.encrypted and view.below.dead:
         free |= EV_READ | EV_WRITE  # completion: what else fails below TLS then may be told or not
-    if view.timed_out_unheard():
-        free |= (EV_READ | EV_WRITE) & ~enabled  # by a timeout of which nobody was told
+    if view.timed_out_unheard() or view.unwatched is not None:
+        free |= (EV_READ | EV_WRITE) & ~enabled  # by what nobody was told, or not yet
     if run.foreign and view.tls is not None and what & _ENDS:
         free |= EV_READ | EV_WRITE  # libevent stops both, and leaves the mask as it is
     if view.deferred:

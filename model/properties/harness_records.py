@@ -83,7 +83,9 @@ def budget(run: Run, index: int, record: Record) -> bool:
 
 
 def _moves(record: Record) -> bool:
-    """Whether bytes moved."""
+    """Whether bytes moved: they are in the record, or between layers they are counted."""
+    if record[1] == "buffer":
+        return bool(record[4] or record[5])
     return any(isinstance(field, bytes) and field for field in record)
 
 

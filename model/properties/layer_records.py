@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import index as whole
+
 from model.layer import FilterResult
 from model.properties import byte_records, layers, progress, rate_records
 from model.properties.view import Handler, Run
@@ -25,6 +27,7 @@ def buffer(run: Run, index: int, record: Record) -> None:
     view = run.views.get(name)
     if view is None or view.freed:
         return
+    added, deleted = whole(added), whole(deleted)  # half a byte is found nowhere else
     if which == "input":
         if added:
             progress.moved_in(run, view, index, time, added)

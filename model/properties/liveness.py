@@ -131,7 +131,8 @@ def _waits(view: View) -> str:
     if view.freed or view.closed or view.generic or view.unable or view.timed_out_unheard():
         return ""
     if view.is_listener:
-        return "to accept" if view.disable_index < 0 else ""
+        # listener.h: without a callback it is treated as disabled until there is one
+        return "to accept" if view.disable_index < 0 and not view.deaf else ""
     told = view.kernel_connected or view.failed or view.refused
     if view.connecting and view.connect_result == 0 and not told:
         return "for its connect"
@@ -258,7 +259,8 @@ def _judge_moving(run: Run, view: View, index: int, time: int) -> None:
     if view.generic:
         layers.judge(run, view, index)
         tls_socket.judge(run, view, index)
-        timeouts.judge_missing(run, view, index, time, layers.may_take(view))
+        if tls_socket.mover(view) is view or view.fd is not None:
+            timeouts.judge_missing(run, view, index, time, layers.may_take(view))
         return
     read_runs = may_read(run, view)
     if _alive(view):

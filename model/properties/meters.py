@@ -82,12 +82,12 @@ class Group:
     """A group: its meters, who is in it, and what its members moved."""
 
     __slots__ = (
-        *("acts", "configured_share", "fewer", "members", "meters", "more", "owing"),
+        *("acts", "before", "configured_share", "fewer", "members", "meters", "more", "owing"),
         *("share", "totals"),
     )
 
     def __init__(self, limits: tuple[int, int, int, int, int], time: int) -> None:
-        self.meters = meters_of(limits, time)
+        self.meters = self.before = meters_of(limits, time)  # before: should a change be refused
         self.members: dict[str, Limited] = {}
         self.owing: dict[str, Limited] = {}  # who may have to give tokens back: once members
         self.totals = [0, 0]

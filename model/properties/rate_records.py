@@ -134,6 +134,16 @@ def refused(run: Run, view: View, time: int, name: str) -> None:
         group.members[limited.name] = limited
 
 
+def group_refused(run: Run, name: str, time: int) -> None:
+    """New limits of a group found no memory: those before go on."""
+    group = None if run.rates is None else run.rates.groups.get(name)
+    if group is not None and run.foreign:
+        group.meters = group.before
+        group.set_share(group.configured_share)
+        for member in group.members.values():
+            _reckon(member, time)
+
+
 def _reckon(limited: Limited, time: int) -> None:
     for way in (READ, WRITE):
         if limited.reasons[way]:
@@ -152,6 +162,7 @@ def group_call(
     if group is None:
         return
     if name == "rate_limit_group_set_cfg":
+        group.before = [copy(meter) for meter in group.meters]
         change_all(group.meters, _checked(args), time)
         group.set_share(group.configured_share)
     elif name == "rate_limit_group_set_min_share":

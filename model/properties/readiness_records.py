@@ -18,7 +18,7 @@ def recv(run: Run, index: int, record: Record) -> None:
     """`recv`"""
     time, _, fd, size, result = record
     view = run.by_fd.get(fd)
-    if run.rates is not None and view is not None and not view.freed:
+    if run.rates is not None and view is not None:  # what a freed one moves counts for its group
         count = len(result) if result.__class__ is bytes else 0
         rate_records.moved(run, view, index, time, READ, size, count)
     if result.__class__ is not bytes:
@@ -49,7 +49,7 @@ def send(run: Run, index: int, record: Record) -> None:
     """`send`: the result is the bytes that the kernel took."""
     time, _, fd, size, result = record
     view = run.by_fd.get(fd)
-    if run.rates is not None and view is not None and not view.freed:
+    if run.rates is not None and view is not None:  # what a freed one moves counts for its group
         count = len(result) if result.__class__ is bytes else 0
         rate_records.moved(run, view, index, time, WRITE, size, count)
     if result.__class__ is not bytes:
@@ -120,6 +120,9 @@ def epoll_ctl(run: Run, index: int, record: Record) -> None:
     _, _, _, op, fd, mask, result = record
     if result is not None:
         resources.failed_call(run, index, record, result)
+        view = run.by_fd.get(fd)
+        if view is not None:
+            view.unwatched = result
     elif op == EPOLL_CTL_DEL:
         run.interest.pop(fd, None)
     else:

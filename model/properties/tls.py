@@ -242,7 +242,7 @@ def _passed_on(view: View, what: int, error: object) -> None:
     if state.dirty:
         view.eofs = 1
         view.eof_seen = True
-    else:
+    if not state.dirty or state.state == "shaking":  # no stream was there that could have ended
         view.errors.append(TlsResult.SSL_ERROR_EOF)
 
 

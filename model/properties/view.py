@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from model.errors import Errno
 from model.properties.catalogue import Violation
 from model.properties.meters import Rates
 from model.subject import EV_WRITE
@@ -67,9 +68,9 @@ class View:
         "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb",
         "reads", "received", "received_count", "refused", "sent", "shown", "shrunk", "stuck_mark",
         "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered",
-        "untold_write", "user_disabled", "write_armed", "write_credits", "write_enable_credits",
-        "write_high", "write_low", "write_ok", "write_operation", "write_timed_out",
-        "write_timeout", "write_touched", "write_zeros", "writecb", "written",
+        "untold_write", "unwatched", "user_disabled", "write_armed", "write_credits",
+        "write_enable_credits", "write_high", "write_low", "write_ok", "write_operation",
+        "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
 
     encrypted = False  # it is a descriptor under TLS: see model.properties.tls_socket
@@ -82,6 +83,7 @@ class View:
         self.deferred = completion  # bufferevent_async.c forces deferral
         self.freed = self.broken = False  # broken: a call met a reset, ever
         self.closed = self.unable = False  # its descriptor is; a call said it could not arm it
+        self.unwatched: object = None  # the error with which the kernel refused to watch it
         self.freed_by = ""  # the thread that did
         self.unlocked = False  # UNLOCK_CALLBACKS
         self.crossed_in = self.crossed_out = -9  # passes: see progress.crossed
@@ -166,9 +168,11 @@ class View:
         self.read_timed_out = self.write_timed_out = False
 
     def timed_out_unheard(self) -> bool:
-        """Whether a timeout may have disabled a direction with nobody to tell."""
+        """Whether a timeout, or the want of memory or of a descriptor that is watched, may have
+        disabled a direction with nobody to tell."""
         timed = self.read_timeout is not None or self.write_timeout is not None
-        return self.numb or (timed and (self.deaf or not self.eventcb))
+        failed = self.unwatched is not None or Errno.ENOMEM in self.errors
+        return self.numb or ((timed or failed) and (self.deaf or not self.eventcb))
 
     def _stand_alone(self) -> None:
         """No stack and no pair, until a record says so."""

@@ -72,7 +72,12 @@ class LibeventGroup:
         return int(result or 0)
 
     def set_cfg(self, cfg: RateLimitConfig) -> int:
-        return self._call("set_cfg", self.base.limits.of(cfg))
+        """-1 without memory for it."""
+        try:
+            limits = self.base.limits.of(cfg)
+        except NotMade:
+            return -1
+        return self._call("set_cfg", limits)
 
     def set_min_share(self, share: int) -> int:
         return self._call("set_min_share", share)

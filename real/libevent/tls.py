@@ -38,6 +38,8 @@ _VERIFY_PEER = 1
 _OPTIONS = (1 << 14) | (1 << 17) | (1 << 30)  # no tickets, no compression, no renegotiation
 _CACHE_MODE, _HOST_NAME, _GROUPS, _LEAST, _MOST = 44, 55, 92, 123, 124  # SSL_CTRL_*
 _ENDS = BEV_EVENT_EOF | BEV_EVENT_ERROR
+#: what an ERROR may tell; other numbers are of an end without close_notify
+_TOLD = {each.value: each for each in (TlsResult.SSL_ERROR_SSL, TlsResult.SSL_ERROR_ZERO_RETURN)}
 _VERSIONS = {"1.2": 0x0303, "1.3": 0x0304}
 
 _SSL: dict[str, tuple[Any, ...]] = {
@@ -293,8 +295,7 @@ class TlsCalls(LibeventBufferevent):
             first = number  # the newest comes first
         if not first:
             return error
-        fatal = first == TlsResult.SSL_ERROR_SSL.value
-        return TlsResult.SSL_ERROR_SSL if fatal else TlsResult.SSL_ERROR_EOF
+        return _TOLD.get(first, TlsResult.SSL_ERROR_EOF)
 
     def tls_shutdown(self) -> int:
         """SSL_shutdown, of the application; -1 before the handshake is done."""

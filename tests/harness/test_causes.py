@@ -28,16 +28,20 @@ FINDING = Path(__file__).resolve().parents[2] / "findings" / "connect-not-polled
 BUGS = tuple("abcdefg")
 
 
-def fails_with(monkeypatch: pytest.MonkeyPatch, *needs: set[str], always: bool = False) -> None:
-    """A library whose failure needs all bugs of one of these sets."""
+def fails_with(
+    monkeypatch: pytest.MonkeyPatch, *needs: set[str], always: bool = False, moved: int = 0
+) -> None:
+    """A library whose failure needs all bugs of one of these sets, and the fault so many calls
+    behind the one that failed if every bug is mended."""
     failure = load(FINDING)
     broken = Verdicts(tuple(failure.violations))
     clean = Verdicts(())
 
     def run(scenario: Any, world: str, *, tape: Any, subject: str, mutant: str | None) -> Outcome:
         left = set(BUGS) if mutant == "all" else set(mutant.split("+") if mutant else ())
-        shows = always or any(need <= left for need in needs)
-        assert scenario == failure.scenario and tape == failure.tape
+        place = scenario.faults.calls[0].n - failure.scenario.faults.calls[0].n
+        assert scenario.connections == failure.scenario.connections and tape == failure.tape
+        shows = place == (0 if left else moved) and (always or any(need <= left for need in needs))
         return Outcome(
             world=world,
             kernel_version="simulated",
@@ -74,6 +78,15 @@ def test_what_fails_with_every_mend_is_not_explained(monkeypatch: pytest.MonkeyP
     found = cause_of(FINDING, BUGS)
     assert not found.explained
     assert len(found.still) == len(load(FINDING).violations)
+
+
+@pytest.mark.parametrize(("moved", "explained"), [(1, False), (6, False), (7, True)])
+def test_a_failure_that_only_moved_is_not_explained(
+    monkeypatch: pytest.MonkeyPatch, moved: int, explained: bool
+) -> None:
+    """Its fault is the first call of its kind: with the mends another is."""
+    fails_with(monkeypatch, {"b"}, set(), moved=moved)
+    assert cause_of(FINDING, BUGS).explained == explained
 
 
 def test_what_does_not_fail_without_mends_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,18 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.cage import Cage, Job, shared
+from harness.cage import Cage, Job, shared, watched
 from harness.run import Outcome, run
 from harness.scenario import AppStep, BuffereventEnd, Connection, PeerEnd, Scenario, Step, steps_of
 from harness.strategies import foreign_scenarios, tapes
 from harness.sweep import sweep
+from model.choices import Decision
 from model.errors import SimulatorError, WorldUnavailable
 from model.faults import CallFault, Faults
-from model.trace import encode_trace
+from model.trace import Record, encode_trace
 from tests.harness.foreign import needs_libevent
 
 pytestmark = needs_libevent
@@ -54,6 +55,23 @@ def test_a_run_is_the_same_in_every_process(
     other_cage: Cage, scenario: Scenario, tape: tuple[int, ...]
 ) -> None:
     assert trace(shared("libevent"), scenario, tape) == trace(other_cage, scenario, tape)
+
+
+REFUSED = Scenario((Connection(BuffereventEnd(), PeerEnd(listens=False)),))
+
+
+@settings(max_examples=40)
+@example(REFUSED, ())  # whose callback reads errno behind calls that succeeded, and were told
+@given(foreign_scenarios(), tapes())
+def test_a_run_that_is_watched_is_the_same(scenario: Scenario, tape: tuple[int, ...]) -> None:
+    """One that took its process with it is played again so, and its records are its trace."""
+    outcome = libevent(scenario, tape)
+    told = [record for record in outcome.records if record[1] != "crash"]  # it is the parent's
+    records: list[Record] = []
+    decisions: list[Decision] = []
+    watched(scenario, "sim-epoll", tape, "libevent", records, decisions)
+    assert encode_trace(records) == encode_trace(told)
+    assert tuple(decisions) == outcome.decisions
 
 
 @settings(max_examples=40)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.choices import Choices
 from model.content import content
 from model.errors import Errno
-from model.kernel import mask_name
+from model.kernel import EPOLLOUT, mask_name
 from sim.network import LATENCIES, Network
 from sim.scheduler import Scheduler
 from sim.tcp import CLOSED, ESTABLISHED, SYN_RETRIES, SYN_RETRY_NS, SYN_SENT, Endpoint
@@ -331,3 +331,20 @@ def test_what_a_reset_does_to_data_nobody_read(kernel: str) -> None:
         assert other.recv(9) is Errno.ECONNRESET
 
     in_world(body)
+
+
+@given(tapes, st.integers(1, 9), st.integers(1, 9), st.lists(st.integers(1, 9), max_size=9))
+def test_an_end_that_says_that_it_has_room_takes_a_byte(
+    tape: list[int], sndbuf: int, rcvbuf: int, parts: list[int]
+) -> None:
+    """EPOLLOUT in vain, for ever, would have every event loop spin; whatever the buffers' sizes."""
+
+    def body(scheduler: Scheduler, network: Network) -> None:
+        client, server = make_pair(scheduler, network)
+        client.sndbuf, server.rcvbuf = sndbuf, rcvbuf
+        for size in parts:
+            has_room = bool(client.poll() & EPOLLOUT)
+            sent = client.send([content(1, 0, size)])
+            assert not has_room or (not isinstance(sent, Errno) and sent > 0)
+
+    in_world(body, tape)

@@ -15,6 +15,7 @@ from tests.model.properties import (
     pairs_rates,
     pairs_tls,
     pairs_traffic,
+    pairs_unwatched,
 )
 from tests.model.properties.pairs_events import o1_at_once, o1_own_trigger
 from tests.model.properties.pairs_layers import m1_flushed
@@ -36,6 +37,7 @@ for _name, (_good, _bad) in (
     *pairs_layers.MORE.items(),
     *pairs_tls.MORE.items(),
     *pairs_rare.MORE.items(),
+    *pairs_unwatched.MORE.items(),
 ):
     PAIRS[_name] = ([*PAIRS[_name][0], *_good], [*PAIRS[_name][1], *_bad])
 
@@ -48,6 +50,7 @@ LEGAL: tuple[Builder, ...] = (
     l6_good,
     *(m1_flushed, r_waits, r_resumed_writing, r_async_in_flight),
     *pairs_rare.LEGAL,
+    *pairs_unwatched.LEGAL,
 )
 
 __all__ = ["LEGAL", "PAIRS", "Builder"]

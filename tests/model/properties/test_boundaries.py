@@ -282,10 +282,12 @@ def test_of_a_run_that_was_cut_nobody_says_what_is_alive(cut: str, alive: int) -
     assert ("S-3" in broken(tape)) == (alive > 0 and not cut)
 
 
-@given(st.integers(990, 1_010))
-def test_a_long_run_is_not_one_that_spins(since: int) -> None:
+@given(st.integers(990, 1_010), st.booleans())
+def test_a_long_run_is_not_one_that_spins(since: int, between_layers: bool) -> None:
     """L-5: a run may be cut for its length. It spins if its last thousand records move no byte."""
     tape = Tape().accepted().wait().arrive(1)
+    if between_layers:
+        tape.add("buffer", "s0", "input", 0, 0).add("buffer", "s0", "output", 0, 1)
     for _ in range(since):
         tape.add("step", 0, "wait")
     assert ("L-5" in broken(tape.add("budget", 50_001))) == (since >= 1_000)

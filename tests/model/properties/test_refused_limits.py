@@ -40,3 +40,16 @@ def test_a_group_that_was_refused_is_not_joined(before: bool, refused: bool, siz
         limits = LIMITS if refused else SMALL
         most = limits[0] + limits[0]  # and a tick's rate, by which libevent's timer may be ahead
         assert ("R-4" in found) == (size > most)
+
+
+@given(st.booleans(), st.integers(1, 400))
+def test_a_change_of_a_group_that_was_refused_changes_nothing(refused: bool, size: int) -> None:
+    """R-4: of the group's limits the ones that hold."""
+    tape = Tape().accepted(EV_READ)
+    tape.add("op", "g0", "rate_limit_group_new", LIMITS).op("add_to_rate_limit_group", 0)
+    tape.add("op", "g0", "rate_limit_group_set_cfg", SMALL)
+    if refused:
+        tape.add("ret", "g0", "rate_limit_group_set_cfg", -1)
+    limits = LIMITS if refused else SMALL
+    most = limits[0] + limits[0]  # and a tick's rate, by which libevent's timer may be ahead
+    assert ("R-4" in broken(one_read(tape.wait(), size), foreign=True)) == (size > most)

@@ -252,3 +252,13 @@ def test_totals_count_from_their_reset(size: int, resets: bool, more: int) -> No
     one_read(tape, more)
     told = tape.add("ret", "g0", "rate_limit_group_get_totals", [more, 0])
     assert ("R-2" in broken(told)) == (not resets)
+
+
+@given(st.integers(1, 90), st.booleans(), st.integers(-1, 1))
+def test_totals_count_what_a_freed_member_still_sends(size: int, frees: bool, more: int) -> None:
+    """R-2: libevent's pass goes on behind the callback in which it was freed, and sends."""
+    tape = grouped().write(size).wait((FD, EPOLLOUT))
+    if frees:
+        tape.op("free")
+    tape.leave(size).add("ret", "g0", "rate_limit_group_get_totals", [0, size + more])
+    assert ("R-2" in broken(tape, foreign=True)) == (more != 0)
