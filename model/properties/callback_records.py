@@ -200,6 +200,7 @@ def _failed_before_the_kernel(run: Run, view: View, what: int, error: object, en
     if refused:
         view.errors.append(error)
         view.unwatched = None
+        tls.not_watched(view)
     elif error is not Errno.ENOMEM or error not in view.errors:
         return
     if view.below is None:  # a layer passes it on, and leaves its own mask

@@ -123,6 +123,8 @@ def epoll_ctl(run: Run, index: int, record: Record) -> None:
         view = run.by_fd.get(fd)
         if view is not None:
             view.unwatched = result
+            if view.encrypted and view.above is not None:
+                view.above.unwatched = result
     elif op == EPOLL_CTL_DEL:
         run.interest.pop(fd, None)
     else:

@@ -264,6 +264,12 @@ def enabled_again(view: View) -> None:
         view.tls.again += 1
 
 
+def not_watched(view: View) -> None:
+    """It has told that its descriptor could not be watched: a handshake ends with it."""
+    if view.tls is not None and view.tls.state == "shaking":
+        view.tls.state = "failed"
+
+
 def has_failed(run: Run, view: View) -> bool:
     """Whether each further ERROR, of libevent's, is one more outcome of a handshake that failed."""
     return run.foreign and view.tls is not None and view.tls.state == "failed"
