@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.properties import layers, rate_records, rates, tls, tls_socket
+from model.properties import layers, rate_records, rates, timeouts, tls, tls_socket
 from model.properties.byte_records import HANDLERS as BYTE_HANDLERS
 from model.properties.callback_records import HANDLERS as CALLBACK_HANDLERS
 from model.properties.callback_records import callback_in_teardown
@@ -109,6 +109,8 @@ def _setwatermark(run: Run, view: View, index: int, time: int, args: tuple[Any, 
 
 def _set_timeouts(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     view.numb = view.timed_out_unheard()
+    if run.pooled and view.deferred:  # what has fired is told when a worker is free
+        view.overdue |= timeouts.may_have_fired(view, time)
     view.read_timeout, view.write_timeout = args
     view.timeouts_pass = run.passes
     view.read_armed = view.write_armed = run.pass_time

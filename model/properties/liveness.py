@@ -260,7 +260,8 @@ def _judge_moving(run: Run, view: View, index: int, time: int) -> None:
         layers.judge(run, view, index)
         tls_socket.judge(run, view, index)
         refused = run.foreign and view.tls is not None and view.failed  # libevent's mask stays
-        if (tls_socket.mover(view) is view or view.fd is not None) and not refused:
+        attached = not run.foreign or tls_socket.mover(view) is view or view.fd is not None
+        if attached and not refused:
             timeouts.judge_missing(run, view, index, time, layers.may_take(view))
         return
     read_runs = may_read(run, view)

@@ -218,7 +218,7 @@ def abandoned(run: Run, view: View) -> None:
     in flight was given counts as sent."""
     limited = None if run.rates is None else run.rates.limited.get(view.name)
     if limited is not None:
-        rates.doubt(view, limited)
+        rates.doubt(run, view, limited)
         ended(run, view, READ, 0)
         ended(run, view, WRITE, limited.flight[WRITE][0])
 

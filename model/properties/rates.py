@@ -213,9 +213,10 @@ def given_back(
     limited.pending_pass[way] = passes
 
 
-def doubt(view: View, limited: Limited) -> None:
+def doubt(run: Run, view: View, limited: Limited) -> None:
     """A socket is given up. An operation that has ended may not have been processed by then: if so
-    it is one in flight, a send that moved everything, a receive that moved nothing."""
+    it is one in flight, a send that moved everything, a receive that moved nothing. Beside workers
+    that holds of the loop thread's own too: one of them may have come first to the lock."""
     rest, own, group = limited.pending[WRITE]
     if own is not None:
         own.low -= rest
@@ -223,7 +224,8 @@ def doubt(view: View, limited: Limited) -> None:
         group.meters[WRITE].low -= rest
         group.more[WRITE] += rest
     _, own, group = limited.pending[READ]
-    moved = view.fresh_in if limited.pending_pass[READ] == UNCOUNTED else 0
+    untold = run.workers or limited.pending_pass[READ] == UNCOUNTED
+    moved = view.fresh_in if untold else 0
     if own is not None:
         own.give_late(moved)
     if group is not None:

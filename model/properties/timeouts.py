@@ -139,9 +139,23 @@ def _judge_suspended(run: Run, view: View, index: int, direction: int) -> None:
         )
 
 
+def may_have_fired(view: View, time: int) -> int:
+    """The directions whose timeout may have fired by now."""
+    directions = 0
+    if view.read_timeout is not None and time >= view.read_armed + view.read_timeout:
+        directions |= EV_READ
+    if view.write_timeout is not None and time >= view.write_armed + view.write_timeout:
+        directions |= EV_WRITE
+    return directions
+
+
 def _judge_time(run: Run, view: View, index: int, time: int, direction: str) -> None:
     """T-1."""
     run.checked["T-1"] += 1
+    bit = EV_READ if direction == "reading" else EV_WRITE
+    if view.overdue & bit:
+        view.overdue &= ~bit
+        return
     if direction == "reading":
         timeout, armed, touched = view.read_timeout, view.read_armed, view.read_touched
         enabled = view.enabled & EV_READ

@@ -147,7 +147,8 @@ def _write(run: Run, view: View, index: int, result: object) -> None:
     if result not in RETRY:
         view.tls.stopped = run.foreign
         view.errors.append(result)
-        view.enabled &= ~EV_WRITE
+        if not run.foreign:  # libevent's leaves the mask as it is
+            view.enabled &= ~EV_WRITE
         _owe(view, index, eof=False)
 
 

@@ -64,11 +64,11 @@ class View:
         "fresh_out_pass", "generic", "given_up", "grown", "handed", "held", "high", "idle",
         "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections", "is_listener",
         "kernel_connected", "low", "merges", "name", "no_end", "numb", "out_stuck", "outgoing",
-        "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
-        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb",
-        "reads", "received", "received_count", "refused", "sent", "shown", "shrunk", "stuck_mark",
-        "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered",
-        "untold_write", "unwatched", "user_disabled", "write_armed", "write_credits",
+        "overdue", "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit",
+        "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
+        "readcb", "reads", "received", "received_count", "refused", "sent", "shown", "shrunk",
+        "stuck_mark", "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked",
+        "unoffered", "untold_write", "unwatched", "user_disabled", "write_armed", "write_credits",
         "write_enable_credits", "write_high", "write_low", "write_ok", "write_operation",
         "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
@@ -98,6 +98,7 @@ class View:
         self.read_timeout: int | None = None
         self.write_timeout: int | None = None
         self.timeouts_pass = -2  # pass of the last set_timeouts
+        self.overdue = 0  # directions whose timeout had fired by then, where a pool is to tell it
         self.enable_read_pass = self.enable_write_pass = -9
         # Bytes.
         self.received: list[bytes] = []

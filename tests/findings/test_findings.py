@@ -47,6 +47,13 @@ def test_it_says_what_it_is(name: str) -> None:
     assert f"[{name}]({name}/README.md)" in (ROOT / "README.md").read_text()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_a_mend_or_says_why_not(name: str) -> None:
+    """By which `duopoll causes` knows it; `make libevent-mended` asks each."""
+    mended = bool(list((ROOT / name / "mend").glob("*.ed")))
+    assert f"\n## {'A' if mended else 'No'} mend\n" in text(name)
+
+
 @pytest.mark.parametrize("name", FILED)
 def test_its_file_is_of_what_it_says(name: str) -> None:
     failure = load(ROOT / name / "failure.jsonl")

@@ -189,3 +189,17 @@ def test_a_drain_that_another_thread_s_records_interrupt(
     tape.read(taken).end("read")
     interrupted = bool(others) and not elsewhere
     assert ("W-1" in broken(tape)) == (interrupted or taken < 100)
+
+
+@given(st.booleans(), st.integers(0, 2 * TIMEOUT))
+@example(True, TIMEOUT)
+@example(True, TIMEOUT - 1)
+def test_a_timeout_that_a_pool_tells_when_it_is_taken_away(pooled: bool, when: int) -> None:
+    """T-1: one that had fired by then is told once a worker is free, however many passes later."""
+    tape = Tape(completion=True).accepted().op("set_timeouts", TIMEOUT * MS, None).wait()
+    if pooled:
+        tape.add("post", 260, 0, 22, None)
+    tape.at(when).op("set_timeouts", None, None)
+    tape.at(when + 1).wait().at(when + 2).wait().at(when + 3).wait()
+    tape.enabled &= ~EV_READ
+    assert ("T-1" in broken(tape.event(0x41))) == (not pooled or when < TIMEOUT)

@@ -7,11 +7,19 @@ from hypothesis import strategies as st
 
 from model.errors import Errno
 from model.properties import check
-from model.subject import BEV_EVENT_EOF, BEV_EVENT_ERROR, BEV_EVENT_READING, EV_READ, EV_WRITE
+from model.subject import (
+    BEV_EVENT_EOF,
+    BEV_EVENT_ERROR,
+    BEV_EVENT_READING,
+    BEV_EVENT_TIMEOUT,
+    EV_READ,
+    EV_WRITE,
+)
 from model.tls import TlsResult
 from tests.model.properties.pairs_tls import Tls
 from tests.model.properties.traces import RW
 
+READ_TIMED_OUT = BEV_EVENT_READING | BEV_EVENT_TIMEOUT
 READ_END = BEV_EVENT_READING | BEV_EVENT_EOF
 READ_FAILED = BEV_EVENT_READING | BEV_EVENT_ERROR
 CLOSED = TlsResult.SSL_ERROR_ZERO_RETURN
@@ -52,6 +60,25 @@ def test_an_end_below_has_no_direction(shaken: bool, foreign: bool) -> None:
     found = broken(tape, foreign)
     assert ("E-5" in found) == (not foreign)
     assert ("O-1" in found) == (not shaken)
+
+
+@given(st.booleans(), st.booleans())
+def test_an_end_below_is_no_end_of_a_stream_in_a_handshake(shaken: bool, dirty: bool) -> None:
+    """E-3, E-4: whatever the application allows, ERROR is the outcome of that handshake."""
+    tape = Tls(shaken=shaken)
+    tape.op("allow_dirty_shutdown", int(dirty))
+    passed_on(tape, READ_END, BEV_EVENT_ERROR, CUT)
+    assert broken(tape, True) == ({"E-4"} if shaken and dirty else set())
+
+
+@given(st.booleans(), st.booleans())
+def test_an_error_that_waits_has_taken_no_mask(foreign: bool, taken: bool) -> None:
+    """E-6: another event may come before that of a write that failed."""
+    tape = Tls()
+    tape.op("set_timeouts", 1, None).at(2).wait()
+    tape.add("tls", "c0", "write", 1, TlsResult.SSL_ERROR_SSL)
+    told(tape, "c0", READ_TIMED_OUT, None, 0 if taken else EV_WRITE)
+    assert ("E-6" in broken(tape, foreign)) == (foreign == taken)
 
 
 @given(SIZES, st.booleans())

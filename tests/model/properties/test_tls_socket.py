@@ -12,12 +12,15 @@ from model.subject import (
     BEV_EVENT_EOF,
     BEV_EVENT_ERROR,
     BEV_EVENT_READING,
+    BEV_EVENT_TIMEOUT,
+    BEV_EVENT_WRITING,
     EV_READ,
     EV_WRITE,
 )
 from model.tls import TlsResult
 from tests.model.properties.traces import FD, LISTENER_FD, RW, Tape
 
+MS = 1_000_000
 MASKS = st.sampled_from((0, EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT))
 
 
@@ -95,3 +98,38 @@ def test_a_connect_that_was_refused_waits_for_nothing(enabled: int) -> None:
         tape.records, completion=False, simulated=True, close_tolerance_ns=0, foreign=True
     )
     assert verdicts.violations == ()
+
+
+@given(st.booleans(), st.booleans(), st.booleans())
+def test_without_a_descriptor_nothing_is_late(attached: bool, reads: bool, foreign: bool) -> None:
+    """T-1: a timeout is missed by what could move, as of a plain socket. The model's TLS has timers
+    of its own, which run."""
+    tape = Tape(name="c0")
+    tape.add("new", "c0", "ssl-socket", 1, FD if attached else None).op("setcb", 1, 1, 1)
+    tape.op("enable", RW if reads else EV_WRITE).op("set_timeouts", MS, None)
+    tape.at(10).wait().add("quiet")
+    verdicts = check(
+        tape.records, completion=False, simulated=True, close_tolerance_ns=0, foreign=foreign
+    )
+    missed = "T-1" in [each.property for each in verdicts.violations]
+    assert missed == (reads and (attached or not foreign))
+
+
+@given(st.booleans(), st.booleans())
+def test_a_write_starts_no_timer_that_runs(shaken: bool, empty: bool) -> None:
+    """T-1: that of a handshake does since it began."""
+    tape = Tape(name="s0").add("accept", LISTENER_FD, FD, 40_001)
+    tape.add("new", "s0", "ssl-socket", 1, FD).op("setcb", 1, 1, 1).op("enable", RW)
+    if shaken:
+        tape.add("tls", "s0", "handshake", 0, 0).wait().event(0x80)
+    tape.op("set_timeouts", None, 3 * MS)
+    if not empty:
+        tape.write(1)
+    tape.at(2).wait().write(1).at(4).wait()
+    tape.enabled = EV_READ
+    tape.event(BEV_EVENT_WRITING | BEV_EVENT_TIMEOUT)
+    verdicts = check(
+        tape.records, completion=False, simulated=True, close_tolerance_ns=0, foreign=True
+    )
+    early = "T-1" in [each.property for each in verdicts.violations]
+    assert early == (shaken and empty)
