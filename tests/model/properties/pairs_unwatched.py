@@ -6,7 +6,7 @@ from model.errors import Errno
 from model.kernel import EPOLL_CTL_ADD, EPOLLIN, EPOLLOUT
 from model.subject import EV_READ, EV_WRITE
 from tests.model.properties.pairs_traffic import listener
-from tests.model.properties.traces import FD, RW, Builder, Tape
+from tests.model.properties.traces import DEFERRED, FD, RW, Builder, Tape
 
 
 def _refused() -> Tape:
@@ -92,6 +92,22 @@ def allocation_failed_below() -> Tape:
     return tape.add("cb_end", "c0", "event", 0, 0).add("cb_end", "c0/0", "event", 0, 0)
 
 
+def _failed_twice(options: int) -> Tape:
+    """Reading found no memory, and then writing failed: told in one call if they are deferred."""
+    tape = Tape(options=options).accepted().wait((FD, EPOLLIN | EPOLLOUT)).write(64)
+    tape.add("fault", "malloc", 1).add("send", FD, 64, Errno.ECONNRESET)
+    tape.enabled = 0
+    return tape.event(0x23 if options == DEFERRED else 0x22, Errno.ECONNRESET)
+
+
+def failed_twice_deferred() -> Tape:
+    return _failed_twice(DEFERRED)
+
+
+def failed_once_and_both_disabled() -> Tape:
+    return _failed_twice(1)
+
+
 def _filter_over_refused(told: Errno) -> Tape:
     """The filter holds all that it may; a byte lies below; that reads no more, which it tells."""
     tape = Tape(name="c0/0").accepted().peer_sends(2).wait((FD, EPOLLIN))
@@ -140,8 +156,11 @@ MORE: dict[str, tuple[list[Builder], list[Builder]]] = {
     "E-3": ([told], [told_twice, told_otherwise]),
     "E-5": ([both_directions_told], []),
     "E-6": (
-        [*(told, told_when_enabled_again, end_before_it_is_told), allocation_failed_below],
-        [told_and_still_enabled],
+        [
+            *(told, told_when_enabled_again, end_before_it_is_told, allocation_failed_below),
+            failed_twice_deferred,
+        ],
+        [told_and_still_enabled, failed_once_and_both_disabled],
     ),
 }
 
