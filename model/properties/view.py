@@ -65,18 +65,10 @@ class View:
         "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections", "is_listener",
         "kernel_connected", "low", "merges", "name", "no_end", "numb", "out_stuck", "outgoing",
         "overdue", "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit",
-<<<<<<< HEAD
-        "read_ok",
-        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb",
-        "reads", "received", "received_count", "refused", "sent", "shown", "shrunk", "stuck_mark",
-        "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered",
-        "untold_write", "unwatched", "user_disabled", "write_armed", "write_credits",
-=======
         "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
         "readcb", "reads", "received", "received_count", "refused", "sent", "shown", "shrunk",
         "stuck_mark", "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked",
         "unoffered", "untold_write", "unwatched", "user_disabled", "write_armed", "write_credits",
->>>>>>> msock
         "write_enable_credits", "write_high", "write_low", "write_ok", "write_operation",
         "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
