@@ -202,6 +202,8 @@ def _failed_before_the_kernel(run: Run, view: View, what: int, error: object, en
         view.unwatched = None
         tls.not_watched(view)
     elif error is not Errno.ENOMEM or error not in view.errors:
+        if view.merges and Errno.ENOMEM in view.errors and view.below is None:
+            view.enabled &= enabled | ~_directions(what)  # one of the two may have had no memory
         return
     if view.below is None:  # a layer passes it on, and leaves its own mask
         view.enabled &= ~_directions(what)

@@ -95,8 +95,9 @@ def tell_above(view: View, above: View, index: int, what: int, error: object) ->
         _end(above, what)
     if what & BEV_EVENT_ERROR:
         above.errors.append(error)
-        if error is view.unwatched is not None:
-            above.end_mark = 0  # of no stream: what comes before it does not matter
+        above.no_end = view.no_end or error is view.unwatched is not None
+        if above.no_end:
+            above.end_mark = 0  # what comes before it does not matter
         if not what & _DIRECTIONS and (above.connecting or view.failed):
             above.failed = above.ever_connects = True
             above.connecting = False

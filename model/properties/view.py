@@ -63,12 +63,12 @@ class View:
         "flushed", "forced", "freed", "freed_by", "fresh_in", "fresh_in_pass", "fresh_out",
         "fresh_out_pass", "generic", "given_up", "grown", "handed", "held", "high", "idle",
         "illicit", "immediate", "in_connect", "in_stuck", "injected", "injections", "is_listener",
-        "kernel_connected", "low", "merges", "name", "numb", "out_stuck", "outgoing", "overdue",
-        "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit", "read_ok",
-        "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched", "readcb",
-        "reads", "received", "received_count", "refused", "sent", "shown", "shrunk", "stuck_mark",
-        "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked", "unoffered",
-        "untold_write", "unwatched", "user_disabled", "write_armed", "write_credits",
+        "kernel_connected", "low", "merges", "name", "no_end", "numb", "out_stuck", "outgoing",
+        "overdue", "owed", "owed_eof", "read_armed", "read_credits", "read_high", "read_licit",
+        "read_ok", "read_operation", "read_size", "read_timed_out", "read_timeout", "read_touched",
+        "readcb", "reads", "received", "received_count", "refused", "sent", "shown", "shrunk",
+        "stuck_mark", "suspended", "taken", "timeouts_pass", "tls", "unable", "unheard", "unlocked",
+        "unoffered", "untold_write", "unwatched", "user_disabled", "write_armed", "write_credits",
         "write_enable_credits", "write_high", "write_low", "write_ok", "write_operation",
         "write_timed_out", "write_timeout", "write_touched", "write_zeros", "writecb", "written",
     )  # fmt: skip
@@ -191,6 +191,7 @@ class View:
         self.again = False  # input above its high watermark is to be told again
         self.shown = 0  # bytes of input when its last read callback began
         self.end_mark = 0  # bytes that the one below had received when it told an end
+        self.no_end = False  # that ERROR was of no stream: something could not be watched
         self.handed = 0  # bytes that its output function gave
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from model.errors import Errno
 from model.kernel import EPOLL_CTL_ADD, EPOLLIN, EPOLLOUT
-from model.subject import EV_WRITE
+from model.subject import EV_READ, EV_WRITE
 from tests.model.properties.pairs_traffic import listener
-from tests.model.properties.traces import FD, RW, Builder, Tape
+from tests.model.properties.traces import DEFERRED, FD, RW, Builder, Tape
 
 
 def _refused() -> Tape:
@@ -92,19 +92,79 @@ def allocation_failed_below() -> Tape:
     return tape.add("cb_end", "c0", "event", 0, 0).add("cb_end", "c0/0", "event", 0, 0)
 
 
+def _failed_twice(options: int) -> Tape:
+    """Reading found no memory, and then writing failed: told in one call if they are deferred."""
+    tape = Tape(options=options).accepted().wait((FD, EPOLLIN | EPOLLOUT)).write(64)
+    tape.add("fault", "malloc", 1).add("send", FD, 64, Errno.ECONNRESET)
+    tape.enabled = 0
+    return tape.event(0x23 if options == DEFERRED else 0x22, Errno.ECONNRESET)
+
+
+def failed_twice_deferred() -> Tape:
+    return _failed_twice(DEFERRED)
+
+
+def failed_once_and_both_disabled() -> Tape:
+    return _failed_twice(1)
+
+
+def _filter_over_refused(told: Errno) -> Tape:
+    """The filter holds all that it may; a byte lies below; that reads no more, which it tells."""
+    tape = Tape(name="c0/0").accepted().peer_sends(2).wait((FD, EPOLLIN))
+    tape.add("new", "c0", "filter", 1, None).add("layer", "c0", "c0/0")
+    tape.add("op", "c0", "setcb", (1, 1, 1)).add("op", "c0", "enable", (RW,))
+    tape.add("op", "c0", "setwatermark", (EV_READ, 0, 1)).arrive(2).callback("read")
+    tape.add("buffer", "c0/0", "input", 0, 1).add("buffer", "c0", "input", 1, 0)
+    tape.add("filter", "c0", "read", 0, 1, 1, 0)
+    tape.add("cb", "c0", "read", 0, None, 1, 0, RW).add("cb_end", "c0", "read", 1, 0)
+    tape.add("cb_end", "c0/0", "read", 1, 0)
+    tape.add("epoll_ctl", 3, EPOLL_CTL_ADD, FD, EPOLLIN, Errno.ENOSPC)
+    tape.add("cb", "c0/0", "event", 0x21, told, 1, 0, EV_WRITE)
+    return tape.add("cb", "c0", "event", 0x21, told, 1, 0, RW)
+
+
+def told_above_bytes() -> Tape:
+    return _filter_over_refused(Errno.ENOSPC)
+
+
+def end_above_bytes() -> Tape:
+    return _filter_over_refused(Errno.ECONNRESET)
+
+
+def _tls_refused() -> Tape:
+    tape = Tape().add("accept", 4, FD, 40_001).add("new", "s0", "ssl-socket", 1, FD)
+    tape.op("setcb", 1, 1, 1).enable(RW)
+    return tape.add("epoll_ctl", 3, EPOLL_CTL_ADD, FD, EPOLLIN, Errno.ENOSPC).poll(0)
+
+
+def handshake_told() -> Tape:
+    tape = _tls_refused()
+    tape.enabled &= ~EV_READ
+    return tape.event(0x21, Errno.ENOSPC).add("quiet")
+
+
+def handshake_not_told() -> Tape:
+    return _tls_refused().add("quiet")
+
+
 #: of properties that other modules pair too
 MORE: dict[str, tuple[list[Builder], list[Builder]]] = {
+    "E-1": ([], [handshake_not_told]),
     "L-4": ([], [not_told]),
+    "O-2": ([told_above_bytes], [end_above_bytes]),
     "E-2": ([told], []),
     "E-3": ([told], [told_twice, told_otherwise]),
     "E-5": ([both_directions_told], []),
     "E-6": (
-        [*(told, told_when_enabled_again, end_before_it_is_told), allocation_failed_below],
-        [told_and_still_enabled],
+        [
+            *(told, told_when_enabled_again, end_before_it_is_told, allocation_failed_below),
+            failed_twice_deferred,
+        ],
+        [told_and_still_enabled, failed_once_and_both_disabled],
     ),
 }
 
 LEGAL = (
-    *(nobody_to_tell, nobody_to_accept),
+    *(nobody_to_tell, nobody_to_accept, handshake_told),
     *(triggered_before_it_is_told, triggered_with_an_error_of_before),
 )
