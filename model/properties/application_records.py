@@ -160,6 +160,7 @@ def _setcb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -
 
 def _set_cb(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
     view.deaf |= not args[0]
+    view.readcb = bool(args[0])  # a listener's callback
 
 
 def _connect(run: Run, view: View, index: int, time: int, args: tuple[Any, ...]) -> None:
@@ -306,7 +307,8 @@ def new(run: Run, index: int, record: Record) -> None:
         if kind == "ssl-socket":
             tls_socket.begin(run, view, time)
     if generic or run.threaded:  # the other end, or a thread, may act before they are set
-        view.readcb = view.writecb = view.eventcb = False
+        view.readcb = view.is_listener
+        view.writecb = view.eventcb = False
     if isinstance(options, int):
         view.deferred |= bool(options & BEV_OPT_DEFER_CALLBACKS) or kind == "pair"
         view.unlocked = bool(options & BEV_OPT_UNLOCK_CALLBACKS)

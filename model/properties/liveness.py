@@ -132,7 +132,7 @@ def _waits(view: View) -> str:
         return ""
     if view.is_listener:
         # listener.h: without a callback it is treated as disabled until there is one
-        return "to accept" if view.disable_index < 0 and not view.deaf else ""
+        return "to accept" if view.disable_index < 0 and view.readcb else ""
     told = view.kernel_connected or view.failed or view.refused
     if view.connecting and view.connect_result == 0 and not told:
         return "for its connect"

@@ -82,6 +82,11 @@ def nobody_to_accept() -> Tape:
     return listener().add("op", "l0", "set_cb", (0,)).add("loop_end", 1)
 
 
+def somebody_to_accept_again() -> Tape:
+    tape = listener().add("op", "l0", "set_cb", (0,)).add("op", "l0", "set_cb", (1,))
+    return tape.add("loop_end", 1)
+
+
 def allocation_failed_below() -> Tape:
     """A filter passes on that what is below could not read, and is enabled as it was."""
     tape = Tape(name="c0/0").accepted().add("new", "c0", "filter", 1, None)
@@ -151,6 +156,7 @@ def handshake_not_told() -> Tape:
 MORE: dict[str, tuple[list[Builder], list[Builder]]] = {
     "E-1": ([], [handshake_not_told]),
     "L-4": ([], [not_told]),
+    "L-6": ([], [somebody_to_accept_again]),
     "O-2": ([told_above_bytes], [end_above_bytes]),
     "E-2": ([told], []),
     "E-3": ([told], [told_twice, told_otherwise]),
