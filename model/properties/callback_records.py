@@ -149,6 +149,7 @@ def _event_callback(
     run.idle_waits = 0
     if view.direct_injected:
         view.direct_injected = False
+        tls.error_taken(run, view, error)
         return
     what = tls.with_direction(run, view, what)
     told = view.injected

@@ -60,7 +60,7 @@ PROPERTIES = (
         "No TIMEOUT of a direction that is suspended.",
         "libevent: bufferevent.c:bufferevent_suspend_read_",
         "READING|TIMEOUT events while the input is at its high watermark, unless it reached it in"
-        " the same pass; TIMEOUT events of a direction whose buckets are empty",
+        " the same pass; TIMEOUT events of a direction whose buckets are empty, unless connecting",
     ),
 )
 
@@ -123,11 +123,14 @@ def _write_fired(run: Run, view: View, index: int, time: int, enabled: int) -> N
 
 
 def _judge_suspended(run: Run, view: View, index: int, direction: int) -> None:
-    """T-5, of rates. A deferred event may have been under way when its direction was suspended."""
+    """T-5, of rates. A deferred event may have been under way when its direction was suspended; a
+    connect takes no tokens, and has the timeout of writing (bufferevent_socket_connect)."""
     if run.rates is None:
         return
     run.checked["T-5"] += 1
     if not rate_records.suspended(run, view, direction):
+        return
+    if direction == EV_WRITE and view.connecting:
         return
     if not (view.deferred and rate_records.just_suspended(run, view, direction)):
         what = "reading" if direction == EV_READ else "writing"

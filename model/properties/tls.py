@@ -270,6 +270,13 @@ def not_watched(view: View) -> None:
         view.tls.state = "failed"
 
 
+def error_taken(run: Run, view: View, error: object) -> None:
+    """An event that the application triggered has read an error that waits for its own: libevent's
+    list of errors is empty then (bufferevent_get_openssl_error)."""
+    if run.foreign and view.tls is not None and error in view.errors:
+        view.errors.append(None)
+
+
 def has_failed(run: Run, view: View) -> bool:
     """Whether each further ERROR, of libevent's, is one more outcome of a handshake that failed."""
     return run.foreign and view.tls is not None and view.tls.state == "failed"

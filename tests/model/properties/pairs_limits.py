@@ -198,6 +198,15 @@ def t5_write_without_tokens() -> Tape:
     return tape.event(0x42)
 
 
+def t5_connect_without_tokens() -> Tape:
+    """A connect is no write: its timeout counts, whatever is in the bucket."""
+    tape = Tape().connects().op("set_timeouts", None, 5 * MS)
+    tape.op("set_rate_limit", 10, 10, 10, 10, 20 * MS).op("decrement_write_limit", 10)
+    tape.add("suspend", "s0", "write", 2).at(5).wait(timeout_ns=5 * MS)
+    tape.enabled &= ~EV_WRITE
+    return tape.event(0x42)
+
+
 def t5_resumed() -> Tape:
     """From the resumption on the whole timeout runs."""
     tape = _without_tokens("read").read_callback().at(20).wait(timeout_ns=20 * MS)
@@ -216,5 +225,8 @@ PAIRS: dict[str, tuple[tuple[Builder, ...], tuple[Builder, ...]]] = {
     "T-2": ((t1_good,), (t2_bad, t2_async_bad)),
     "T-3": ((t3_good, t3_full_kernel), (t3_bad,)),
     "T-4": ((t1_good, t4_again), (t4_bad,)),
-    "T-5": ((t5_good, t5_resumed), (t5_bad, t5_without_tokens, t5_write_without_tokens)),
+    "T-5": (
+        (t5_good, t5_resumed, t5_connect_without_tokens),
+        (t5_bad, t5_without_tokens, t5_write_without_tokens),
+    ),
 }

@@ -81,6 +81,19 @@ def test_an_error_that_waits_has_taken_no_mask(foreign: bool, taken: bool) -> No
     assert ("E-6" in broken(tape, foreign)) == (foreign == taken)
 
 
+@given(st.booleans(), st.booleans())
+def test_who_asks_first_takes_the_error(triggers: bool, foreign: bool) -> None:
+    """E-2: that of a write that failed, which waits, and an ERROR that the application makes."""
+    failure = TlsResult.SSL_ERROR_SSL
+    tape = Tls()
+    tape.add("tls", "c0", "write", 1, failure)
+    if triggers:
+        tape.op("trigger_event", 0x22, 0)
+        told(tape, "c0", 0x22, failure)
+    told(tape, "c0", 0x22, None)
+    assert ("E-2" in broken(tape, foreign)) == (not (triggers and foreign))
+
+
 @given(SIZES, st.booleans())
 def test_eof_may_overtake_data(size: int, foreign: bool) -> None:
     """O-2: an EOF of close_notify before the read callback."""
