@@ -102,14 +102,15 @@ $(VENV)/.mutation: pyproject.toml | $(BIN)/python
 mutation: $(VENV)/.mutation
 	@$(BIN)/python scripts/mutation_score.py --sample $(SAMPLE) --seed $(SEED) --jobs $(JOBS)
 
+# Builds it with a mend for each finding; MENDED=--regress runs libevent's own tests on it.
+libevent-mended: $(CORE)
+	@scripts/system-packages.sh dpkg-dev gcc libc6-dev libssl-dev make zlib1g-dev
+	@$(BIN)/python scripts/libevent_mended.py --jobs $(JOBS) $(MENDED)
+
 # Builds the distribution's libevent with counters, outside of the checkout's tracked files.
 libevent-coverage: $(CORE)
 	@scripts/system-packages.sh dpkg-dev gcc libc6-dev libssl-dev make zlib1g-dev
 	@$(BIN)/python scripts/libevent_coverage.py --seconds $(SECONDS_COVERAGE) --jobs $(JOBS)
-
-libevent-mended: $(CORE)
-	@scripts/system-packages.sh dpkg-dev gcc libc6-dev libssl-dev make zlib1g-dev
-	@$(BIN)/python scripts/libevent_mended.py --jobs $(JOBS)
 
 bench: $(DEV) wine
 	@$(BIN)/python -m bench

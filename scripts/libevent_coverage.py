@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from libevent_regress import regress
 from libevent_source import Unbuildable, built
 
 from harness.branches import counts, in_functions_of, markdown, missed, rows, total
@@ -34,7 +34,6 @@ CACHE = (ROOT / ".cache" / "libevent-coverage").resolve()
 ASKED = ("bufferevent*.c", "buffer.c")
 BESIDE = ("listener.c", "event.c", "epoll.c")
 PROGRAMS = ("regress", "duopoll")
-REGRESS_S = 900  # it takes two minutes
 END_S = 120  # for duopoll to end a run, and its counters to be written
 
 
@@ -74,7 +73,8 @@ def _measure(tree: Path, options: argparse.Namespace) -> None:
     if options.again:
         notes["regress"] = _notes()["regress"]
     else:
-        notes["regress"] = _regress(tree)
+        log = CACHE / "regress.log"
+        notes["regress"] = regress(tree, _environment(tree, "regress"), log)
     notes["duopoll"] = _duopoll(tree, options.seconds, options.jobs, options.seed)
     (CACHE / "notes.json").write_text(json.dumps(notes, indent=1), encoding="utf-8")
 
@@ -105,50 +105,6 @@ def _environment(tree: Path, program: str) -> dict[str, str]:
     folder = _counters(tree, program, fresh=True)
     strip = len(tree.parts) - 1
     return os.environ | {"GCOV_PREFIX": str(folder), "GCOV_PREFIX_STRIP": str(strip)}
-
-
-def _regress(tree: Path) -> dict[str, Any]:
-    """Upstream's own tests, without a network beyond loopback where that can be had."""
-    command = ["./test/regress"]
-    alone = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-    has_alone = shutil.which("unshare") and subprocess.run([*alone, "true"], capture_output=True)
-    if has_alone and has_alone.returncode == 0:
-        command = alone + command
-    log = CACHE / "regress.log"
-    started = time.monotonic()
-    with log.open("wb") as told:
-        process = subprocess.Popen(
-            command,
-            cwd=tree,
-            env=_environment(tree, "regress"),
-            stdin=subprocess.DEVNULL,
-            stdout=told,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            ended = f"exit code {process.wait(REGRESS_S)}"
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            ended = f"ended after {REGRESS_S} s"
-    seconds = round(time.monotonic() - started)
-    told_by = log.read_text(encoding="utf-8", errors="replace")
-    isolated = len(command) > 1
-    return {"ended": ended, "seconds": seconds, "own_network": isolated, **regress_told(told_by)}
-
-
-def regress_told(text: str) -> dict[str, Any]:
-    """What regress printed: its tests that failed, that it left out, and its last sum."""
-    failed, left_out, last = [], [], ""
-    for line in text.splitlines():
-        test = re.match(r"\s*([a-z_0-9]+/\w+): ", line)
-        last = test[1] if test else last
-        if re.match(r"\s+\[\w+ FAILED\]", line):
-            failed.append(last)
-        elif test and re.search(r"(SKIPPED|DISABLED)$", line):
-            left_out.append(last)
-    sums = re.findall(r"^.*(?:tests ok|TESTS FAILED)\..*$", text, re.MULTILINE)
-    return {"sum": sums[-1] if sums else "none", "failed": failed, "left_out": left_out}
 
 
 def _duopoll(tree: Path, seconds: float, jobs: int, seed: int) -> dict[str, Any]:

@@ -5,7 +5,9 @@
 for each source file, `findings/NAME/mend/FILE.ed`, whose lines ask `MEND(name)`. All of them are
 applied to a copy of the sources in `.cache/libevent-mended/`, where the libraries stay, in `libs`.
 Only what changed since the last time is compiled again. Then each finding's failure is played with
-its bug alone, where it must fail, and with no bug, where it must not (exit code 1).
+its bug alone, where it must fail, and with no bug, where it must not (exit code 1). With
+`--regress` libevent's own tests run as well, with the mends and without them: which fail with one
+of the two alone is told.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from libevent_regress import regress
 from libevent_source import Unbuildable, configure, make, name_of, unpacked
 
 from harness.causes import cause_of
@@ -33,12 +36,14 @@ HEADER = "duopoll-mends.h"
 HOME = "log.c"  # of the switches: the library that all others need has it
 CFLAGS = "-O1 -g"
 LIBRARIES = ("core", "extra", "openssl", "pthreads")
+NONE = "LIBEVENT_NO_MENDS"  # in the environment: none of them is in force
 
 
 def main() -> int:
     """Builds and asks; 1 for a finding without its own bug for a cause, 2 if it cannot be built."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--jobs", type=int, default=2, help="of make (default: 2)")
+    parser.add_argument("--regress", action="store_true", help="run libevent's own tests too")
     options = parser.parse_args()
     try:
         scripts = mends()
@@ -47,6 +52,8 @@ def main() -> int:
         print(f"built: {VARIABLE}={shown} duopoll fuzz --subject libevent-mended --world sim-epoll")
         os.environ[VARIABLE] = str(libs)
         wrong = list(unexplained(list(scripts)))
+        if options.regress:
+            print("\n".join(regress_lines(libs.resolve().parent, options.jobs)))
     except (Unbuildable, UsageError) as error:
         print(f"libevent-mended: {error}", file=sys.stderr)
         return 2
@@ -65,6 +72,19 @@ def unexplained(names: Sequence[str]) -> Iterator[str]:
         cause = cause_of(path, names)
         if name not in cause.causes or not cause.explained:
             yield f"{name}: caused by {', '.join(cause.causes) or 'no bug alone'}; {cause.still}"
+
+
+def regress_lines(tree: Path, jobs: int) -> Iterator[str]:
+    """Tests of libevent's own that fail with the mends alone, or without them alone."""
+    (tree / "test" / "rpcgen-attempted").touch()  # see libevent_source
+    make(tree, jobs, _flags(tree))
+    runs = []
+    for name, mended in (("with", {}), ("without", {NONE: "1"})):
+        told = regress(tree, os.environ | mended, CACHE / f"regress-{name}.log")
+        runs.append(set(told["failed"]))
+        yield f"regress {name} mends: {told['sum']}"
+    yield f"failing with mends alone: {', '.join(sorted(runs[0] - runs[1])) or 'none'}"
+    yield f"failing without alone: {', '.join(sorted(runs[1] - runs[0])) or 'none'}"
 
 
 def mends() -> dict[str, dict[str, str]]:
@@ -86,8 +106,7 @@ def build(scripts: Mapping[str, Mapping[str, str]], jobs: int) -> Path:
         for path in (*tree.glob("*.c"), *tree.glob("*-internal.h")):
             shutil.copy(path, pristine)
     _compose(tree, pristine, scripts)
-    header = (tree / HEADER).resolve()
-    flags = f"CFLAGS={CFLAGS} -include {header}"
+    flags = _flags(tree)
     make(tree, jobs, flags, f"libevent_{LIBRARIES[0]}.la")  # the others are linked to it
     make(tree, jobs, flags, *[f"libevent_{name}.la" for name in LIBRARIES[1:]])
     libs = CACHE / "libs"
@@ -97,6 +116,10 @@ def build(scripts: Mapping[str, Mapping[str, str]], jobs: int) -> Path:
     (libs / BUILT_FROM).write_text(told, encoding="utf-8")
     (libs / MENDS).write_text("\n".join(scripts) + "\n", encoding="utf-8")
     return libs
+
+
+def _flags(tree: Path) -> str:
+    return f"CFLAGS={CFLAGS} -include {(tree / HEADER).resolve()}"
 
 
 def _compose(tree: Path, pristine: Path, scripts: Mapping[str, Mapping[str, str]]) -> None:
@@ -144,7 +167,12 @@ def header_of(names: list[str]) -> str:
 def switches(names: list[str]) -> str:
     """All mends are in force until somebody says otherwise."""
     on = ", ".join("1" for _ in names) or "0"
-    return f"\nvolatile unsigned char event_mends_[] = {{{on}}};\n"
+    return (
+        f"\nvolatile unsigned char event_mends_[] = {{{on}}};\n"
+        "__attribute__((constructor)) static void\nevent_mends_init_(void)\n{\n"
+        f'\tif (getenv("{NONE}"))\n'
+        "\t\tmemset((void *)event_mends_, 0, sizeof(event_mends_));\n}\n"
+    )
 
 
 if __name__ == "__main__":
