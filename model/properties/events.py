@@ -94,7 +94,8 @@ def shape(run: Run, view: View, index: int, what: int) -> None:
     """E-5, of an event that the application did not trigger itself."""
     run.checked["E-5"] += 1
     cause = what & _CAUSES
-    merges = view.merges or view.unwatched is not None  # told later: nobody can hear of it at once
+    later = view.unwatched is not None or Errno.ENOMEM in view.errors  # may be told behind the call
+    merges = view.merges or later
     problem = ""
     if what & ~(_CAUSES | _DIRECTIONS) or not cause:
         problem = "which is no event"

@@ -58,6 +58,8 @@ def _set_rate_limit(run: Run, limited: Limited, time: int, args: tuple[Any, ...]
     if read is None or write is None:
         limited.own = [*meters_of(limits, time)]
     elif limits != (read.rate, read.burst, write.rate, write.burst, read.tick_ns):
+        for meter in (read, write):
+            rates.in_doubt(run, meter, time)  # of ticks as they were
         change_all([read, write], limits, time)
 
 

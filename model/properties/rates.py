@@ -89,7 +89,7 @@ def asked(run: Run, view: View, index: int, time: int, way: int, size: int) -> N
     own, group = limited.own[way], limited.group
     if own is not None:
         own.update(time)
-        level = own.high + _doubt(run, own, time)
+        level = own.high + in_doubt(run, own, time)
         if level < most:
             most, why = level, "its bucket"
     if group is not None:
@@ -108,7 +108,7 @@ def asked(run: Run, view: View, index: int, time: int, way: int, size: int) -> N
 _WORDS = ("read", "write")
 
 
-def _doubt(run: Run, meter: Meter, time: int, timer: int = 0) -> int:
+def in_doubt(run: Run, meter: Meter, time: int, timer: int = 0) -> int:
     """Tokens by which a record and the bufferevent may differ.
 
     libevent fills by the clock of the pass, which stands still in it, and a group by a timer that
@@ -145,7 +145,7 @@ def _share(run: Run, group: Group, way: int, time: int) -> int:
     """What one member may move at most."""
     meter = group.meters[way]
     meter.update(time)
-    level = min(meter.burst, meter.high + group.pending(way)) + _doubt(run, meter, time, 1)
+    level = min(meter.burst, meter.high + group.pending(way)) + in_doubt(run, meter, time, 1)
     return max(level // group.alive(), group.share)
 
 
@@ -172,7 +172,7 @@ def charged(run: Run, limited: Limited, index: int, time: int, way: int, size: i
         own.update(time)
         own.take(size)
         run.checked["R-1"] += 1
-        slack = min(limited.single[way], own.burst) + _doubt(run, own, time)
+        slack = min(limited.single[way], own.burst) + in_doubt(run, own, time)
         if own.free < -slack:
             _violate(run, "R-1", limited, index, _too_much(own, own.free, way))
     if group is not None:
@@ -183,7 +183,7 @@ def charged(run: Run, limited: Limited, index: int, time: int, way: int, size: i
         group.acts[run.thread] = (index, way, size)
         run.checked["R-2"] += 1
         slack = sum(each.largest[way] for each in group.members.values())
-        if meter.free < -slack - _doubt(run, meter, time, 1):
+        if meter.free < -slack - in_doubt(run, meter, time, 1):
             name = limited.group_name
             what = f"{name}'s members {_too_much(meter, meter.free, way)}"
             run.violate("R-2", name, index, what)
@@ -251,7 +251,7 @@ def told_bucket(run: Run, name: str, index: int, time: int, levels: tuple[int, i
             continue
         meter.update(time)
         run.checked[rule] += 1
-        slack = _doubt(run, meter, time, int(group is not None))
+        slack = in_doubt(run, meter, time, int(group is not None))
         most = min(meter.burst, meter.high + pending + slack)
         least = meter.low - pending - slack
         if group is not None and run.threaded and levels[way] > most:

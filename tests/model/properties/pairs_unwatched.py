@@ -59,6 +59,21 @@ def triggered_before_it_is_told() -> Tape:
     return tape.event(0x63, Errno.ENOSPC)
 
 
+def triggered_and_without_memory() -> Tape:
+    """The same of an allocation that failed, where it is told behind the call."""
+    tape = Tape().accepted().op("trigger_event", 0x21, 4).add("fault", "malloc 1 ENOMEM", None)
+    tape.enabled = 0
+    return tape.event(0x23, Errno.ENOMEM)
+
+
+def triggered_beside_a_failure() -> Tape:
+    """A failure of a call is told at once, and in no call of another."""
+    tape = Tape().accepted().op("trigger_event", 0x21, 4).wait((FD, EPOLLIN))
+    tape.recv_fails(Errno.ECONNRESET)
+    tape.enabled = 0
+    return tape.event(0x23, Errno.ECONNRESET)
+
+
 def nobody_to_tell() -> Tape:
     tape = Tape().accepted().op("setcb", 1, 1, 0).write(64)
     tape.add("epoll_ctl", 3, EPOLL_CTL_ADD, FD, EPOLLOUT, Errno.ENOSPC)
@@ -160,7 +175,10 @@ MORE: dict[str, tuple[list[Builder], list[Builder]]] = {
     "O-2": ([told_above_bytes], [end_above_bytes]),
     "E-2": ([told], []),
     "E-3": ([told], [told_twice, told_otherwise]),
-    "E-5": ([both_directions_told], []),
+    "E-5": (
+        [both_directions_told, triggered_and_without_memory],
+        [triggered_beside_a_failure],
+    ),
     "E-6": (
         [
             *(told, told_when_enabled_again, end_before_it_is_told, allocation_failed_below),

@@ -53,3 +53,15 @@ def test_a_change_of_a_group_that_was_refused_changes_nothing(refused: bool, siz
     limits = LIMITS if refused else SMALL
     most = limits[0] + limits[0]  # and a tick's rate, by which libevent's timer may be ahead
     assert ("R-4" in broken(one_read(tape.wait(), size), foreign=True)) == (size > most)
+
+
+@given(st.integers(0, 3), st.booleans(), st.integers(0, 4))
+def test_a_change_of_ticks_in_a_pass(late: int, foreign: bool, level: int) -> None:
+    """R-1: the ticks up to a change are those by the clock of the pass, for libevent; so what came
+    in the pass is in doubt from then on."""
+    rate, burst = 1, 9
+    tape = Tape().accepted(EV_READ).op("set_rate_limit", rate, burst, rate, burst, MS).wait()
+    tape.at(late).op("set_rate_limit", rate, burst, rate, burst, 50 * MS)
+    tape.add("bucket", "s0", level, 1 + late)
+    possible = abs(level - (1 + late)) <= (late if foreign else 0)
+    assert ("R-1" in broken(tape, foreign=foreign)) != possible
