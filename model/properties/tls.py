@@ -247,12 +247,19 @@ def _passed_on(view: View, what: int, error: object) -> None:
         view.errors.append(TlsResult.SSL_ERROR_EOF)
 
 
+_END_AND_FAILED_WRITE = BEV_EVENT_EOF | BEV_EVENT_ERROR | BEV_EVENT_WRITING
+
+
 def with_direction(run: Run, view: View, what: int) -> int:
     """An event of TLS. libevent tells an end of the one below without a direction: EOF if that is
     no error (allow_dirty_shutdown), else ERROR. It is the end of reading, and in a handshake an
-    ERROR is its outcome."""
+    ERROR is its outcome. A deferred call may tell it together with a write that failed."""
     state = view.tls
-    if not run.foreign or state is None or what & _DIRECTIONS:
+    if not run.foreign or state is None:
+        return what
+    if what == _END_AND_FAILED_WRITE and view.merges and view.eofs == 1:
+        return what | BEV_EVENT_READING
+    if what & _DIRECTIONS:
         return what
     ends = _ENDS if state.state == "open" else BEV_EVENT_EOF
     return what | BEV_EVENT_READING if what & ends else what

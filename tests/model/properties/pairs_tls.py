@@ -10,10 +10,10 @@ from tests.model.properties.traces import RW, Builder, Tape
 class Tls(Tape):
     """TLS `c0` on `c0/0`, an end of a pair: behind its handshake, if that is `shaken`."""
 
-    def __init__(self, high: int = 0, shaken: bool = True) -> None:
+    def __init__(self, high: int = 0, shaken: bool = True, options: int = 1) -> None:
         super().__init__(name="c0")
-        self.add("new", "c0/0", "pair", 1, None)
-        self.add("new", "c0", "ssl", 1, None).add("layer", "c0", "c0/0")
+        self.add("new", "c0/0", "pair", options, None)
+        self.add("new", "c0", "ssl", options, None).add("layer", "c0", "c0/0")
         self.add("op", "c0/0", "setcb", (1, 1, 1)).add("op", "c0/0", "enable", (RW,))
         self.op("setcb", 1, 1, 1)
         self.enabled |= RW

@@ -12,16 +12,18 @@ from model.subject import (
     BEV_EVENT_ERROR,
     BEV_EVENT_READING,
     BEV_EVENT_TIMEOUT,
+    BEV_EVENT_WRITING,
     EV_READ,
     EV_WRITE,
 )
 from model.tls import TlsResult
 from tests.model.properties.pairs_tls import Tls
-from tests.model.properties.traces import RW
+from tests.model.properties.traces import DEFERRED, RW
 
 READ_TIMED_OUT = BEV_EVENT_READING | BEV_EVENT_TIMEOUT
 READ_END = BEV_EVENT_READING | BEV_EVENT_EOF
 READ_FAILED = BEV_EVENT_READING | BEV_EVENT_ERROR
+WRITE_FAILED = BEV_EVENT_WRITING | BEV_EVENT_ERROR
 CLOSED = TlsResult.SSL_ERROR_ZERO_RETURN
 RESET, CUT = Errno.ECONNRESET, TlsResult.SSL_ERROR_EOF
 SIZES = st.integers(1, 16_384)
@@ -69,6 +71,21 @@ def test_an_end_below_is_no_end_of_a_stream_in_a_handshake(shaken: bool, dirty: 
     tape.op("allow_dirty_shutdown", int(dirty))
     passed_on(tape, READ_END, BEV_EVENT_ERROR, CUT)
     assert broken(tape, True) == ({"E-4"} if shaken and dirty else set())
+
+
+@given(st.booleans(), st.booleans(), st.booleans())
+def test_an_end_below_and_a_failed_write_in_one_call(
+    deferred: bool, ends: bool, foreign: bool
+) -> None:
+    """E-3, E-5: the EOF is of reading, though only writing is named, if calls are deferred."""
+    tape = Tls(options=DEFERRED if deferred else 1)
+    tape.op("allow_dirty_shutdown", 1)
+    if ends:
+        told(tape, "c0/0", READ_END, mask=EV_WRITE)
+    told(tape, "c0/0", WRITE_FAILED, Errno.EPIPE, mask=0)
+    told(tape, "c0", WRITE_FAILED | BEV_EVENT_EOF, Errno.EPIPE)
+    found = broken(tape, foreign)
+    assert bool(found & {"E-3", "E-5"}) == (not (deferred and ends and foreign))
 
 
 @given(st.booleans(), st.booleans())
