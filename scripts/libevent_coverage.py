@@ -27,7 +27,7 @@ from libevent_regress import regress
 from libevent_source import Unbuildable, built
 
 from harness.branches import counts, in_functions_of, markdown, missed, rows, total
-from real.libevent.built import VARIABLE
+from real.libevent.named import VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = (ROOT / ".cache" / "libevent-coverage").resolve()

@@ -26,7 +26,7 @@ from harness.causes import cause_of
 from harness.ed_script import apply
 from harness.words import count
 from model.errors import UsageError
-from real.libevent.built import BUILT_FROM, VARIABLE
+from real.libevent.named import BUILT_FROM, VARIABLE
 from real.libevent.mends import MENDS
 
 ROOT = Path(__file__).resolve().parent.parent

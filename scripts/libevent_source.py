@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from real.libevent.built import BUILT_FROM
+from real.libevent.named import BUILT_FROM
 from real.libevent.library import PACKAGE, SONAME
 
 SOURCE = "libevent"

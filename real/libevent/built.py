@@ -14,23 +14,15 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-from pathlib import Path
 from time import monotonic
 
 from model.errors import WorldUnavailable
+from real.libevent.named import BUILT_FROM, VARIABLE, directory
 from real.libevent.relocation import Redirection
 from real.libevent.system_calls import at_end
 
-VARIABLE = "DUOPOLL_LIBEVENT_DIR"
-BUILT_FROM = "built-from"
 WORDS_MAX = 120
 WRITE_EVERY_S = 1.0
-
-
-def directory() -> Path | None:
-    """The folder that the environment names; None if it names none."""
-    named = os.environ.get(VARIABLE)
-    return Path(named).resolve() if named else None
 
 
 def load(soname: str, package: str, kind: type[ctypes.CDLL] = ctypes.PyDLL) -> ctypes.CDLL:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from model.errors import UsageError, WorldUnavailable
-from real.libevent.built import VARIABLE, directory
+from real.libevent.named import VARIABLE, directory
 
 JOINED = "+"  # several of them
 ALL = "all"

@@ -11,7 +11,7 @@ import pytest
 
 from harness.branches import counts
 from model.errors import WorldUnavailable
-from real.libevent import built
+from real.libevent import built, named
 from real.libevent.library import SONAME, Library
 
 pytestmark = pytest.mark.skipif(
@@ -46,8 +46,8 @@ assert library.doubled(0) == 77
 
 
 def test_no_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(built.VARIABLE, raising=False)
-    assert built.directory() is None
+    monkeypatch.delenv(named.VARIABLE, raising=False)
+    assert named.directory() is None
     assert built.words() == ""
 
 
@@ -55,24 +55,24 @@ def test_a_folder_without_the_library_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
-        monkeypatch.setenv(built.VARIABLE, str(folder))
-        with pytest.raises(WorldUnavailable, match=f"^{built.VARIABLE}=.* has no file .*: name"):
+        monkeypatch.setenv(named.VARIABLE, str(folder))
+        with pytest.raises(WorldUnavailable, match=f"^{named.VARIABLE}=.* has no file .*: name"):
             Library()
 
 
 def test_a_library_that_does_not_fit_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(built.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(named.VARIABLE, str(tmp_path))
     (tmp_path / SONAME).write_text("not a library\n")
     with pytest.raises(WorldUnavailable, match=r"cannot be loaded .*: name another folder"):
         Library()
 
 
 def test_what_it_was_built_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(built.VARIABLE, str(tmp_path))
-    assert built.directory() == tmp_path.resolve()
-    assert built.words() == f"from {built.VARIABLE}"
+    monkeypatch.setenv(named.VARIABLE, str(tmp_path))
+    assert named.directory() == tmp_path.resolve()
+    assert built.words() == f"from {named.VARIABLE}"
     (tmp_path / built.BUILT_FROM).write_text("libevent 2.1.12-stable-8\nwith gcov\n")
     assert built.words() == "built from libevent 2.1.12-stable-8 with gcov"
 
