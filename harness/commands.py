@@ -275,7 +275,7 @@ def schedules(options: argparse.Namespace) -> int:
 
 def worker(options: argparse.Namespace) -> int:
     """`duopoll worker PORT TOKEN`: the other side of `harness.worker.Worker`."""
-    from harness.worker import main as answer_jobs
+    from harness.worker_process import main as answer_jobs
 
     answer_jobs(str(options.port), options.token)
     return CLEAN

@@ -1,15 +1,15 @@
 """Runs in another process: a persistent worker, so that starting an interpreter is paid once.
 
 On Linux the world `iocp` needs a Windows interpreter (`real.wine`). It runs `python -m
-harness.worker PORT TOKEN`, connects back to that loopback port, says TOKEN and answers jobs: a job
-is one line of JSON, an answer one line with what it was and how many records follow, then the
-records as lines of a trace. A job with `cases` has kernel cases played (`harness.conform`): its
-answer is one line with their results. Nothing else goes over the connection. A worker plays any
-world that its interpreter can, simulated ones too: their traces must be the same bytes
-everywhere.
+harness.worker_process PORT TOKEN`, connects back to that loopback port, says TOKEN and answers
+jobs: a job is one line of JSON, an answer one line with what it was and how many records follow,
+then the records as lines of a trace. A job with `cases` has kernel cases played (`harness.conform`):
+its answer is one line with their results. Nothing else goes over the connection. A worker plays any
+world that its interpreter can, simulated ones too: their traces must be the same bytes everywhere.
 
-A worker that dies or hangs in a run is ended by its process id and the next run gets a new one. The
-run it took down is a run that crashed: its trace is one `crash` record that says what happened.
+A worker that dies or hangs in a run is ended by its process id and the next run gets a new one;
+shortly before it is ended for that, it says where its threads are. The run it took down is a run
+that crashed: its trace is one `crash` record that says what happened.
 """
 
 from __future__ import annotations
@@ -23,19 +23,18 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeAlias
 
 from harness.lines import Lines
-from harness.run import SUBJECTS, Played, play
+from harness.run import SUBJECTS, Played
 from harness.scenario import Scenario, steps_of
-from harness.scenario_json import from_json, to_json
+from harness.scenario_json import to_json
 from model import errors
-from model.choices import Choices, Decision
+from model.choices import Decision
 from model.errors import DuopollError, SimulatorError
-from model.trace import decode_record, encode_trace
+from model.trace import decode_record
 from real import wine
 
 START_S = 120.0  # the first start under Wine makes a prefix
@@ -43,6 +42,7 @@ PAUSES_S = (0.0, 3.0)  # before a second start and a third; Wine takes 2 s to le
 JOB_S = 60.0  # of one run, beyond the waits that its scenario asks for
 CASES_S = 20.0  # of a batch of kernel cases, beyond what they may wait
 OUTPUT_LINES = 12  # of a worker's last words that are kept
+TELL_AFTER = 0.9  # of a job's time: then the worker says where its threads are
 
 #: starts `python *args` in the interpreter that a worker is to be
 Starter: TypeAlias = Callable[[Sequence[str]], "subprocess.Popen[str]"]
@@ -136,7 +136,7 @@ class Worker:
             self.close()  # it died between two runs, which is no run's fault
         lines = self._lines or self._launch()
         try:
-            lines.send(job)
+            lines.send({**job, "tell_after_s": TELL_AFTER * timeout_s})
             deadline = monotonic() + timeout_s
             head = json.loads(lines.receive(deadline))
             if "error" in head:
@@ -164,7 +164,7 @@ class Worker:
             port = server.getsockname()[1]
             self.starts += 1
             self.connected = False
-            self._process = self._start(["-m", "harness.worker", str(port), token])
+            self._process = self._start(["-m", "harness.worker_process", str(port), token])
             threading.Thread(target=self._drain, args=(self._process,), daemon=True).start()
             try:
                 self._lines = self._accept(server, token, monotonic() + START_S)
@@ -320,61 +320,3 @@ def _raised(kind: str, message: str) -> DuopollError:
     if isinstance(known, type) and issubclass(known, DuopollError):
         return known(message)
     return SimulatorError(f"{kind} in the worker: {message}")
-
-
-# The worker's side.
-
-
-def serve(port: int, token: str) -> None:
-    """Connects to the parent and answers jobs until the parent closes the connection."""
-    connection = socket.create_connection(("127.0.0.1", port))  # what it raises is told
-    with connection, suppress(ConnectionError):  # the parent may go at any time
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with connection.makefile("rwb") as stream:
-            stream.write(json.dumps({"token": token}).encode() + b"\n")
-            stream.flush()
-            for line in stream:
-                for answer in _answer(json.loads(line)):
-                    stream.write(answer.encode() + b"\n")
-                stream.flush()
-
-
-def _answer(job: dict[str, Any]) -> list[str]:
-    try:
-        if "cases" in job:
-            return [json.dumps(_play_cases(job))]
-        played = play(
-            from_json(job["scenario"]),
-            job["world"],
-            Choices(job["tape"]),
-            job["subject"],
-            job["mutant"],
-            job["record_budget"],
-        )
-    except Exception as error:  # handed to the parent, which raises it
-        message = " ".join(str(error).split())
-        return [json.dumps({"error": type(error).__name__, "message": message})]
-    lines = encode_trace(played.records)
-    head = {
-        "kernel_version": played.kernel_version,
-        "decisions": played.decisions,
-        "records": len(lines),
-    }
-    return [json.dumps(head), *lines]
-
-
-def _play_cases(job: dict[str, Any]) -> dict[str, Any]:
-    from harness.conform.arms import play_here
-    from real.world import kernel_version
-
-    results = [play_here(job["kernel"], steps, job["pace"]) for steps in job["cases"]]
-    return {"kernel_version": kernel_version(), "records": 0, "results": results}
-
-
-def main(port: str, token: str) -> None:
-    """`worker PORT TOKEN`."""
-    serve(int(port), token)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -130,6 +131,29 @@ def failing(after_connect: str) -> Worker:
         return starting(CONNECT.format(port=port, token=token) + after_connect)
 
     return Worker(start, job_s=1.0)
+
+
+HANGING = """
+import sys, time
+from harness import worker_process
+def hang(*args):
+    time.sleep(60)
+worker_process.play = hang
+worker_process.main({port!r}, {token!r})
+"""
+
+
+def test_a_run_that_hangs_says_where() -> None:
+    def start(arguments: Sequence[str]) -> subprocess.Popen[str]:
+        _, _, port, token = arguments
+        return starting(HANGING.format(port=port, token=token))
+
+    worker = Worker(start, job_s=2.0)
+    played = remote_run(Scenario(), "sim-epoll", (), "model", None, 20_000, worker)
+    ((_, kind, _, message, _),) = played.records
+    assert kind == "crash" and "hung" in message
+    assert re.search(r"MainThread is in <string>:5 hang < worker_process.py", message)
+    assert worker.pid is None
 
 
 @pytest.mark.parametrize(
