@@ -3,9 +3,10 @@
 On Linux the world `iocp` needs a Windows interpreter (`real.wine`). It runs `python -m
 harness.worker_process PORT TOKEN`, connects back to that loopback port, says TOKEN and answers
 jobs: a job is one line of JSON, an answer one line with what it was and how many records follow,
-then the records as lines of a trace. A job with `cases` has kernel cases played (`harness.conform`):
-its answer is one line with their results. Nothing else goes over the connection. A worker plays any
-world that its interpreter can, simulated ones too: their traces must be the same bytes everywhere.
+then the records as lines of a trace. A job with `cases` has kernel cases played
+(`harness.conform`): its answer is one line with their results. Nothing else goes over the
+connection. A worker plays any world that its interpreter can, simulated ones too: their traces must
+be the same bytes everywhere.
 
 A worker that dies or hangs in a run is ended by its process id and the next run gets a new one;
 shortly before it is ended for that, it says where its threads are. The run it took down is a run

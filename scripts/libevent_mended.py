@@ -26,8 +26,8 @@ from harness.causes import cause_of
 from harness.ed_script import apply
 from harness.words import count
 from model.errors import UsageError
-from real.libevent.named import BUILT_FROM, VARIABLE
 from real.libevent.mends import MENDS
+from real.libevent.named import BUILT_FROM, VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 FINDINGS = ROOT / "findings"

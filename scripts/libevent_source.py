@@ -16,8 +16,8 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from real.libevent.named import BUILT_FROM
 from real.libevent.library import PACKAGE, SONAME
+from real.libevent.named import BUILT_FROM
 
 SOURCE = "libevent"
 TOOLS = ("apt-get", "dpkg-source", "gcc", "make")

@@ -21,8 +21,8 @@ from harness.failure import load
 from harness.run import Outcome, check_names
 from model.errors import UsageError, WorldUnavailable
 from model.properties import Verdicts
-from real.libevent.named import VARIABLE
 from real.libevent.mends import MENDS, left_out, names
+from real.libevent.named import VARIABLE
 
 FINDING = Path(__file__).resolve().parents[2] / "findings" / "connect-not-polled" / "failure.jsonl"
 BUGS = tuple("abcdefg")

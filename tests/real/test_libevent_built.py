@@ -73,7 +73,7 @@ def test_what_it_was_built_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv(named.VARIABLE, str(tmp_path))
     assert named.directory() == tmp_path.resolve()
     assert built.words() == f"from {named.VARIABLE}"
-    (tmp_path / built.BUILT_FROM).write_text("libevent 2.1.12-stable-8\nwith gcov\n")
+    (tmp_path / named.BUILT_FROM).write_text("libevent 2.1.12-stable-8\nwith gcov\n")
     assert built.words() == "built from libevent 2.1.12-stable-8 with gcov"
 
 
