@@ -12,15 +12,9 @@ user already has. It is started through the 64-bit loader with
 
 The cache folder is $DUOPOLL_CACHE, else `.cache/duopoll` in the checkout (which .gitignore names).
 
-Wine's own processes (wineserver and a few Windows services) are started before the first
-interpreter, or they would inherit its output pipe and keep it open; one starter at a time, so that
-nobody meets services that are half up. They leave by themselves `_LINGER_S` after the last
-interpreter. Nothing of them is ended from here, because several processes may share a prefix.
-
-An interpreter that comes while they leave is dropped without a word, with exit code 0: its
-connection to the server ends, and Wine's client takes that for the end of the session (Wine,
-dlls/ntdll/unix/server.c, read_reply_data). So they linger, and who starts an interpreter that must
-come up starts another when one ends like that (`run_interpreter`, `harness.worker`).
+Wine's own processes (wineserver and a few Windows services) are `real.wine_server`'s. In a prefix
+of the user's an interpreter may still be dropped without a word, with exit code 0: who starts one
+that must come up starts another when one ends like that (`run_interpreter`, `harness.worker`).
 """
 
 from __future__ import annotations
@@ -34,11 +28,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import WorldUnavailable
+from real.wine_server import inherited, kept_up
 
 ROOT = Path(__file__).resolve().parent.parent  # the checkout
 GIVEN = "DUOPOLL_WINDOWS_PYTHON"
@@ -46,8 +41,6 @@ CACHE = "DUOPOLL_CACHE"
 APT_REMEDY = "apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64-win32"
 SETUP_REMEDY = "run `duopoll setup-wine`"
 _STOP_S = 10.0
-_BOOT_S = 120  # making a prefix takes 7 s on a quiet machine
-_LINGER_S = 5
 _STARTS = 3  # of an interpreter that is dropped without a word
 _LOADERS = ("/usr/lib/wine/wine64", "/opt/wine-stable/bin/wine64", "/usr/lib64/wine/wine64")
 
@@ -62,6 +55,7 @@ class Interpreter:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     prefix: Path | None = None  # of Wine; None on Windows itself
+    own: bool = True  # whether no programs but ours run in the prefix
 
 
 def cache_folder() -> Path:
@@ -178,27 +172,25 @@ def start_interpreter(
     running when this process exits is ended then.
     """
     found = interpreter or find_interpreter()
-    if found.prefix is not None:
-        _start_server(found, found.prefix)
-    process = subprocess.Popen(
-        [*found.command, *args],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        env={**_inherited(), **found.environment, **(env or {})},
-        cwd=cwd,
-        start_new_session=True,  # an interrupt from the keyboard is ours to hand on
-    )
+    with contextlib.ExitStack() as until_it_runs:
+        kept: tuple[int, ...] = ()
+        if found.prefix is not None:
+            up = kept_up(found.command, found.environment, found.prefix, found.own)
+            kept = (until_it_runs.enter_context(up),)
+        process = subprocess.Popen(
+            [*found.command, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env={**inherited(), **found.environment, **(env or {})},
+            cwd=cwd,
+            start_new_session=True,  # an interrupt from the keyboard is ours to hand on
+            pass_fds=kept,
+        )
     _running.append(process)
     return process
-
-
-def _inherited() -> dict[str, str]:
-    """The environment without this interpreter's own settings, Wine's, and the display."""
-    unwanted = ("PYTHON", "WINE", "DISPLAY", "WAYLAND_DISPLAY", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
 def run_interpreter(
@@ -261,49 +253,6 @@ def stop_interpreter(process: subprocess.Popen[str]) -> int:
     if process in _running:
         _running.remove(process)
     return process.returncode
-
-
-def _start_server(found: Interpreter, prefix: Path) -> None:
-    """Starts Wine's server and services in `prefix` where they do not run, away from any pipe."""
-    with _alone(prefix):
-        if _wineserver(prefix, f"-p{_LINGER_S}") == 0:  # 2: there is one already
-            _run_silent([*found.command, "-V"], found.environment)
-
-
-@contextlib.contextmanager
-def _alone(prefix: Path) -> Iterator[None]:
-    """One at a time starts the server of a prefix; the lock ends with its holder."""
-    if sys.platform == "win32":
-        yield
-    else:
-        import fcntl
-
-        prefix.mkdir(parents=True, exist_ok=True)
-        with open(prefix / "duopoll.lock", "w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-
-def wait_for_server(prefix: Path) -> None:
-    """Waits until Wine has left `prefix`, its registry written: before the prefix is moved."""
-    _wineserver(prefix, "-w")
-
-
-def _wineserver(prefix: Path, option: str) -> int:
-    beside = Path(wine_loader()).with_name("wineserver")
-    prefix.mkdir(parents=True, exist_ok=True)
-    command = str(beside) if beside.exists() else "wineserver"
-    return _run_silent([command, option], wine_environment(prefix))
-
-
-def _run_silent(command: list[str], environment: Mapping[str, str]) -> int:
-    """Runs a tool of Wine's with no descriptor of ours. Raises TimeoutExpired."""
-    none = subprocess.DEVNULL
-    env = {**_inherited(), **environment}
-    done = subprocess.run(
-        command, stdin=none, stdout=none, stderr=none, env=env, timeout=_BOOT_S, check=False
-    )
-    return done.returncode
 
 
 def release() -> None:

@@ -27,10 +27,11 @@ import sysconfig
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from model.errors import WorldUnavailable
-from real import wine
+from real import wine, wine_server
 from real.wine import Interpreter, Progress
 
 WHEEL = "panda3d==1.10.16"
@@ -110,7 +111,8 @@ def _made(cache: Path, minor: int, loader: str) -> Interpreter:
 
 
 def _given(cache: Path, python: Path, minor: int, loader: str) -> Interpreter:
-    return _interpreter(python, _prefix_of(cache, python), cache, minor, loader)
+    found = _interpreter(python, _prefix_of(cache, python), cache, minor, loader)
+    return replace(found, own=wine.prefix_around(python) is None)
 
 
 def _interpreter(python: Path, prefix: Path, cache: Path, minor: int, loader: str) -> Interpreter:
@@ -247,7 +249,7 @@ def _make_home(cache: Path, minor: int, stdlib: Path, loader: str, progress: Pro
     environment = wine.wine_environment(part / "prefix")
     trial = Interpreter((loader, str(python / "python.exe")), environment, part / "prefix")
     _start(trial, _SMOKE)
-    wine.wait_for_server(part / "prefix")
+    wine_server.end(loader, environment)  # its registry is written, and the prefix may be moved
     (part / "complete.json").write_text(json.dumps({"format": FORMAT}))
     part.rename(home)
 
