@@ -5,10 +5,11 @@ open; one starter at a time, so that nobody meets services that are half up.
 
 The server leaves by itself `LINGER_S` after the last program in its prefix. A program that comes
 while it leaves is not refused. It is dropped with exit code 0 (its connection ends, and Wine's
-client takes that for the end of the session: Wine, dlls/ntdll/unix/server.c, read_reply_data), or
-it waits for ever: for a wake-up through a pipe of which it holds both ends, so that it never learns
-that the server is gone. Seen on Wine 8: of the interpreters that six processes started and ended,
-one in twelve.
+client takes that for the end of the session: dlls/ntdll/unix/server.c, read_reply_data). Or it
+keeps the server from ending everybody, but not from leaving four seconds later (server/process.c:
+add_process_thread stops the timer that server_shutdown_timeout set, not close_master_socket's);
+then it waits for ever for a wake-up, through a pipe of which it holds both ends. Seen on Wine 8: of
+the interpreters that six processes started and ended, one in twelve.
 
 So nobody comes while it leaves. An interpreter inherits a shared lock on a file of the prefix,
 which is held for as long as it lives. Where nobody holds it, and the last one came longer ago than
