@@ -99,7 +99,7 @@ def bare(schedules: int) -> float:
     started = perf_counter()
     for _ in range(schedules):
         world = SimWorld("epoll", walk.source(), pool=pool)
-        world.run(lambda world=world: _buffer_program(world))  # type: ignore[misc]
+        world.run(lambda world=world: _buffer_program(world))  # type: ignore[misc]  # inference of a default
     return schedules / (perf_counter() - started)
 
 

@@ -14,7 +14,8 @@ the interpreters that six processes started and ended, one in twelve.
 So nobody comes while it leaves. An interpreter inherits a shared lock on a file of the prefix,
 which is held for as long as it lives. Where nobody holds it, and the last one came longer ago than
 `SURE_S`, the server may be leaving: it is ended, with the idle services that are all it has, and
-another is started. In a prefix of the user's nothing is ended: other programs may run there.
+another is started. In a prefix of the user's nothing is ended: other programs may run there. With
+this one hang came in some 220 starts; it is not explained.
 """
 
 from __future__ import annotations
